@@ -1,0 +1,147 @@
+// Package storage is the door to everything durable: one Commit makes a batch
+// durable and visible, one Snapshot shows a consistent state, one Scan reads
+// it through a policy view.
+//
+//	Commit ─► frame ─► WAL write ─► fsync ─► slabs + publish State ─► ack
+//	                                            │ flush (background)
+//	Snapshot ◄── State {catalog, slabs, segments} ◄── manifest FLUSH
+//	   └── Scan(view, columns, predicates) ─► morsels ─► GroupReader
+//
+// The WAL frame is the only commit point. commit_seq is one u64 sequence for
+// the whole data folder. A State is immutable and swapped atomically: a batch
+// is seen whole or not at all. Files are removed only after the last snapshot
+// that holds them ended.
+//
+// Start reading at Store.Commit, then Store.Snapshot and Snapshot.Scan.
+package storage
+
+import (
+	"context"
+
+	"quern/storage/catalog"
+	"quern/storage/policy"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// Commit is one atomic change: all of it or nothing.
+type Commit struct {
+	// Schema changes apply before the rows. When it is not empty, BaseVersion
+	// is the catalog version that they were computed from; if another change
+	// won the race, Commit fails with 40001 and the caller computes anew.
+	Schema      []catalog.Change
+	BaseVersion uint64
+	Tables      []TableRows
+	Key         *BatchKey
+	Rejects     []Reject
+	Source      string // http, copy, insert, …: for ingest statistics
+	// Ingest marks the routes where a row that breaks a rule (NOT NULL) goes
+	// to quarantine instead of failing the commit.
+	Ingest  bool
+	Refused int64 // rows already refused by the decoder (on_error=abort has none)
+}
+
+// TableRows are rows of one table. Commit copies what it keeps of Batches.
+type TableRows struct {
+	Table uint32   // id; may be created by Schema of the same commit
+	Cols  []uint32 // column ids of Batches' columns; missing ones take their default
+	// Batches hold live rows per Sel; types equal the columns' types.
+	Batches []*vec.Batch
+	// Raw returns the raw bytes of row i (counted over all batches), for
+	// quarantine; nil on SQL routes.
+	Raw func(row int) []byte
+}
+
+// BatchKey makes a commit idempotent per (principal, table, key).
+type BatchKey struct {
+	Principal uint32
+	Table     uint32   // 0 for the multi-table route
+	Key       string   // 1..256 bytes
+	Digest    [16]byte // of the decoded content
+}
+
+// Reject is one row that could not be stored as asked.
+type Reject struct {
+	Table   uint32 // 0 if the table is unknown
+	Name    string // table name as asked
+	Raw     []byte
+	Row     int64
+	Offset  int64
+	Format  string
+	Kind    string // row, payload
+	Code    string // SQLSTATE or oversize, limit, unknown_column, …
+	Column  string
+	Message string // names line, column, type; never the value
+	Client  string
+}
+
+// Outcome is what became of a commit. For a repeated key it is the first
+// commit's outcome, with Replayed set.
+type Outcome struct {
+	Seq         uint64
+	Received    int64
+	Accepted    int64
+	Duplicates  int64
+	Quarantined int64
+	Refused     int64
+	Replayed    bool
+}
+
+// PredOp is a comparison that the scan can decide on encoded data.
+type PredOp uint8
+
+// Operations of Pred.
+const (
+	PredEq PredOp = iota + 1
+	PredNe
+	PredLt
+	PredLe
+	PredGt
+	PredGe
+	PredIn // Vals
+	PredIsNull
+	PredNotNull
+)
+
+// Pred is a conjunct `column OP constant` with SQL's NULL semantics (NULL does
+// not match) that cannot raise. The constant has the column's type. Text
+// compares bytewise (collation C).
+type Pred struct {
+	Col  int // index into ScanSpec.Cols
+	Op   PredOp
+	Val  types.Datum
+	Vals []types.Datum
+}
+
+// ScanSpec says what to read.
+type ScanSpec struct {
+	// View is mandatory; its table is the one that is read.
+	View *policy.View
+	Cols []uint32 // column ids, hidden ones allowed
+	// Preds are a hint and a filter: all rows that a reader yields satisfy
+	// them, and granules are skipped by them. On a masked column they compare
+	// masked values and never use raw statistics.
+	Preds []Pred
+}
+
+// GroupReader reads one morsel: a slab or a row group, in batches of at most
+// vec.BatchRows. Not for concurrent use; vectors are valid until the next
+// Start. Retention, row filter and masks are already applied: it shows only
+// what the view's principal may see. See ENGINE.md §7.
+type GroupReader interface {
+	// Batches is the number of batches in the morsel.
+	Batches() int
+	// Start goes to a batch and gives its physical rows and the rows that are
+	// visible and satisfy ScanSpec.Preds (nil = all; empty = none).
+	Start(ctx context.Context, batch int) (rows int, sel vec.Selection, err error)
+	// Load fills dst with column col (index into ScanSpec.Cols). Rows outside
+	// sel may hold anything that the principal may see, or zero.
+	Load(col int, sel vec.Selection, dst *vec.Vector) error
+	Close() error
+}
+
+// MorselInfo describes a morsel for planning and EXPLAIN.
+type MorselInfo struct {
+	Rows    int
+	Segment bool // else a slab
+}

@@ -1,0 +1,157 @@
+// Package catalog holds definitions: schemas, tables, columns, roles, masking
+// policies. A Snapshot is immutable and versioned; a query pins one.
+//
+//	Change (JSON, in a WAL frame's SCHEMA section) ── Snapshot.Apply ──► next Snapshot
+//
+// A Change puts or drops one whole object, so applying it twice is harmless
+// and replay needs no history. Names are resolved here; policies hang on ids,
+// so renaming or re-creating an object gives nobody anything.
+//
+// It imports policy, types and errs. It does no I/O: storage writes changes to
+// the WAL and the manifest.
+package catalog
+
+import (
+	"quern/storage/policy"
+	"quern/storage/types"
+)
+
+// First OID of user objects, as in PostgreSQL.
+const FirstOID = 16384
+
+// Well-known ids.
+const (
+	RoleAdmin       uint32 = 10   // the bootstrap superuser "admin" (PostgreSQL's 10)
+	SchemaCatalog   uint32 = 11   // pg_catalog
+	SchemaPublic    uint32 = 2200 // public
+	SchemaInfo      uint32 = 13000
+	SchemaSystem    uint32 = 13001
+	TableQuarantine uint32 = 13100 // system.quarantine, an ordinary stored table
+)
+
+// Ids of the hidden columns that every stored table has.
+const (
+	ColReceivedAt uint32 = 0xFFFFFFF0 // _received_at timestamptz
+	ColCommitSeq  uint32 = 0xFFFFFFF1 // _commit_seq int8
+)
+
+// Schema is a namespace.
+type Schema struct {
+	ID     uint32         `json:"id"`
+	Name   string         `json:"name"`
+	Owner  uint32         `json:"owner"`
+	Grants []policy.Grant `json:"grants,omitempty"`
+}
+
+// DefaultKind says where a column's default comes from.
+type DefaultKind string
+
+// Kinds of defaults.
+const (
+	DefaultNone    DefaultKind = ""
+	DefaultConst   DefaultKind = "const"   // Text in the type's text form
+	DefaultNow     DefaultKind = "now"     // the commit's clock
+	DefaultUUID    DefaultKind = "uuid"    // gen_random_uuid()
+	DefaultUser    DefaultKind = "user"    // current_user
+	DefaultCounter DefaultKind = "counter" // serial, identity: the table's counter
+)
+
+// Default is a column default.
+type Default struct {
+	Kind DefaultKind `json:"kind"`
+	Text string      `json:"text,omitempty"` // DefaultConst: value; else nothing
+	Expr string      `json:"expr,omitempty"` // as PostgreSQL prints it
+}
+
+// Column is one column. ID is unique in its table and never reused; it is the
+// column id of WAL frames and segments, and the attribute number on the wire.
+type Column struct {
+	ID      uint32     `json:"id"`
+	Name    string     `json:"name"`
+	Type    types.Type `json:"type"`
+	NotNull bool       `json:"notnull,omitempty"`
+	Default Default    `json:"default,omitzero"`
+	Masking uint32     `json:"masking,omitempty"`
+	Comment string     `json:"comment,omitempty"`
+}
+
+// Key is a primary, unique or foreign key: metadata only, never enforced.
+type Key struct {
+	Name     string   `json:"name"`
+	Kind     string   `json:"kind"` // "p", "u", "f" as in pg_constraint.contype
+	Cols     []uint32 `json:"cols"`
+	RefTable uint32   `json:"reftable,omitempty"`
+	RefCols  []uint32 `json:"refcols,omitempty"`
+}
+
+// OnNewColumn says what ingest does with unknown fields.
+type OnNewColumn string
+
+// Values of on_new_column.
+const (
+	Strict  OnNewColumn = "strict"
+	Evolve  OnNewColumn = "evolve"
+	Capture OnNewColumn = "capture"
+)
+
+// Options are a table's WITH options, validated.
+type Options struct {
+	TimeColumn    string      `json:"time_column,omitempty"`
+	OrderBy       []string    `json:"order_by,omitempty"`       // column names, "" suffix " desc"
+	PartitionBy   string      `json:"partition_by,omitempty"`   // hour day month none, "" = automatic
+	Retention     int64       `json:"retention,omitempty"`      // µs
+	RetentionText string      `json:"retention_text,omitempty"` // as written
+	OnNewColumn   OnNewColumn `json:"on_new_column,omitempty"`
+}
+
+// Table is a stored table. ID is also its OID.
+type Table struct {
+	ID      uint32         `json:"id"`
+	Schema  uint32         `json:"schema"`
+	Name    string         `json:"name"`
+	Owner   uint32         `json:"owner"`
+	Version uint32         `json:"version"` // raised by every change of columns
+	Columns []Column       `json:"columns"` // live columns in order
+	NextCol uint32         `json:"nextcol"`
+	Keys    []Key          `json:"keys,omitempty"`
+	Options Options        `json:"options,omitzero"`
+	Grants  []policy.Grant `json:"grants,omitempty"`
+	Floor   int64          `json:"floor,omitempty"` // persisted retention floor, µs
+	Comment string         `json:"comment,omitempty"`
+	// BornByWrite is set for tables that ingest created (on_new_column evolve).
+	BornByWrite bool `json:"born,omitempty"`
+}
+
+// Column finds a live column by exact name, nil if none.
+func (t *Table) Column(name string) *Column {
+	for i := range t.Columns {
+		if t.Columns[i].Name == name {
+			return &t.Columns[i]
+		}
+	}
+	return nil
+}
+
+// ColumnByID finds a live column, nil if none. Hidden columns are not listed.
+func (t *Table) ColumnByID(id uint32) *Column {
+	for i := range t.Columns {
+		if t.Columns[i].ID == id {
+			return &t.Columns[i]
+		}
+	}
+	return nil
+}
+
+// TimeColumn is the event-time column: the option, else the first timestamptz
+// or timestamp column, else nil.
+func (t *Table) TimeColumn() *Column {
+	if t.Options.TimeColumn != "" {
+		return t.Column(t.Options.TimeColumn)
+	}
+	for i := range t.Columns {
+		if o := t.Columns[i].Type.OID; o == types.TimestamptzOID || o == types.TimestampOID {
+			return &t.Columns[i]
+		}
+	}
+	return nil
+}
