@@ -145,3 +145,23 @@ type MorselInfo struct {
 	Rows    int
 	Segment bool // else a slab
 }
+
+// Scan is an opened scan of one table in one snapshot. It pins the snapshot
+// until Close. Open may be called concurrently; each reader belongs to one
+// worker.
+type Scan interface {
+	Morsels() int
+	Info(morsel int) MorselInfo
+	Open(ctx context.Context, morsel int) (GroupReader, error)
+	// Stats counts what the scan skipped, for EXPLAIN ANALYZE of unbound roles.
+	Stats() ScanStats
+	Close() error
+}
+
+// ScanStats are counters of one scan.
+type ScanStats struct {
+	Segments, SegmentsSkipped   int
+	RowGroups, RowGroupsSkipped int
+	Granules, GranulesSkipped   int
+	Bytes                       int64
+}
