@@ -152,3 +152,22 @@ func ConstVector(t types.Type, d *types.Datum, n int) Vector {
 	v.Form, v.Len = Const, n
 	return v
 }
+
+// Truncate drops all rows from n on: how a decoder takes back a bad row.
+func (b *Builder) Truncate(n int) {
+	if n >= b.v.Len {
+		return
+	}
+	b.v.Len = n
+	if size := b.v.Type.Phys().Size(); size > 0 {
+		b.v.Fixed = b.v.Fixed[:n*size]
+	} else {
+		b.v.Views = b.v.Views[:n]
+	}
+	if b.v.Valid != nil {
+		b.v.Valid = b.v.Valid[:(n+63)/64]
+		if r := n & 63; r != 0 {
+			b.v.Valid[len(b.v.Valid)-1] &= 1<<r - 1
+		}
+	}
+}
