@@ -1,0 +1,2 @@
+// Package encoding turns columns into page payloads and back.
+package encoding
