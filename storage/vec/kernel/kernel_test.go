@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestPackRoundTrip(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for w := 1; w <= 64; w++ {
+		var v, got [Unit]uint64
+		for i := range v {
+			v[i] = rng.Uint64() >> (64 - w)
+		}
+		v[0], v[Unit-1] = ^uint64(0)>>(64-w), 0
+		p := make([]uint64, 16*w)
+		Pack64(p, &v, w)
+		if Unpack64(&got, p, w); got != v {
+			t.Fatalf("width %d differs", w)
+		}
+		if w > 32 {
+			continue
+		}
+		var v32, got32 [Unit]uint32
+		for i := range v {
+			v32[i] = uint32(v[i])
+		}
+		p32 := make([]uint32, 32*w)
+		Pack32(p32, &v32, w)
+		if Unpack32(&got32, p32, w); got32 != v32 {
+			t.Fatalf("width %d (32 bits) differs", w)
+		}
+	}
+}
+
+func TestSelectRange(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		v := make([]int16, rng.IntN(300))
+		for i := range v {
+			v[i] = int16(rng.IntN(20) - 10)
+		}
+		lo, hi := int16(rng.IntN(20)-10), int16(rng.IntN(20)-10)
+		not := rng.IntN(2) == 0
+		var sel, want []uint16
+		all := rng.IntN(2) == 0
+		if !all {
+			sel = []uint16{}
+		}
+		for i, x := range v {
+			if !all && rng.IntN(2) == 0 {
+				continue
+			}
+			if !all {
+				sel = append(sel, uint16(i))
+			}
+			if (x >= lo && x <= hi) != not {
+				want = append(want, uint16(i))
+			}
+		}
+		dst := make([]uint16, len(v))
+		if sel != nil {
+			dst = sel
+		}
+		if got := SelectRange(dst, v, sel, lo, hi, not); !slices.Equal(got, want) {
+			t.Fatalf("got %v want %v", got, want)
+		}
+	}
+}
+
+func TestBits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for n := range 300 {
+		b := make([]byte, n)
+		all := true
+		for i := range b {
+			b[i] = byte(rng.IntN(2))
+			if n%3 == 0 {
+				b[i] = 1
+			}
+			all = all && b[i] == 1
+		}
+		w := make([]uint64, (n+63)/64)
+		if PackBits(w, b) != all {
+			t.Fatalf("n=%d all", n)
+		}
+		from := rng.IntN(n + 1)
+		out := make([]byte, n-from)
+		if UnpackBits(out, w, from); !slices.Equal(out, b[from:]) {
+			t.Fatalf("n=%d from=%d", n, from)
+		}
+		c := make([]uint64, (n-from+63)/64)
+		CopyBits(c, w, from, n-from)
+		if UnpackBits(out, c, 0); !slices.Equal(out, b[from:]) {
+			t.Fatalf("copy n=%d from=%d", n, from)
+		}
+		got := SelectBits(make([]uint16, n), w, n, nil, true)
+		if len(got) != count(b) || len(SelectBits(make([]uint16, n), w, n, nil, false)) != n-count(b) {
+			t.Fatalf("select n=%d", n)
+		}
+	}
+}
+
+func count(b []byte) int {
+	n := 0
+	for _, x := range b {
+		n += int(x)
+	}
+	return n
+}
+
+func BenchmarkSelectRange(b *testing.B) {
+	v := make([]int64, 2048)
+	for i := range v {
+		v[i] = int64(i * 7919 % 100)
+	}
+	dst := make([]uint16, 2048)
+	b.SetBytes(2048)
+	for b.Loop() {
+		SelectRange(dst, v, nil, 0, 50, false)
+	}
+}
+
+func BenchmarkUnpack32(b *testing.B) {
+	var v [Unit]uint32
+	p := make([]uint32, 32*13)
+	b.SetBytes(Unit)
+	for b.Loop() {
+		Unpack32(&v, p, 13)
+	}
+}

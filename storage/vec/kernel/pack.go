@@ -1,0 +1,90 @@
+package kernel
+
+// Unit is the number of values that are packed together.
+const Unit = 1024
+
+// lanes32 and lanes64 are how many bit streams a unit of values is dealt to:
+// value i goes to lane i mod lanes, and word k of a lane lies at k·lanes + lane,
+// so that the same word of all lanes makes one 64-byte line.
+const (
+	lanes32 = 16
+	lanes64 = 8
+)
+
+// Pack32 packs a unit of values < 2^width (1 ≤ width ≤ 32) into out, 32·width
+// words.
+func Pack32(out []uint32, v *[Unit]uint32, width int) {
+	clear(out[:32*width])
+	for lane := range lanes32 {
+		for j := range Unit / lanes32 {
+			bit := j * width
+			x := uint64(v[j*lanes32+lane]) << (bit & 31)
+			k := bit>>5*lanes32 + lane
+			out[k] |= uint32(x)
+			if hi := uint32(x >> 32); hi != 0 {
+				out[k+lanes32] |= hi
+			}
+		}
+	}
+}
+
+// Unpack32 is the reverse of Pack32.
+func Unpack32(v *[Unit]uint32, in []uint32, width int) {
+	mask := uint32(1<<width - 1)
+	in = in[:32*width]
+	for j := range Unit / lanes32 {
+		bit := j * width
+		k, s := bit>>5*lanes32, bit&31
+		out := (*[lanes32]uint32)(v[j*lanes32:])
+		lo := (*[lanes32]uint32)(in[k:])
+		if s+width <= 32 {
+			for i := range out {
+				out[i] = lo[i] >> s & mask
+			}
+			continue
+		}
+		hi := (*[lanes32]uint32)(in[k+lanes32:])
+		for i := range out {
+			out[i] = (lo[i]>>s | hi[i]<<(32-s)) & mask
+		}
+	}
+}
+
+// Pack64 packs a unit of values < 2^width (1 ≤ width ≤ 64) into out, 16·width
+// words.
+func Pack64(out []uint64, v *[Unit]uint64, width int) {
+	clear(out[:16*width])
+	for lane := range lanes64 {
+		for j := range Unit / lanes64 {
+			bit := j * width
+			x, s := v[j*lanes64+lane], bit&63
+			k := bit>>6*lanes64 + lane
+			out[k] |= x << s
+			if s+width > 64 {
+				out[k+lanes64] |= x >> (64 - s)
+			}
+		}
+	}
+}
+
+// Unpack64 is the reverse of Pack64.
+func Unpack64(v *[Unit]uint64, in []uint64, width int) {
+	mask := ^uint64(0) >> (64 - width)
+	in = in[:16*width]
+	for j := range Unit / lanes64 {
+		bit := j * width
+		k, s := bit>>6*lanes64, bit&63
+		out := (*[lanes64]uint64)(v[j*lanes64:])
+		lo := (*[lanes64]uint64)(in[k:])
+		if s+width <= 64 {
+			for i := range out {
+				out[i] = lo[i] >> s & mask
+			}
+			continue
+		}
+		hi := (*[lanes64]uint64)(in[k+lanes64:])
+		for i := range out {
+			out[i] = (lo[i]>>s | hi[i]<<(64-s)) & mask
+		}
+	}
+}
