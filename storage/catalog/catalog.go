@@ -73,6 +73,9 @@ type Column struct {
 	Default Default    `json:"default,omitzero"`
 	Masking uint32     `json:"masking,omitempty"`
 	Comment string     `json:"comment,omitempty"`
+	// Missing is what rows show that were written before the column existed, in
+	// the type's text form (pg_attribute.attmissingval); nil is NULL.
+	Missing *string `json:"missing,omitempty"`
 }
 
 // Key is a primary, unique or foreign key: metadata only, never enforced.

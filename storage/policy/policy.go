@@ -95,6 +95,9 @@ type Masking struct {
 // Filter is a compiled row filter: it shortens sel to the rows that pass. It
 // must not raise for a row: such a row is dropped.
 type Filter interface {
+	// Columns are the ids of the columns that Apply's batch must have, in this
+	// order, with raw values.
+	Columns() []uint32
 	Apply(b *vec.Batch, sel vec.Selection) vec.Selection
 }
 
