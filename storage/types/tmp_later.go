@@ -4,9 +4,6 @@ import "quern/storage/errs"
 
 func later(t Type) error { return errs.NotSupported("type " + t.String()) }
 
-func ParseNum(s string) (Num, error)                                { return Num{}, later(Numeric) }
-func (n Num) ApplyMod(t Type) (Num, error)                          { return n, nil }
-func (n Num) AppendText(dst []byte) []byte                          { return append(dst, '?') }
 func parseDateTime(t Type, s string, f *Format) (Datum, error)      { return Datum{}, later(t) }
 func ParseInterval(s string, f *Format) (IntervalVal, error)        { return IntervalVal{}, later(Interval) }
 func (v IntervalVal) ApplyMod(t Type) (IntervalVal, error)          { return v, nil }
