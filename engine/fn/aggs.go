@@ -1,0 +1,46 @@
+package fn
+
+import "quern/storage/types"
+
+func agg(name string, kind AggKind, ret types.OID, args ...types.OID) *Agg {
+	return &Agg{Name: name, Kind: kind, Args: args, Ret: ret}
+}
+
+// aggregates lists all aggregates with PostgreSQL's result types.
+func aggregates() []*Agg {
+	out := []*Agg{
+		agg("count", AggCountStar, tI8),
+		agg("count", AggCount, tI8, tAny),
+		agg("sum", AggSum, tI8, tI2), agg("sum", AggSum, tI8, tI4), agg("sum", AggSum, tNum, tI8),
+		agg("sum", AggSum, tNum, tNum), agg("sum", AggSum, tF4, tF4), agg("sum", AggSum, tF8, tF8),
+		agg("sum", AggSum, tIv, tIv),
+		agg("avg", AggAvg, tNum, tI2), agg("avg", AggAvg, tNum, tI4), agg("avg", AggAvg, tNum, tI8),
+		agg("avg", AggAvg, tNum, tNum), agg("avg", AggAvg, tF8, tF4), agg("avg", AggAvg, tF8, tF8),
+		agg("avg", AggAvg, tIv, tIv),
+		agg("bool_and", AggBoolAnd, tBool, tBool), agg("every", AggBoolAnd, tBool, tBool),
+		agg("bool_or", AggBoolOr, tBool, tBool),
+		agg("string_agg", AggStringAgg, tText, tText, tText),
+		agg("string_agg", AggStringAgg, tBytea, tBytea, tBytea),
+		agg("array_agg", AggArrayAgg, tArr, tElem),
+		agg("any_value", AggAnyValue, tElem, tElem),
+	}
+	for _, t := range []types.OID{tI2, tI4, tI8, tF4, tF8, tNum, tText, tBpchar, tDate, tTime, tTimetz, tTs, tTstz, tIv, tOid, tInet} {
+		out = append(out, agg("min", AggMin, t, t), agg("max", AggMax, t, t))
+	}
+	for _, s := range []struct {
+		name string
+		kind AggKind
+	}{
+		{"stddev", AggStddevSamp}, {"stddev_samp", AggStddevSamp}, {"stddev_pop", AggStddevPop},
+		{"variance", AggVarSamp}, {"var_samp", AggVarSamp}, {"var_pop", AggVarPop},
+	} {
+		for _, t := range []types.OID{tI2, tI4, tI8, tNum} {
+			out = append(out, agg(s.name, s.kind, tNum, t))
+		}
+		out = append(out, agg(s.name, s.kind, tF8, tF4), agg(s.name, s.kind, tF8, tF8))
+	}
+	for _, t := range []types.OID{tI2, tI4, tI8} {
+		out = append(out, agg("bit_and", AggBitAnd, t, t), agg("bit_or", AggBitOr, t, t), agg("bit_xor", AggBitXor, t, t))
+	}
+	return out
+}

@@ -1,0 +1,51 @@
+package fn
+
+import (
+	"quern/storage/types"
+)
+
+// registry holds all overloads by name. It is built once and never changes.
+type registry struct {
+	funcs  map[string][]*Func
+	ops    map[string][]*Func // binary operators
+	prefix map[string][]*Func // prefix operators
+	aggs   map[string][]*Agg
+	all    []*Func
+	allAgg []*Agg
+}
+
+var reg = buildRegistry()
+
+// specials are functions whose overloads depend on all arguments at once.
+var specials = map[string]func(args []types.Type) (*Func, []types.Type, error){}
+
+func buildRegistry() *registry {
+	r := &registry{map[string][]*Func{}, map[string][]*Func{}, map[string][]*Func{}, map[string][]*Agg{}, nil, nil}
+	for _, family := range [][]*Func{arithOps(), compareOps()} {
+		for _, f := range family {
+			r.all = append(r.all, f)
+			switch {
+			case !isSign(f.Name):
+				r.funcs[f.Name] = append(r.funcs[f.Name], f)
+			case len(f.Args) == 1:
+				r.prefix[f.Name] = append(r.prefix[f.Name], f)
+			default:
+				r.ops[f.Name] = append(r.ops[f.Name], f)
+			}
+		}
+	}
+	for _, a := range aggregates() {
+		r.allAgg = append(r.allAgg, a)
+		r.aggs[a.Name] = append(r.aggs[a.Name], a)
+	}
+	return r
+}
+
+// isSign tells whether a name is an operator's.
+func isSign(s string) bool {
+	switch s[0] {
+	case '+', '-', '*', '/', '<', '>', '=', '~', '!', '@', '#', '%', '^', '&', '|', '?':
+		return true
+	}
+	return false
+}

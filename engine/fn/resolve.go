@@ -1,0 +1,405 @@
+package fn
+
+import (
+	"strings"
+
+	"quern/storage/errs"
+	"quern/storage/types"
+)
+
+// LookupFunc resolves a call by PostgreSQL's overload rules and returns the
+// function and the type that each argument must be cast to. Errors: 42883 and
+// 42725 with PostgreSQL's texts and hints.
+func LookupFunc(name string, args []types.Type) (*Func, []types.Type, error) {
+	if s := specials[name]; s != nil {
+		return s(args)
+	}
+	i, st := choose(candidates(reg.funcs[name]), args, false)
+	if st != resOK {
+		return nil, nil, resolveError(st, "function", name+"("+typeList(args)+")")
+	}
+	f := reg.funcs[name][i]
+	return f, targets(f.Args, f.Variadic, args), nil
+}
+
+// LookupOp resolves an operator. left is the zero Type for a prefix operator.
+func LookupOp(name string, left, right types.Type) (*Func, []types.Type, error) {
+	args, list := []types.Type{left, right}, reg.ops[name]
+	if left.OID == 0 {
+		args, list = args[1:], reg.prefix[name]
+	}
+	i, st := choose(candidates(list), args, true)
+	if st != resOK {
+		return nil, nil, opError(st, name, left, right)
+	}
+	return list[i], targets(list[i].Args, false, args), nil
+}
+
+// LookupAgg resolves an aggregate. count(*) is Lookup of "count" without
+// arguments. IsAgg tells whether the name is one.
+func LookupAgg(name string, args []types.Type) (*Agg, []types.Type, error) {
+	list := reg.aggs[name]
+	cands := make([]candidate, len(list))
+	for i, a := range list {
+		cands[i] = candidate{args: a.Args}
+	}
+	i, st := choose(cands, args, false)
+	if st != resOK {
+		return nil, nil, resolveError(st, "function", name+"("+typeList(args)+")")
+	}
+	return list[i], targets(list[i].Args, false, args), nil
+}
+
+// IsAgg tells whether name is an aggregate's.
+func IsAgg(name string) bool { return len(reg.aggs[name]) > 0 }
+
+// IsFunc tells whether name is a scalar function's.
+func IsFunc(name string) bool { return len(reg.funcs[name]) > 0 || specials[name] != nil }
+
+// Funcs lists all functions and operators, for pg_proc and pg_operator.
+func Funcs() []*Func { return reg.all }
+
+// Aggs lists all aggregates.
+func Aggs() []*Agg { return reg.allAgg }
+
+type candidate struct {
+	args     []types.OID
+	variadic bool
+}
+
+func candidates(fs []*Func) []candidate {
+	out := make([]candidate, len(fs))
+	for i, f := range fs {
+		out[i] = candidate{f.Args, f.Variadic}
+	}
+	return out
+}
+
+// expand gives the candidate n arguments, nil if it does not take that many.
+func (c candidate) expand(n int) []types.OID {
+	if !c.variadic {
+		if len(c.args) != n {
+			return nil
+		}
+		return c.args
+	}
+	if n < len(c.args) {
+		return nil
+	}
+	out := append(make([]types.OID, 0, n), c.args...)
+	for len(out) < n {
+		out = append(out, c.args[len(c.args)-1])
+	}
+	return out
+}
+
+type resolution uint8
+
+const (
+	resOK resolution = iota
+	resNone
+	resAmbiguous
+)
+
+// live is a candidate still in the race.
+type live struct {
+	index int
+	args  []types.OID
+}
+
+// choose is chapter 10 of PostgreSQL's manual (func_select_candidate).
+func choose(cands []candidate, args []types.Type, op bool) (int, resolution) {
+	var ls []live
+	for i, c := range cands {
+		if a := c.expand(len(args)); a != nil || len(args) == 0 && len(c.args) == 0 {
+			ls = append(ls, live{i, a})
+		}
+	}
+	if l := exactMatch(ls, args, op); l >= 0 {
+		return l, resOK
+	}
+	ls = keep(ls, func(l live) bool { return reachable(l.args, args) })
+	switch len(ls) {
+	case 0:
+		return 0, resNone
+	case 1:
+		return ls[0].index, resOK
+	}
+	ls = keepMost(ls, func(l live) int { return countExact(l.args, args) })
+	if len(ls) > 1 {
+		ls = keepMost(ls, func(l live) int { return countPreferred(l.args, args) })
+	}
+	if len(ls) > 1 {
+		ls = resolveUnknowns(ls, args)
+	}
+	if len(ls) != 1 {
+		return 0, resAmbiguous
+	}
+	return ls[0].index, resOK
+}
+
+func exactMatch(ls []live, args []types.Type, op bool) int {
+	want := args
+	if op && len(args) == 2 {
+		l, r := args[0], args[1]
+		switch {
+		case l.OID == types.UnknownOID && r.OID != types.UnknownOID:
+			l = r
+		case r.OID == types.UnknownOID:
+			r = l
+		}
+		want = []types.Type{l, r}
+	}
+	for _, l := range ls {
+		if countExact(l.args, want) == len(want) {
+			return l.index
+		}
+	}
+	return -1
+}
+
+func countExact(cand []types.OID, args []types.Type) int {
+	n := 0
+	for i, a := range args {
+		if a.OID == cand[i] && a.OID != types.UnknownOID {
+			n++
+		}
+	}
+	return n
+}
+
+func countPreferred(cand []types.OID, args []types.Type) int {
+	n := 0
+	for i, a := range args {
+		if a.OID == types.UnknownOID {
+			continue
+		}
+		if a.OID == cand[i] || types.Preferred(cand[i]) && types.Category(cand[i]) == types.Category(a.OID) {
+			n++
+		}
+	}
+	return n
+}
+
+// reachable tells whether every argument converts implicitly, and polymorphic
+// parameters agree.
+func reachable(cand []types.OID, args []types.Type) bool {
+	elem := types.OID(0)
+	for i, a := range args {
+		var e types.OID
+		switch cand[i] {
+		case types.AnyElementOID:
+			e = a.OID
+		case types.AnyArrayOID:
+			var ok bool
+			if e, ok = types.ElemOf(a.OID); !ok && a.OID != types.UnknownOID {
+				return false
+			}
+		default:
+			if !FindCast(a, types.Type{OID: cand[i], Mod: -1}, CastImplicit) {
+				return false
+			}
+			continue
+		}
+		if a.OID == types.UnknownOID {
+			continue
+		}
+		if elem != 0 && e != elem {
+			return false
+		}
+		elem = e
+	}
+	return true
+}
+
+func keep(ls []live, f func(live) bool) []live {
+	var out []live
+	for _, l := range ls {
+		if f(l) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// keepMost keeps the candidates with the highest score.
+func keepMost(ls []live, score func(live) int) []live {
+	best := 0
+	for _, l := range ls {
+		best = max(best, score(l))
+	}
+	return keep(ls, func(l live) bool { return score(l) == best })
+}
+
+// resolveUnknowns guesses the types of bare literals: category string if any
+// candidate takes it, else the category that all share; then the known type.
+func resolveUnknowns(ls []live, args []types.Type) []live {
+	unknown, known, oneKnown := 0, types.Type{}, true
+	for _, a := range args {
+		switch {
+		case a.OID == types.UnknownOID:
+			unknown++
+		case known.OID == 0:
+			known = a
+		case known.OID != a.OID:
+			oneKnown = false
+		}
+	}
+	if unknown == 0 {
+		return ls
+	}
+	cats := make([]types.Cat, len(args))
+	prefs := make([]bool, len(args))
+	resolved := true
+	for i, a := range args {
+		if a.OID != types.UnknownOID {
+			continue
+		}
+		var ok bool
+		if cats[i], prefs[i], ok = slotCategory(ls, i); !ok {
+			resolved = false
+			break
+		}
+	}
+	if resolved {
+		kept := keep(ls, func(l live) bool {
+			for i, a := range args {
+				if a.OID != types.UnknownOID {
+					continue
+				}
+				if types.Category(l.args[i]) != cats[i] || prefs[i] && !types.Preferred(l.args[i]) {
+					return false
+				}
+			}
+			return true
+		})
+		if len(kept) == 1 {
+			return kept
+		}
+		if len(kept) > 0 {
+			ls = kept
+		}
+	}
+	if !oneKnown || known.OID == 0 {
+		return ls
+	}
+	same := make([]types.Type, len(args))
+	for i := range same {
+		same[i] = known
+	}
+	if kept := keep(ls, func(l live) bool { return reachable(l.args, same) }); len(kept) == 1 {
+		return kept
+	}
+	return ls
+}
+
+// slotCategory is the category of argument i among the candidates, and whether
+// a preferred type is among them.
+func slotCategory(ls []live, i int) (cat types.Cat, pref, ok bool) {
+	conflict := false
+	for _, l := range ls {
+		c, p := types.Category(l.args[i]), types.Preferred(l.args[i])
+		switch {
+		case cat == 0:
+			cat, pref = c, p
+		case c == cat:
+			pref = pref || p
+		case c == types.CatString:
+			cat, pref = c, p
+		case cat == types.CatString:
+		default:
+			conflict = true
+		}
+	}
+	return cat, pref, !conflict || cat == types.CatString
+}
+
+// targets are the types that arguments must be cast to. An argument that has
+// the right type keeps its modifier; polymorphic ones stay as they are.
+func targets(params []types.OID, variadic bool, args []types.Type) []types.Type {
+	full := candidate{params, variadic}.expand(len(args))
+	elem := types.OID(0)
+	for i, a := range args {
+		if a.OID == types.UnknownOID {
+			continue
+		}
+		switch full[i] {
+		case types.AnyElementOID:
+			elem = a.OID
+		case types.AnyArrayOID:
+			elem, _ = types.ElemOf(a.OID)
+		}
+	}
+	if elem == 0 {
+		elem = types.TextOID
+	}
+	out := make([]types.Type, len(args))
+	for i, a := range args {
+		want := full[i]
+		switch want {
+		case types.AnyOID:
+			want = a.OID
+			if want == types.UnknownOID {
+				want = types.TextOID
+			}
+		case types.AnyElementOID:
+			want = elem
+		case types.AnyArrayOID:
+			want, _ = types.ArrayOf(elem)
+		}
+		if out[i] = a; a.OID != want {
+			out[i] = types.Type{OID: want, Mod: -1}
+		}
+	}
+	return out
+}
+
+// Result is the type of a call of f on arguments of the given (target) types.
+func (f *Func) Result(args []types.Type) types.Type {
+	if f.RetType != nil {
+		return f.RetType(args)
+	}
+	return types.Type{OID: f.Ret, Mod: -1}
+}
+
+// Result is the type of the aggregate on arguments of the given types.
+func (a *Agg) Result(args []types.Type) types.Type {
+	switch a.Ret {
+	case types.AnyElementOID:
+		return bare(args[0])
+	case types.AnyArrayOID:
+		return bare(args[0]).Array()
+	}
+	return types.Type{OID: a.Ret, Mod: -1}
+}
+
+func typeList(args []types.Type) string {
+	s := make([]string, len(args))
+	for i, a := range args {
+		s[i] = bare(a).String()
+	}
+	return strings.Join(s, ", ")
+}
+
+func resolveError(st resolution, kind, text string) error {
+	if st == resAmbiguous {
+		return errs.New(errs.AmbiguousFunction, "%s %s is not unique", kind, text).
+			WithHint("Could not choose a best candidate %s. You might need to add explicit type casts.", kind)
+	}
+	return errs.New(errs.UndefinedFunction, "%s %s does not exist", kind, text).
+		WithHint("No %s matches the given name and argument types. You might need to add explicit type casts.", kind)
+}
+
+func opError(st resolution, name string, left, right types.Type) error {
+	text := name + " " + bare(right).String()
+	hint := "No operator matches the given name and argument type. You might need to add an explicit type cast."
+	if left.OID != 0 {
+		text = bare(left).String() + " " + text
+		hint = "No operator matches the given name and argument types. You might need to add explicit type casts."
+	}
+	if st == resAmbiguous {
+		return errs.New(errs.AmbiguousFunction, "operator is not unique: %s", text).
+			WithHint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+	}
+	return errs.New(errs.UndefinedFunction, "operator does not exist: %s", text).WithHint("%s", hint)
+}
