@@ -35,6 +35,7 @@ type Commit struct {
 	Key         *BatchKey
 	Rejects     []Reject
 	Source      string // http, copy, insert, …: for ingest statistics
+	User        string // role name, for DEFAULT current_user
 	// Ingest marks the routes where a row that breaks a rule (NOT NULL) goes
 	// to quarantine instead of failing the commit.
 	Ingest  bool

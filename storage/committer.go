@@ -1,0 +1,252 @@
+package storage
+
+import (
+	"time"
+
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/internal/memtable"
+	"quern/storage/internal/wal"
+)
+
+// Bounds of one group: a larger one makes every waiter in it wait longer than
+// the sync that it saves.
+const (
+	groupBytesMax  = 8 << 20
+	groupFramesMax = 512
+	queueLen       = 4096
+)
+
+// errTableMoved says that a table changed between preparing and committing.
+var errTableMoved = errs.New(errs.SerializationFailure, "table changed while rows were being prepared")
+
+// committer is the one goroutine that writes the log, fills MemTables and
+// publishes states.
+func (s *Store) committer() {
+	for {
+		var idle <-chan time.Time
+		if s.log.NeedsCover() {
+			idle = s.opts.After(coverDelay)
+		}
+		select {
+		case p := <-s.queue:
+			s.runGroup(p)
+		case <-idle:
+			s.cover()
+		case <-s.closing:
+			s.drain()
+			return
+		}
+	}
+}
+
+// drain finishes what was queued before the store closed.
+func (s *Store) drain() {
+	for {
+		select {
+		case p := <-s.queue:
+			s.runGroup(p)
+		default:
+			if s.log.NeedsCover() {
+				s.cover()
+			}
+			return
+		}
+	}
+}
+
+// runGroup commits first and what else is queued, then a task met on the way.
+func (s *Store) runGroup(first *pending) {
+	var group []*pending
+	var task *pending
+	bytes := 0
+	for p := first; ; {
+		if p.task != nil {
+			task = p
+			break
+		}
+		group = append(group, p)
+		bytes += p.frame.Bytes()
+		if bytes >= groupBytesMax || len(group) >= groupFramesMax {
+			break
+		}
+		select {
+		case p = <-s.queue:
+			continue
+		default:
+		}
+		break
+	}
+	if len(group) > 0 {
+		s.commitGroup(group)
+	}
+	if task != nil {
+		task.task()
+		close(task.done)
+	}
+}
+
+// cover writes the empty frame. It changes nothing that a snapshot shows but
+// its sequence.
+func (s *Store) cover() {
+	if err := s.log.Cover(); err != nil {
+		// A full disk is met by the next commit; anything else is final.
+		_ = s.ioError(err)
+		return
+	}
+	next := s.state.Load().with()
+	next.seq = s.log.NextSeq() - 1
+	s.state.Store(next)
+}
+
+// commitGroup is the commit point: write, sync, publish, acknowledge.
+func (s *Store) commitGroup(group []*pending) {
+	prev := s.state.Load()
+	group, cat := s.admitGroup(group, prev.cat)
+	if len(group) == 0 {
+		return
+	}
+	frames := make([]*wal.Frame, len(group))
+	for i, p := range group {
+		frames[i] = p.frame
+	}
+	if err := s.failure(); err != nil {
+		failAll(group, err)
+		return
+	}
+	if err := s.log.Append(frames); err != nil {
+		failAll(group, s.ioError(err))
+		return
+	}
+	if s.opts.mutations.AckBeforeSync {
+		s.acknowledge(group)
+	}
+	synced := make(chan error, 1)
+	if s.opts.mutations.PublishBeforeSync {
+		s.publish(s.place(group, prev, cat))
+		synced <- s.log.Sync()
+	} else {
+		s.workers.Go(func() { synced <- s.log.Sync() })
+	}
+	next := s.state.Load()
+	if !s.opts.mutations.PublishBeforeSync {
+		next = s.place(group, prev, cat) // while the disk works
+	}
+	if err := <-synced; err != nil {
+		if !s.opts.mutations.AckBeforeSync {
+			failAll(group, s.poison(err))
+		}
+		return
+	}
+	s.publish(next)
+	if !s.opts.mutations.AckBeforeSync {
+		s.acknowledge(group)
+	}
+	s.nudge()
+}
+
+func (s *Store) publish(next *state) { s.state.Store(next) }
+
+// admitGroup applies catalog changes in order and fails the commits that they
+// overtake. It returns the others and the catalog after them.
+func (s *Store) admitGroup(group []*pending, cat *catalog.Snapshot) ([]*pending, *catalog.Snapshot) {
+	kept := group[:0]
+	for _, p := range group {
+		next, err := admitOne(p, cat)
+		if err != nil {
+			p.fail(err)
+			continue
+		}
+		cat = next
+		kept = append(kept, p)
+	}
+	return kept, cat
+}
+
+func admitOne(p *pending, cat *catalog.Snapshot) (*catalog.Snapshot, error) {
+	if len(p.schema) > 0 {
+		if p.base != cat.Version() {
+			return nil, errCatalogRace
+		}
+		next, err := cat.Apply(p.schema)
+		if err != nil {
+			return nil, err
+		}
+		cat = next
+	}
+	for i := range p.tables {
+		if t := cat.Table(p.tables[i].table); t == nil || t.Version != p.tables[i].version {
+			return nil, errTableMoved
+		}
+	}
+	return cat, nil
+}
+
+// place puts the rows of a written group into MemTables and returns the state
+// that shows them. Readers see nothing of it before the state is published.
+func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *state {
+	next := prev.with()
+	next.cat = cat
+	touched := map[uint32]bool{}
+	for _, p := range group {
+		for i := range p.tables {
+			pl := &p.tables[i]
+			s.mem(pl.table).Append(pl.rows, p.frame.ReceivedAt, p.frame.Seq)
+			touched[pl.table] = true
+			pl.rows = nil
+		}
+		next.seq = p.frame.Seq
+	}
+	for id := range touched {
+		next.put(id, &tableState{slabs: s.mem(id).List(), segs: next.table(id).segs})
+	}
+	if cat != prev.cat {
+		s.dropTables(next)
+	}
+	return next
+}
+
+// mem is the MemTable of a table; only the committer calls it.
+func (s *Store) mem(id uint32) *memtable.Table {
+	m := s.mems[id]
+	if m == nil {
+		m = &memState{table: memtable.NewTable()}
+		s.mems[id] = m
+	}
+	return m.table
+}
+
+// dropTables lets go of tables that are not in the new catalog.
+func (s *Store) dropTables(next *state) {
+	next.prune()
+	for id := range s.mems {
+		if next.cat.Table(id) == nil {
+			delete(s.mems, id)
+			s.shrink.Delete(id)
+		}
+	}
+}
+
+// acknowledge makes outcomes known, in order of sequence.
+func (s *Store) acknowledge(group []*pending) {
+	for _, p := range group {
+		p.outcome.Seq = p.frame.Seq
+		if p.key != nil {
+			p.key.Seq = p.frame.Seq
+			s.keys.Commit(p.key)
+		}
+		s.tallies.add(p.source, p.stats)
+		close(p.done)
+	}
+}
+
+func (p *pending) fail(err error) {
+	p.outcome, p.err = Outcome{}, err
+	close(p.done)
+}
+
+func failAll(group []*pending, err error) {
+	for _, p := range group {
+		p.fail(err)
+	}
+}

@@ -1,0 +1,227 @@
+package storage
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/internal/memtable"
+	"quern/storage/internal/scan"
+	"quern/storage/vec"
+)
+
+// Snapshot is one consistent state of the folder: catalog, segments and
+// MemTables up to one sequence. It must be closed; until then its files stay.
+type Snapshot struct {
+	s       *Store
+	st      *state
+	private map[uint32]memtable.List // a transaction's own rows
+	refs    *atomic.Int64            // open scans and derived snapshots hold it, too
+	once    sync.Once
+}
+
+// Snapshot opens the newest state.
+func (s *Store) Snapshot() *Snapshot {
+	s.pins.mu.Lock()
+	defer s.pins.mu.Unlock()
+	st := s.state.Load()
+	s.pins.addLocked(st.version, 1)
+	refs := new(atomic.Int64)
+	refs.Store(1)
+	return &Snapshot{s: s, st: st, refs: refs}
+}
+
+// Close ends the snapshot. Scans that are still open keep what they read.
+func (n *Snapshot) Close() { n.once.Do(n.unref) }
+
+func (n *Snapshot) unref() {
+	if n.refs.Add(-1) == 0 {
+		n.s.pins.add(n.st.version, -1)
+		n.s.nudge()
+	}
+}
+
+// Catalog is the snapshot's catalog.
+func (n *Snapshot) Catalog() *catalog.Snapshot { return n.st.cat }
+
+// Seq is the highest sequence that the snapshot shows.
+func (n *Snapshot) Seq() uint64 { return n.st.seq }
+
+// TableSize is what a table holds, deleted and expired rows included: for
+// planning, and for roles that are not bound by a policy.
+type TableSize struct {
+	Rows     int64
+	Segments int
+	Bytes    int64 // of segments
+}
+
+// Size returns the size of a table.
+func (n *Snapshot) Size(table uint32) TableSize {
+	t := n.st.table(table)
+	z := TableSize{Rows: int64(t.slabs.Rows() + n.private[table].Rows()), Segments: len(t.segs)}
+	for _, seg := range t.segs {
+		z.Rows += seg.meta.Rows
+		z.Bytes += seg.meta.Length
+	}
+	return z
+}
+
+// Complete returns rows with every live column: defaults are filled in and NOT
+// NULL is checked (23502). A transaction keeps the result, shows it to itself
+// with Snapshot.With and commits it later: values that differ at each call, as
+// of counters, stay the same.
+func (s *Store) Complete(cat *catalog.Snapshot, tr *TableRows, user string) (TableRows, error) {
+	t := cat.Table(tr.Table)
+	if t == nil {
+		return TableRows{}, errs.New(errs.UndefinedTable, "relation with OID %d does not exist", tr.Table)
+	}
+	full, _, err := s.complete(t, tr, s.nowMicros(), &Commit{User: user})
+	if err != nil {
+		return TableRows{}, err
+	}
+	return *full, nil
+}
+
+// With returns a snapshot that shows rows, made by Complete, on top of n. It is
+// closed on its own. _commit_seq of those rows is 0.
+func (n *Snapshot) With(rows []TableRows) (*Snapshot, error) {
+	own := map[uint32]*memtable.Table{}
+	for i := range rows {
+		t := n.st.cat.Table(rows[i].Table)
+		if t == nil {
+			return nil, errs.New(errs.UndefinedTable, "relation with OID %d does not exist", rows[i].Table)
+		}
+		body, err := memtable.EncodeRows(nil, t.Version, rows[i].Cols, rows[i].Batches)
+		if err != nil {
+			return nil, err
+		}
+		decoded, err := memtable.DecodeRows(body)
+		if err != nil {
+			return nil, err
+		}
+		if own[t.ID] == nil {
+			own[t.ID] = memtable.NewTable()
+		}
+		own[t.ID].Append(decoded, n.s.nowMicros(), 0)
+	}
+	d := &Snapshot{s: n.s, st: n.st, refs: n.refs, private: map[uint32]memtable.List{}}
+	for id, t := range own {
+		d.private[id] = t.List()
+	}
+	n.refs.Add(1)
+	return d, nil
+}
+
+// Scan opens a scan of the table of spec.View: the only way to cell values. The
+// view must have been resolved on this snapshot's catalog.
+func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
+	if spec.View == nil {
+		return nil, errs.New(errs.Internal, "scan without a policy view")
+	}
+	t := n.st.cat.Table(spec.View.Table())
+	if t == nil {
+		return nil, errs.New(errs.UndefinedTable, "relation with OID %d does not exist", spec.View.Table())
+	}
+	if spec.View.Epoch() != n.st.cat.PolicyEpoch() {
+		return nil, errs.New(errs.SerializationFailure, "policies of relation %q changed, plan again", t.Name)
+	}
+	inner, err := scan.New(scanSpec(t, &spec))
+	if err != nil {
+		return nil, err
+	}
+	ts := n.st.table(t.ID)
+	sc := &tableScan{snap: n, scan: inner}
+	for _, seg := range ts.segs {
+		if err := sc.addSegment(n.s, seg); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range ts.slabs {
+		sc.addSlab(v)
+	}
+	for _, v := range n.private[t.ID] {
+		sc.addSlab(v)
+	}
+	n.refs.Add(1)
+	return sc, nil
+}
+
+func scanSpec(t *catalog.Table, spec *ScanSpec) *scan.Spec {
+	out := &scan.Spec{View: spec.View, Table: t, Cols: spec.Cols}
+	for _, p := range spec.Preds {
+		out.Preds = append(out.Preds, scan.Pred{Col: p.Col, Op: scan.Op(p.Op), Val: p.Val, Vals: p.Vals})
+	}
+	return out
+}
+
+// tableScan implements Scan.
+type tableScan struct {
+	snap    *Snapshot
+	scan    *scan.Scan
+	morsels []morsel
+	stats   ScanStats // of what was left out when the scan was opened
+	once    sync.Once
+
+	mu     sync.Mutex
+	opened ScanStats
+}
+
+// morsel is a slab or a row group.
+type morsel struct {
+	info  MorselInfo
+	slab  memtable.SlabView
+	group groupRef
+}
+
+func (t *tableScan) addSlab(v memtable.SlabView) {
+	if v.Rows > 0 {
+		t.morsels = append(t.morsels, morsel{info: MorselInfo{Rows: v.Rows}, slab: v})
+	}
+}
+
+func (t *tableScan) Morsels() int          { return len(t.morsels) }
+func (t *tableScan) Info(m int) MorselInfo { return t.morsels[m].info }
+func (t *tableScan) Close() error          { t.once.Do(t.snap.unref); return nil }
+
+// Open returns the reader of a morsel; one in which nothing can match has no
+// batches.
+func (t *tableScan) Open(ctx context.Context, m int) (GroupReader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, errs.New(errs.QueryCanceled, "canceling statement due to user request")
+	}
+	mo := &t.morsels[m]
+	var r *scan.Reader
+	var err error
+	if mo.info.Segment {
+		if r, err = t.openGroup(mo); err != nil {
+			return nil, err
+		}
+	} else {
+		r = t.scan.Slab(mo.slab)
+	}
+	if r == nil {
+		return noRows{}, nil
+	}
+	return r, nil
+}
+
+// Stats implements Scan.
+func (t *tableScan) Stats() ScanStats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	z := t.stats
+	z.RowGroupsSkipped += t.opened.RowGroupsSkipped
+	return z
+}
+
+// noRows is the reader of a morsel that was skipped.
+type noRows struct{}
+
+func (noRows) Batches() int { return 0 }
+func (noRows) Start(context.Context, int) (int, vec.Selection, error) {
+	return 0, vec.Selection{}, nil
+}
+func (noRows) Load(int, vec.Selection, *vec.Vector) error { return nil }
+func (noRows) Close() error                               { return nil }

@@ -1,0 +1,98 @@
+package storage
+
+import (
+	"slices"
+	"sync"
+
+	"quern/storage/catalog"
+	"quern/storage/internal/memtable"
+)
+
+// state is what a snapshot sees: immutable, swapped as one pointer. A batch
+// over many tables becomes visible with the one store of the pointer.
+type state struct {
+	version uint64 // raised by every publication
+	seq     uint64 // highest sequence that is visible
+	cat     *catalog.Snapshot
+	// ords finds a table's place in tables. Both are shared between states and
+	// copied by whoever changes them: a publication copies the pointers of
+	// tables, not the map.
+	ords   map[uint32]int
+	tables []*tableState
+}
+
+// tableState is one table's rows.
+type tableState struct {
+	slabs memtable.List
+	segs  []*segmentRef
+}
+
+var emptyTable = &tableState{}
+
+func (s *state) table(id uint32) *tableState {
+	if i, ok := s.ords[id]; ok {
+		return s.tables[i]
+	}
+	return emptyTable
+}
+
+// with returns a copy of s that may be changed with put.
+func (s *state) with() *state {
+	n := *s
+	n.version++
+	n.tables = slices.Clone(s.tables)
+	return &n
+}
+
+// put replaces a table of a state made by with.
+func (s *state) put(id uint32, t *tableState) {
+	if i, ok := s.ords[id]; ok {
+		s.tables[i] = t
+		return
+	}
+	ords := make(map[uint32]int, len(s.ords)+1)
+	for k, v := range s.ords {
+		ords[k] = v
+	}
+	ords[id] = len(s.tables)
+	s.ords = ords
+	s.tables = append(s.tables, t)
+}
+
+// prune drops the rows of tables that the catalog does not know any more.
+func (s *state) prune() {
+	for id, i := range s.ords {
+		if s.cat.Table(id) == nil {
+			s.tables[i] = emptyTable
+		}
+	}
+}
+
+// pins counts the snapshots that hold each version of the state, so that files
+// are removed only after the last one that may read them.
+type pins struct {
+	mu    sync.Mutex
+	count map[uint64]int
+}
+
+// oldest is the lowest version that is held, or def if there is none.
+func (p *pins) oldest(def uint64) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for v := range p.count {
+		def = min(def, v)
+	}
+	return def
+}
+
+func (p *pins) add(v uint64, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.addLocked(v, n)
+}
+
+func (p *pins) addLocked(v uint64, n int) {
+	if p.count[v] += n; p.count[v] == 0 {
+		delete(p.count, v)
+	}
+}
