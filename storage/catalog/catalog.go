@@ -29,6 +29,24 @@ const (
 	TableQuarantine uint32 = 13100 // system.quarantine, an ordinary stored table
 )
 
+// Built-in roles (GOVERNANCE.md §2.3). They cannot log in and cannot be dropped.
+const (
+	RolePolicyAdmin uint32 = 13201 + iota
+	RoleRetentionAdmin
+	RoleAuditReader
+	RoleMonitor
+	RoleIngest
+	RoleExportAdmin
+)
+
+var builtinRoles = map[uint32]string{
+	RolePolicyAdmin: "policy_admin", RoleRetentionAdmin: "retention_admin", RoleAuditReader: "audit_reader",
+	RoleMonitor: "monitor", RoleIngest: "ingest", RoleExportAdmin: "export_admin",
+}
+
+// IsBuiltinRole tells roles that every data folder has.
+func IsBuiltinRole(id uint32) bool { return id == RoleAdmin || builtinRoles[id] != "" }
+
 // Ids of the hidden columns that every stored table has.
 const (
 	ColReceivedAt uint32 = 0xFFFFFFF0 // _received_at timestamptz

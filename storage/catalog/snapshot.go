@@ -57,6 +57,9 @@ func New() *Snapshot {
 	}
 	s.roles[RoleAdmin] = &policy.Role{ID: RoleAdmin, Name: "admin", Superuser: true, Login: true,
 		Inherit: true, CreateRole: true, CreateDB: true, BypassRLS: true}
+	for id, name := range builtinRoles {
+		s.roles[id] = &policy.Role{ID: id, Name: name, Inherit: true}
+	}
 	s.putTable(quarantineTable())
 	return s
 }

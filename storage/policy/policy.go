@@ -26,6 +26,8 @@ type Principal struct {
 	SessionID uint32 // session_user
 	Superuser bool   // current role is superuser
 	Name      string // current role's name
+	// NoUnmask masks a superuser too (superuser_unmask = off).
+	NoUnmask bool
 }
 
 // Privilege is a set of table privileges.
@@ -70,6 +72,7 @@ type Role struct {
 	ValidUntil int64             `json:"validuntil,omitempty"` // µs since 1970, 0 = never
 	Verifier   string            `json:"verifier,omitempty"`   // SCRAM-SHA-256$… as in pg_authid, never a password
 	MemberOf   []uint32          `json:"memberof,omitempty"`
+	AdminOf    []uint32          `json:"adminof,omitempty"`  // memberships held WITH ADMIN OPTION
 	Settings   map[string]string `json:"settings,omitempty"` // ALTER ROLE … SET
 }
 

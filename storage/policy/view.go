@@ -124,7 +124,7 @@ func (v *View) privileges(t *TableInfo, p Principal, active map[uint32]bool) {
 	if p.Superuser || active[t.Owner] {
 		v.priv = AllTable
 	}
-	if p.Superuser {
+	if p.Superuser && !p.NoUnmask {
 		v.priv |= Unmask
 	}
 	for _, g := range t.Grants {

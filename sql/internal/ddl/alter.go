@@ -1,0 +1,319 @@
+package ddl
+
+import (
+	"slices"
+	"strings"
+
+	"quern/sql/internal/ast"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/policy"
+)
+
+func (c *Ctx) alterTable(st *ast.AlterTable) error {
+	c.out.Tag = "ALTER TABLE"
+	switch st.Kind {
+	case ast.ObjTable:
+	case ast.ObjIndex:
+		return errs.NotSupported("ALTER INDEX")
+	default:
+		return errs.NotSupported("ALTER VIEW")
+	}
+	old, err := c.findTable(st.Table.Name)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		name := strings.Join(st.Table.Name, ".")
+		if st.IfExists {
+			c.notice("relation %q does not exist, skipping", name)
+			return nil
+		}
+		return pos(errs.New(errs.UndefinedTable, "relation %q does not exist", name), st.Table.Pos)
+	}
+	if isSystem(old.Schema) {
+		return errs.New(errs.InsufficientPrivilege, "permission denied: %q is a system catalog", old.Name)
+	}
+	t := clone(old)
+	for _, a := range st.Actions {
+		if err := c.mayAlter(t, a); err != nil {
+			return err
+		}
+		if err := c.alter(t, a); err != nil {
+			return err
+		}
+	}
+	c.putTable(t, !slices.EqualFunc(old.Columns, t.Columns, sameShape))
+	return nil
+}
+
+// sameShape tells whether rows decode the same under both definitions.
+func sameShape(a, b catalog.Column) bool {
+	return a.ID == b.ID && a.Name == b.Name && a.Type == b.Type && a.NotNull == b.NotNull && a.Default == b.Default
+}
+
+// mayAlter: policies belong to policy_admin, retention to retention_admin, the
+// rest to the owner.
+func (c *Ctx) mayAlter(t *catalog.Table, a ast.AlterAction) error {
+	switch a := a.(type) {
+	case *ast.SetMaskingPolicy, *ast.UnsetMaskingPolicy:
+		if !c.has(catalog.RolePolicyAdmin) {
+			return errs.New(errs.InsufficientPrivilege, "permission denied to change masking policies").
+				WithDetail("Only members of role policy_admin may do this.")
+		}
+		return nil
+	case *ast.SetOptions:
+		if len(a.Options) == 1 && a.Options[0].Name == "retention" && c.has(catalog.RoleRetentionAdmin) {
+			return nil
+		}
+	}
+	return c.mustOwn(t)
+}
+
+// alter applies one action. (One case per action; longer than usual.)
+func (c *Ctx) alter(t *catalog.Table, a ast.AlterAction) error {
+	switch a := a.(type) {
+	case *ast.AddColumn:
+		return c.alterAdd(t, a)
+	case *ast.DropColumn:
+		return c.alterDrop(t, a)
+	case *ast.RenameColumn:
+		return c.renameColumn(t, a)
+	case *ast.RenameTo:
+		if c.Cat.TableByName(t.Schema, a.To) != nil {
+			return errs.New(errs.DuplicateTable, "relation %q already exists", a.To)
+		}
+		t.Name = a.To
+		return nil
+	case *ast.RenameConstraint:
+		for i := range t.Keys {
+			if t.Keys[i].Name == a.From {
+				t.Keys[i].Name = a.To
+				return nil
+			}
+		}
+		return errs.New(errs.UndefinedObject, "constraint %q for table %q does not exist", a.From, t.Name)
+	case *ast.SetSchema:
+		sc, _, err := c.createIn([]string{a.Schema, t.Name})
+		if err != nil {
+			return err
+		}
+		if c.Cat.TableByName(sc.ID, t.Name) != nil {
+			return errs.New(errs.DuplicateTable, "relation %q already exists in schema %q", t.Name, a.Schema)
+		}
+		t.Schema = sc.ID
+		return nil
+	case *ast.OwnerTo:
+		return c.ownerTo(t, a)
+	case *ast.SetColumnDefault:
+		col, err := columnOf(t, a.Name)
+		if err != nil {
+			return err
+		}
+		col.Default = catalog.Default{}
+		if a.Default != nil {
+			col.Default, err = columnDefault(a.Name, col.Type, a.Default)
+		}
+		return err
+	case *ast.SetColumnNotNull:
+		return c.setNotNull(t, a)
+	case *ast.SetOptions:
+		return c.alterOptions(t, a)
+	case *ast.AddConstraint:
+		return c.addKey(t, a.Constraint)
+	case *ast.DropConstraint:
+		return c.dropConstraint(t, a)
+	case *ast.SetMaskingPolicy:
+		return c.setMasking(t, a)
+	case *ast.UnsetMaskingPolicy:
+		return c.unsetMasking(t, a)
+	case *ast.SetColumnStorage, *ast.SetPersistence, *ast.ClusterOn, *ast.ReplicaIdentity:
+		return nil // storage tuning of PostgreSQL without a meaning here
+	case *ast.AlterColumnType:
+		return c.alterType(t, a)
+	case *ast.ColumnIdentity:
+		return errs.NotSupported("an identity column")
+	case *ast.RowSecurity:
+		return errs.NotSupported("ROW LEVEL SECURITY")
+	case *ast.SetSubjectKey:
+		return errs.NotSupported("SUBJECT KEY")
+	}
+	return errs.NotSupported("this form of ALTER TABLE")
+}
+
+func (c *Ctx) alterAdd(t *catalog.Table, a *ast.AddColumn) error {
+	if t.Column(a.Column.Name) != nil {
+		if a.IfNotExists {
+			c.out.Notices = append(c.out.Notices, Notice{Severity: "NOTICE", Code: string(errs.DuplicateColumn),
+				Msg: `column "` + a.Column.Name + `" of relation "` + t.Name + `" already exists, skipping`})
+			return nil
+		}
+		return errs.New(errs.DuplicateColumn, "column %q of relation %q already exists", a.Column.Name, t.Name)
+	}
+	if err := c.addColumn(t, a.Column); err != nil {
+		return err
+	}
+	col := &t.Columns[len(t.Columns)-1]
+	switch {
+	case col.NotNull && col.Default.Kind == catalog.DefaultNone:
+		return errs.NotSupported("adding a NOT NULL column without a default to an existing table")
+	case col.Default.Kind != catalog.DefaultNone && col.Default.Kind != catalog.DefaultConst:
+		return errs.NotSupported("adding a column whose default is not constant to an existing table").
+			WithHint("Add the column without a default, then ALTER COLUMN … SET DEFAULT.")
+	case col.Default.Kind == catalog.DefaultConst:
+		text := col.Default.Text
+		col.Missing = &text
+	}
+	return nil
+}
+
+func (c *Ctx) alterDrop(t *catalog.Table, a *ast.DropColumn) error {
+	col := t.Column(a.Name)
+	if col == nil {
+		if a.IfExists {
+			c.notice("column %q of relation %q does not exist, skipping", a.Name, t.Name)
+			return nil
+		}
+		return errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", a.Name, t.Name)
+	}
+	switch {
+	case col.Masking != 0:
+		return errs.New(errs.DependentObjects, "cannot drop column %q of table %q because it has a masking policy", a.Name, t.Name).
+			WithHint("A member of role policy_admin can drop the policy first.")
+	case isKeyColumn(t, a.Name) && (t.Options.TimeColumn == a.Name || t.Options.Retention > 0 || t.Floor > 0 || len(t.Options.OrderBy) > 0):
+		return errs.New(errs.DependentObjects, "cannot drop column %q of table %q because table options depend on it", a.Name, t.Name)
+	}
+	id := col.ID
+	t.Columns = slices.DeleteFunc(t.Columns, func(x catalog.Column) bool { return x.ID == id })
+	t.Keys = slices.DeleteFunc(t.Keys, func(k catalog.Key) bool { return slices.Contains(k.Cols, id) })
+	t.Grants = withoutColumn(t.Grants, id)
+	return nil
+}
+
+func withoutColumn(gs []policy.Grant, id uint32) []policy.Grant {
+	var out []policy.Grant
+	for _, g := range gs {
+		if g.Cols != nil {
+			g.Cols = slices.DeleteFunc(slices.Clone(g.Cols), func(x uint32) bool { return x == id })
+			if len(g.Cols) == 0 {
+				continue
+			}
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+func (c *Ctx) renameColumn(t *catalog.Table, a *ast.RenameColumn) error {
+	col, err := columnOf(t, a.From)
+	if err != nil {
+		return err
+	}
+	if t.Column(a.To) != nil || systemColumns[a.To] {
+		return errs.New(errs.DuplicateColumn, "column %q of relation %q already exists", a.To, t.Name)
+	}
+	col.Name = a.To
+	// Options name columns.
+	if t.Options.TimeColumn == a.From {
+		t.Options.TimeColumn = a.To
+	}
+	for i, o := range t.Options.OrderBy {
+		if name, ok := strings.CutSuffix(o, " desc"); name == a.From {
+			t.Options.OrderBy[i] = a.To
+			if ok {
+				t.Options.OrderBy[i] += " desc"
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Ctx) ownerTo(t *catalog.Table, a *ast.OwnerTo) error {
+	id, err := c.role(a.Owner, false)
+	if err != nil {
+		return err
+	}
+	if !c.Who.Superuser {
+		if !c.active(id) {
+			return errs.New(errs.InsufficientPrivilege, "must be member of role %q", c.Cat.Role(id).Name)
+		}
+		sc := c.Cat.SchemaByID(t.Schema)
+		if !SchemaPrivilege(c.Cat, policy.Principal{RoleID: id}, sc, policy.Create) {
+			return errs.New(errs.InsufficientPrivilege, "permission denied for schema %s", sc.Name)
+		}
+	}
+	t.Owner = id
+	return nil
+}
+
+func (c *Ctx) setNotNull(t *catalog.Table, a *ast.SetColumnNotNull) error {
+	col, err := columnOf(t, a.Name)
+	if err != nil {
+		return err
+	}
+	if a.NotNull == col.NotNull {
+		return nil
+	}
+	if a.NotNull {
+		return errs.NotSupported("SET NOT NULL on a column of an existing table")
+	}
+	for i := range t.Keys {
+		if t.Keys[i].Kind == "p" && slices.Contains(t.Keys[i].Cols, col.ID) {
+			return errs.New(errs.InvalidTableDefinition, "column %q is in a primary key", a.Name)
+		}
+	}
+	col.NotNull = false
+	return nil
+}
+
+func (c *Ctx) alterOptions(t *catalog.Table, a *ast.SetOptions) error {
+	if a.Column != "" {
+		if len(a.Options) > 0 && a.Options[0].Name == "masked_predicates" {
+			return errs.NotSupported("masked_predicates")
+		}
+		return errs.NotSupported("ALTER COLUMN … SET (…)")
+	}
+	if !a.Reset {
+		return c.setOptions(t, a.Options, false)
+	}
+	for i := range a.Options {
+		if err := c.resetOption(t, &a.Options[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Ctx) dropConstraint(t *catalog.Table, a *ast.DropConstraint) error {
+	n := len(t.Keys)
+	t.Keys = slices.DeleteFunc(t.Keys, func(k catalog.Key) bool { return k.Name == a.Name })
+	if len(t.Keys) < n {
+		return nil
+	}
+	if a.IfExists {
+		c.notice("constraint %q of relation %q does not exist, skipping", a.Name, t.Name)
+		return nil
+	}
+	return errs.New(errs.UndefinedObject, "constraint %q of relation %q does not exist", a.Name, t.Name)
+}
+
+// alterType allows what changes no stored byte: the same type, or a modifier
+// that admits every value of the old one.
+func (c *Ctx) alterType(t *catalog.Table, a *ast.AlterColumnType) error {
+	col, err := columnOf(t, a.Name)
+	if err != nil {
+		return err
+	}
+	if col.Masking != 0 {
+		return errs.New(errs.DependentObjects, "cannot alter type of column %q because it has a masking policy", a.Name)
+	}
+	typ, err := ResolveType(a.Type)
+	if err != nil {
+		return err
+	}
+	if a.Using != nil || typ.OID != col.Type.OID || typ.Mod != col.Type.Mod && typ.Mod != -1 {
+		return errs.NotSupported("ALTER COLUMN … TYPE")
+	}
+	col.Type = typ
+	return nil
+}

@@ -1,0 +1,242 @@
+package ddl
+
+import (
+	"strings"
+
+	"quern/sql/internal/ast"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/types"
+)
+
+// systemColumns are names that a column may not take.
+var systemColumns = map[string]bool{
+	"_received_at": true, "_commit_seq": true,
+	"tableoid": true, "xmin": true, "cmin": true, "xmax": true, "cmax": true, "ctid": true,
+}
+
+func checkNewColumn(t *catalog.Table, name string, at int) error {
+	if systemColumns[name] {
+		return pos(errs.New(errs.DuplicateColumn, "column name %q conflicts with a system column name", name), at)
+	}
+	if t.Column(name) != nil {
+		return pos(errs.New(errs.DuplicateColumn, "column %q specified more than once", name), at)
+	}
+	if len(t.Columns) >= columnsMax {
+		return errs.New(errs.TooManyColumns, "tables can have at most %d columns", columnsMax)
+	}
+	return nil
+}
+
+func (c *Ctx) addColumn(t *catalog.Table, def *ast.ColumnDef) error {
+	if err := checkNewColumn(t, def.Name, def.Pos); err != nil {
+		return err
+	}
+	if def.Identity != nil {
+		return pos(errs.NotSupported("an identity column"), def.Identity.Pos)
+	}
+	typ, err := ResolveType(def.Type)
+	if err != nil {
+		return err
+	}
+	col := catalog.Column{ID: t.NextCol, Name: def.Name, Type: typ, NotNull: def.NotNull}
+	if def.NotNull && def.Null {
+		return pos(errs.New(errs.Syntax, "conflicting NULL/NOT NULL declarations for column %q of table %q", def.Name, t.Name), def.Pos)
+	}
+	if len(def.Collation) > 0 {
+		if err := checkCollation(def.Collation); err != nil {
+			return err
+		}
+	}
+	if def.Default != nil {
+		if col.Default, err = columnDefault(def.Name, typ, def.Default); err != nil {
+			return err
+		}
+	}
+	t.Columns = append(t.Columns, col)
+	t.NextCol++
+	for _, k := range def.Keys {
+		k2 := *k
+		k2.Columns = []string{def.Name}
+		if err := c.addKey(t, &k2); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkCollation(name []string) error {
+	switch name[len(name)-1] {
+	case "C", "POSIX", "default", "ucs_basic":
+		return nil
+	}
+	return errs.NotSupported("collation " + name[len(name)-1]).WithHint("Text compares bytewise, as with collation C.")
+}
+
+// serials are types that stand for a column with a counter.
+var serials = map[string]bool{"serial": true, "serial2": true, "serial4": true, "serial8": true, "bigserial": true, "smallserial": true}
+
+// ResolveType gives the type that a type name stands for (42704).
+func ResolveType(n *ast.TypeName) (types.Type, error) {
+	name := n.Parts[len(n.Parts)-1]
+	if len(n.Parts) == 1 && !n.Quoted && serials[name] {
+		return types.Type{}, pos(errs.NotSupported("type "+name), n.Pos)
+	}
+	unknown := pos(errs.New(errs.UndefinedObject, "type %q does not exist", strings.Join(n.Parts, ".")), n.Pos)
+	if len(n.Parts) > 1 && n.Parts[0] != "pg_catalog" {
+		return types.Type{}, unknown
+	}
+	var t types.Type
+	switch {
+	case n.Quoted && name == "char":
+		t = types.Type{OID: types.CharOID, Mod: -1}
+	default:
+		var ok bool
+		if t, ok = types.ByName(name); !ok {
+			return types.Type{}, unknown
+		}
+	}
+	if types.Category(t.OID) == types.CatPseudo || t.OID == types.UnknownOID {
+		return types.Type{}, pos(errs.New(errs.InvalidTableDefinition, "column has pseudo-type %s", name), n.Pos)
+	}
+	if len(n.Mods) > 0 {
+		m, err := types.WithMods(t.OID, name, n.Mods)
+		if err != nil {
+			return types.Type{}, pos(errs.As(err), n.Pos)
+		}
+		t = m
+	}
+	if len(n.Array) > 0 {
+		a := t.Array()
+		if a.OID == 0 {
+			return types.Type{}, unknown
+		}
+		t = a
+	}
+	return t, nil
+}
+
+// nowCalls are the functions and key words whose default is the commit's clock.
+var nowCalls = map[string]bool{
+	"now": true, "transaction_timestamp": true, "statement_timestamp": true, "clock_timestamp": true,
+	"current_timestamp": true, "localtimestamp": true, "current_date": true,
+}
+
+// columnDefault reads a DEFAULT expression: constants, now() and its forms,
+// gen_random_uuid(), current_user.
+func columnDefault(name string, t types.Type, e ast.Expr) (catalog.Default, error) {
+	switch x := e.(type) {
+	case *ast.Call:
+		fn := x.Name[len(x.Name)-1]
+		switch {
+		case len(x.Args) > 0:
+		case nowCalls[fn]:
+			return nowDefault(name, t, fn+"()", x.Pos)
+		case fn == "gen_random_uuid" || fn == "uuid_generate_v4":
+			if t.OID != types.UUIDOID {
+				return catalog.Default{}, mismatch(name, t, "uuid", x.Pos)
+			}
+			return catalog.Default{Kind: catalog.DefaultUUID, Expr: "gen_random_uuid()"}, nil
+		}
+		return catalog.Default{}, pos(errs.NotSupported("function "+fn+" in a column default"), x.Pos)
+	case *ast.ValueFunc:
+		switch {
+		case nowCalls[x.Name]:
+			return nowDefault(name, t, strings.ToUpper(x.Name), x.Pos)
+		case x.Name == "current_user" || x.Name == "user" || x.Name == "current_role" || x.Name == "session_user":
+			if types.Category(t.OID) != types.CatString {
+				return catalog.Default{}, mismatch(name, t, "name", x.Pos)
+			}
+			return catalog.Default{Kind: catalog.DefaultUser, Expr: "CURRENT_USER"}, nil
+		}
+		return catalog.Default{}, pos(errs.NotSupported(strings.ToUpper(x.Name)+" in a column default"), x.Pos)
+	}
+	text, isNull, lt, ok := constant(e)
+	if !ok {
+		return catalog.Default{}, pos(errs.NotSupported("an expression in a column default"), e.Position())
+	}
+	if isNull {
+		return catalog.Default{}, nil
+	}
+	d, err := types.ParseText(t, text, types.DefaultFormat)
+	if err != nil {
+		if lt != "" && types.Category(t.OID) != types.CatString {
+			return catalog.Default{}, mismatch(name, t, lt, e.Position())
+		}
+		return catalog.Default{}, pos(errs.As(err), e.Position())
+	}
+	return catalog.Default{Kind: catalog.DefaultConst,
+		Text: string(types.AppendText(nil, t, &d, types.DefaultFormat)), Expr: printConst(t, text, lt)}, nil
+}
+
+func mismatch(name string, t types.Type, got string, at int) error {
+	return pos(errs.New(errs.DatatypeMismatch, "column %q is of type %s but default expression is of type %s", name, t, got).
+		WithHint("You will need to rewrite or cast the expression."), at)
+}
+
+func nowDefault(name string, t types.Type, expr string, at int) (catalog.Default, error) {
+	switch t.OID {
+	case types.TimestamptzOID, types.TimestampOID, types.DateOID:
+		return catalog.Default{Kind: catalog.DefaultNow, Expr: expr}, nil
+	}
+	return catalog.Default{}, mismatch(name, t, "timestamp with time zone", at)
+}
+
+// constant takes a literal, perhaps signed or cast; typ is its own type's
+// name, empty for a string.
+func constant(e ast.Expr) (text string, null bool, typ string, ok bool) {
+	switch x := e.(type) {
+	case *ast.Literal:
+		switch x.Kind {
+		case ast.LitNull:
+			return "", true, "", true
+		case ast.LitBool:
+			return x.Text, false, "boolean", true
+		case ast.LitInt:
+			return x.Text, false, "integer", true
+		case ast.LitNumeric:
+			return x.Text, false, "numeric", true
+		case ast.LitString:
+			return x.Text, false, "", true
+		}
+	case *ast.Op:
+		if x.Left == nil && (x.Name == "-" || x.Name == "+") {
+			text, null, typ, ok = constant(x.Right)
+			if ok && !null && typ != "" && typ != "boolean" && x.Name == "-" {
+				if rest, neg := strings.CutPrefix(text, "-"); neg {
+					text = rest
+				} else {
+					text = "-" + text
+				}
+			}
+			return text, null, typ, ok && typ != "boolean"
+		}
+	case *ast.Cast:
+		text, null, typ, ok = constant(x.Expr)
+		if !ok || null {
+			return text, null, typ, ok
+		}
+		t, err := ResolveType(x.Type)
+		if err != nil {
+			return "", false, "", false
+		}
+		d, err := types.ParseText(t, text, types.DefaultFormat)
+		if err != nil {
+			return "", false, "", false
+		}
+		return string(types.AppendText(nil, t, &d, types.DefaultFormat)), false, "", true
+	}
+	return "", false, "", false
+}
+
+// printConst prints a constant default as pg_get_expr does.
+func printConst(t types.Type, text, typ string) string {
+	if typ != "" && !strings.HasPrefix(text, "-") && types.Category(t.OID) != types.CatString {
+		return text
+	}
+	base := t
+	if !t.IsArray() {
+		base.Mod = -1
+	}
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'::" + base.String()
+}

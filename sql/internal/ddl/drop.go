@@ -1,0 +1,265 @@
+package ddl
+
+import (
+	"slices"
+	"strings"
+
+	"quern/sql/internal/ast"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/policy"
+)
+
+func (c *Ctx) drop(st *ast.Drop) error {
+	switch st.Kind {
+	case ast.ObjTable:
+		c.out.Tag = "DROP TABLE"
+		return c.dropTables(st)
+	case ast.ObjSchema:
+		c.out.Tag = "DROP SCHEMA"
+		return c.dropSchemas(st)
+	case ast.ObjView, ast.ObjMaterializedView, ast.ObjIndex, ast.ObjSequence:
+		return c.dropNothing(st)
+	}
+	return errs.NotSupported("this form of DROP")
+}
+
+// dropNothing is DROP of a kind of which no object can exist.
+func (c *Ctx) dropNothing(st *ast.Drop) error {
+	word := map[ast.ObjectKind]string{ast.ObjView: "view", ast.ObjMaterializedView: "materialized view",
+		ast.ObjIndex: "index", ast.ObjSequence: "sequence"}[st.Kind]
+	c.out.Tag = "DROP " + strings.ToUpper(word)
+	for _, n := range st.Names {
+		name := strings.Join(n, ".")
+		if t, _ := c.findTable(n); t != nil && !isSystem(t.Schema) && c.mayRead(t) {
+			return errs.New(errs.WrongObjectType, "%q is not a %s", name, word).WithHint("Use DROP TABLE to remove a table.")
+		}
+		if !st.IfExists {
+			return errs.New(errs.UndefinedTable, "%s %q does not exist", word, name)
+		}
+		c.notice("%s %q does not exist, skipping", word, name)
+	}
+	return nil
+}
+
+func (c *Ctx) dropTables(st *ast.Drop) error {
+	dropped := map[uint32]bool{}
+	for _, n := range st.Names {
+		t, err := c.findTable(n)
+		if err != nil {
+			return err
+		}
+		if t == nil {
+			name := strings.Join(n, ".")
+			if len(n) == 2 && c.Cat.SchemaByName(n[0]) == nil && st.IfExists {
+				c.notice("schema %q does not exist, skipping", n[0])
+				continue
+			}
+			if !st.IfExists {
+				return errs.New(errs.UndefinedTable, "table %q does not exist", name)
+			}
+			c.notice("table %q does not exist, skipping", name)
+			continue
+		}
+		if err := c.mustOwn(t); err != nil {
+			return err
+		}
+		if !dropped[t.ID] {
+			dropped[t.ID] = true
+			c.put(catalog.Change{Drop: "table", ID: t.ID})
+		}
+	}
+	return c.dropReferences(dropped, st.Cascade)
+}
+
+// dropReferences deals with foreign keys of other tables to dropped ones.
+func (c *Ctx) dropReferences(dropped map[uint32]bool, cascade bool) error {
+	for _, o := range c.Cat.Tables() {
+		if dropped[o.ID] {
+			continue
+		}
+		n := clone(o)
+		n.Keys = slices.DeleteFunc(n.Keys, func(k catalog.Key) bool { return k.Kind == "f" && dropped[k.RefTable] })
+		if len(n.Keys) == len(o.Keys) {
+			continue
+		}
+		if !cascade {
+			e := errs.New(errs.DependentObjects, "cannot drop table because other objects depend on it").
+				WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+			if c.mayRead(o) {
+				e = e.WithDetail("A foreign key of table %s depends on it.", o.Name)
+			}
+			return e
+		}
+		c.putTable(n, false)
+	}
+	return nil
+}
+
+// mayRead tells whether the principal has any privilege on a table.
+func (c *Ctx) mayRead(t *catalog.Table) bool {
+	v, err := policy.Resolve(c.Cat, t.ID, c.Who, c.Now)
+	return err == nil && v.HasAny()
+}
+
+func (c *Ctx) dropSchemas(st *ast.Drop) error {
+	for _, n := range st.Names {
+		name := n[len(n)-1]
+		s := c.Cat.SchemaByName(name)
+		if s == nil {
+			if !st.IfExists {
+				return errs.New(errs.InvalidSchemaName, "schema %q does not exist", name)
+			}
+			c.notice("schema %q does not exist, skipping", name)
+			continue
+		}
+		if err := c.ownSchema(s); err != nil {
+			return err
+		}
+		dropped := map[uint32]bool{}
+		for _, t := range c.Cat.Tables() {
+			if t.Schema != s.ID {
+				continue
+			}
+			if !st.Cascade {
+				return errs.New(errs.DependentObjects, "cannot drop schema %s because other objects depend on it", name).
+					WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+			}
+			dropped[t.ID] = true
+			c.put(catalog.Change{Drop: "table", ID: t.ID})
+		}
+		if err := c.dropReferences(dropped, st.Cascade); err != nil {
+			return err
+		}
+		c.put(catalog.Change{Drop: "schema", ID: s.ID})
+	}
+	return nil
+}
+
+func (c *Ctx) ownSchema(s *catalog.Schema) error {
+	if isSystem(s.ID) || !c.active(s.Owner) {
+		return errs.New(errs.InsufficientPrivilege, "must be owner of schema %s", s.Name)
+	}
+	return nil
+}
+
+func (c *Ctx) createSchema(st *ast.CreateSchema) error {
+	c.out.Tag = "CREATE SCHEMA"
+	owner := c.Who.RoleID
+	name := st.Name
+	if st.Owner != nil {
+		id, err := c.role(*st.Owner, false)
+		if err != nil {
+			return err
+		}
+		if !c.active(id) {
+			return errs.New(errs.InsufficientPrivilege, "must be member of role %q", c.Cat.Role(id).Name)
+		}
+		owner = id
+		if name == "" {
+			name = c.Cat.Role(id).Name
+		}
+	}
+	// The database's CREATE privilege is its owner's: superusers and CREATEDB.
+	if r := c.Cat.Role(c.Who.RoleID); !c.Who.Superuser && (r == nil || !r.CreateDB) {
+		return errs.New(errs.InsufficientPrivilege, "permission denied for database quern")
+	}
+	if strings.HasPrefix(name, "pg_") {
+		return errs.New(errs.ReservedName, "unacceptable schema name %q", name).
+			WithDetail(`The prefix "pg_" is reserved for system schemas.`)
+	}
+	if c.Cat.SchemaByName(name) != nil {
+		if st.IfNotExists {
+			c.notice("schema %q already exists, skipping", name)
+			return nil
+		}
+		return errs.New(errs.DuplicateSchema, "schema %q already exists", name)
+	}
+	c.put(catalog.Change{Schema: &catalog.Schema{ID: c.newOID(), Name: name, Owner: owner}, Create: true})
+	return nil
+}
+
+func (c *Ctx) alterSchema(st *ast.AlterSchema) error {
+	c.out.Tag = "ALTER SCHEMA"
+	s := c.Cat.SchemaByName(st.Name)
+	if s == nil {
+		return errs.New(errs.InvalidSchemaName, "schema %q does not exist", st.Name)
+	}
+	if err := c.ownSchema(s); err != nil {
+		return err
+	}
+	n := *s
+	if st.Rename != "" {
+		if strings.HasPrefix(st.Rename, "pg_") {
+			return errs.New(errs.ReservedName, "unacceptable schema name %q", st.Rename)
+		}
+		n.Name = st.Rename
+	}
+	if st.Owner != nil {
+		id, err := c.role(*st.Owner, false)
+		if err != nil {
+			return err
+		}
+		if !c.active(id) {
+			return errs.New(errs.InsufficientPrivilege, "must be member of role %q", c.Cat.Role(id).Name)
+		}
+		n.Owner = id
+	}
+	c.put(catalog.Change{Schema: &n})
+	return nil
+}
+
+func (c *Ctx) createIndex(st *ast.CreateIndex) error {
+	c.out.Tag = "CREATE INDEX"
+	t, err := c.table(st.Table.Name, st.Table.Pos)
+	if err != nil {
+		return err
+	}
+	if err := c.mustOwn(t); err != nil {
+		return err
+	}
+	for _, it := range st.Items {
+		if it.Column != "" {
+			if _, err := columnOf(t, it.Column); err != nil {
+				return errs.New(errs.UndefinedColumn, "column %q does not exist", it.Column)
+			}
+		}
+	}
+	c.notice("indexes are not needed: CREATE INDEX is accepted and changes nothing")
+	return nil
+}
+
+func (c *Ctx) comment(st *ast.Comment) error {
+	c.out.Tag = "COMMENT"
+	text := ""
+	if st.Text != nil {
+		text = *st.Text
+	}
+	switch st.Kind {
+	case ast.ObjTable:
+		t, err := c.ownTable(st.Name, st.Pos)
+		if err != nil {
+			return err
+		}
+		t.Comment = text
+		c.putTable(t, false)
+		return nil
+	case ast.ObjColumn:
+		n := len(st.Name) - 1
+		if n < 1 {
+			return errs.New(errs.Syntax, "column name must be qualified")
+		}
+		t, err := c.ownTable(st.Name[:n], st.Pos)
+		if err != nil {
+			return err
+		}
+		col, err := columnOf(t, st.Name[n])
+		if err != nil {
+			return err
+		}
+		col.Comment = text
+		c.putTable(t, false)
+		return nil
+	}
+	return errs.NotSupported("COMMENT on this kind of object")
+}
