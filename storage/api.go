@@ -166,3 +166,19 @@ type ScanStats struct {
 	Granules, GranulesSkipped   int
 	Bytes                       int64
 }
+
+// Pending is what an open transaction adds to its snapshot. Snapshot.With
+// returns a Snapshot that shares the parent's pin (it needs no Close of its
+// own) and whose Scan reads the committed rows of the parent, then Rows, both
+// by the table definitions of Catalog:
+//   - Catalog (nil = the parent's) is newer than the snapshot's, or holds
+//     changes that are not committed yet. A table that the snapshot does not
+//     know has no committed rows; a column that rows do not have shows
+//     Column.Missing. PostgreSQL reads catalogs fresh inside a transaction too,
+//     so a REVOKE acts on the next statement of an open block.
+//   - Rows have their defaults applied and NOT NULL checked, as Commit will
+//     do; _commit_seq and _received_at of such rows are NULL and the clock.
+type Pending struct {
+	Rows    []TableRows
+	Catalog *catalog.Snapshot
+}
