@@ -167,18 +167,14 @@ type ScanStats struct {
 	Bytes                       int64
 }
 
-// Pending is what an open transaction adds to its snapshot. Snapshot.With
-// returns a Snapshot that shares the parent's pin (it needs no Close of its
-// own) and whose Scan reads the committed rows of the parent, then Rows, both
-// by the table definitions of Catalog:
-//   - Catalog (nil = the parent's) is newer than the snapshot's, or holds
-//     changes that are not committed yet. A table that the snapshot does not
-//     know has no committed rows; a column that rows do not have shows
-//     Column.Missing. PostgreSQL reads catalogs fresh inside a transaction too,
-//     so a REVOKE acts on the next statement of an open block.
-//   - Rows have their defaults applied and NOT NULL checked, as Commit will
-//     do; _commit_seq and _received_at of such rows are NULL and the clock.
+// Pending is what an open transaction adds to its snapshot, for Snapshot.With.
 type Pending struct {
-	Rows    []TableRows
+	// Rows are what Store.Complete made: defaults applied, NOT NULL checked.
+	Rows []TableRows
+	// Catalog is the catalog to read by; nil = the snapshot's. A newer one is
+	// what PostgreSQL reads inside a transaction too, so that a REVOKE acts on
+	// the next statement of an open block; or it holds changes that are not
+	// committed yet. A table that the snapshot does not know has no committed
+	// rows; a column that rows do not have shows Column.Missing.
 	Catalog *catalog.Snapshot
 }

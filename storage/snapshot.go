@@ -17,6 +17,7 @@ import (
 type Snapshot struct {
 	s       *Store
 	st      *state
+	cat     *catalog.Snapshot        // st's, or a newer one (Pending.Catalog)
 	private map[uint32]memtable.List // a transaction's own rows
 	refs    *atomic.Int64            // open scans and derived snapshots hold it, too
 	once    sync.Once
@@ -30,7 +31,7 @@ func (s *Store) Snapshot() *Snapshot {
 	s.pins.addLocked(st.version, 1)
 	refs := new(atomic.Int64)
 	refs.Store(1)
-	return &Snapshot{s: s, st: st, refs: refs}
+	return &Snapshot{s: s, st: st, cat: st.cat, refs: refs}
 }
 
 // Close ends the snapshot. Scans that are still open keep what they read.
@@ -44,7 +45,7 @@ func (n *Snapshot) unref() {
 }
 
 // Catalog is the snapshot's catalog.
-func (n *Snapshot) Catalog() *catalog.Snapshot { return n.st.cat }
+func (n *Snapshot) Catalog() *catalog.Snapshot { return n.cat }
 
 // Seq is the highest sequence that the snapshot shows.
 func (n *Snapshot) Seq() uint64 { return n.st.seq }
@@ -84,12 +85,16 @@ func (s *Store) Complete(cat *catalog.Snapshot, tr *TableRows, user string) (Tab
 	return *full, nil
 }
 
-// With returns a snapshot that shows rows, made by Complete, on top of n. It is
-// closed on its own. _commit_seq of those rows is 0.
-func (n *Snapshot) With(rows []TableRows) (*Snapshot, error) {
+// With returns a snapshot that shows what a transaction adds to n; p.Rows were
+// made by Complete. It is closed on its own. _commit_seq of those rows is 0.
+func (n *Snapshot) With(p Pending) (*Snapshot, error) {
 	own := map[uint32]*memtable.Table{}
+	rows, cat := p.Rows, p.Catalog
+	if cat == nil {
+		cat = n.cat
+	}
 	for i := range rows {
-		t := n.st.cat.Table(rows[i].Table)
+		t := cat.Table(rows[i].Table)
 		if t == nil {
 			return nil, errs.New(errs.UndefinedTable, "relation with OID %d does not exist", rows[i].Table)
 		}
@@ -106,7 +111,7 @@ func (n *Snapshot) With(rows []TableRows) (*Snapshot, error) {
 		}
 		own[t.ID].Append(decoded, n.s.nowMicros(), 0)
 	}
-	d := &Snapshot{s: n.s, st: n.st, refs: n.refs, private: map[uint32]memtable.List{}}
+	d := &Snapshot{s: n.s, st: n.st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}}
 	for id, t := range own {
 		d.private[id] = t.List()
 	}
@@ -120,11 +125,11 @@ func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
 	if spec.View == nil {
 		return nil, errs.New(errs.Internal, "scan without a policy view")
 	}
-	t := n.st.cat.Table(spec.View.Table())
+	t := n.cat.Table(spec.View.Table())
 	if t == nil {
 		return nil, errs.New(errs.UndefinedTable, "relation with OID %d does not exist", spec.View.Table())
 	}
-	if spec.View.Epoch() != n.st.cat.PolicyEpoch() {
+	if spec.View.Epoch() != n.cat.PolicyEpoch() {
 		return nil, errs.New(errs.SerializationFailure, "policies of relation %q changed, plan again", t.Name)
 	}
 	inner, err := scan.New(scanSpec(t, &spec))

@@ -381,7 +381,7 @@ func TestTransactionSeesItsRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := n.With([]storage.TableRows{full})
+	own, err := n.With(storage.Pending{Rows: []storage.TableRows{full}})
 	if err != nil {
 		t.Fatal(err)
 	}
