@@ -94,6 +94,9 @@ type Column struct {
 	// Missing is what rows show that were written before the column existed, in
 	// the type's text form (pg_attribute.attmissingval); nil is NULL.
 	Missing *string `json:"missing,omitempty"`
+	// Identity is pg_attribute.attidentity: "a" (ALWAYS), "d" (BY DEFAULT) or
+	// "". The values come from the column's counter.
+	Identity string `json:"identity,omitempty"`
 }
 
 // Key is a primary, unique or foreign key: metadata only, never enforced.

@@ -32,14 +32,14 @@ func (c *Ctx) addColumn(t *catalog.Table, def *ast.ColumnDef) error {
 	if err := checkNewColumn(t, def.Name, def.Pos); err != nil {
 		return err
 	}
-	if def.Identity != nil {
-		return pos(errs.NotSupported("an identity column"), def.Identity.Pos)
+	typ, serial := serialType(def.Type)
+	if !serial {
+		var err error
+		if typ, err = ResolveType(def.Type); err != nil {
+			return err
+		}
 	}
-	typ, err := ResolveType(def.Type)
-	if err != nil {
-		return err
-	}
-	col := catalog.Column{ID: t.NextCol, Name: def.Name, Type: typ, NotNull: def.NotNull}
+	col := catalog.Column{ID: t.NextCol, Name: def.Name, Type: typ, NotNull: def.NotNull || serial}
 	if def.NotNull && def.Null {
 		return pos(errs.New(errs.Syntax, "conflicting NULL/NOT NULL declarations for column %q of table %q", def.Name, t.Name), def.Pos)
 	}
@@ -48,10 +48,15 @@ func (c *Ctx) addColumn(t *catalog.Table, def *ast.ColumnDef) error {
 			return err
 		}
 	}
+	if err := setGenerated(t, &col, def, serial); err != nil {
+		return err
+	}
 	if def.Default != nil {
-		if col.Default, err = columnDefault(def.Name, typ, def.Default); err != nil {
+		d, err := columnDefault(def.Name, typ, def.Default)
+		if err != nil {
 			return err
 		}
+		col.Default = d
 	}
 	t.Columns = append(t.Columns, col)
 	t.NextCol++
@@ -74,14 +79,51 @@ func checkCollation(name []string) error {
 }
 
 // serials are types that stand for a column with a counter.
-var serials = map[string]bool{"serial": true, "serial2": true, "serial4": true, "serial8": true, "bigserial": true, "smallserial": true}
+var serials = map[string]types.Type{"serial": types.Int4, "serial4": types.Int4, "bigserial": types.Int8,
+	"serial8": types.Int8, "smallserial": types.Int2, "serial2": types.Int2}
+
+func serialType(n *ast.TypeName) (types.Type, bool) {
+	if len(n.Parts) > 1 || n.Quoted || len(n.Array) > 0 {
+		return types.Type{}, false
+	}
+	t, ok := serials[n.Parts[0]]
+	return t, ok
+}
+
+// setGenerated gives serial and identity columns their counter.
+func setGenerated(t *catalog.Table, col *catalog.Column, def *ast.ColumnDef, serial bool) error {
+	if !serial && def.Identity == nil {
+		return nil
+	}
+	if def.Default != nil || serial && def.Identity != nil {
+		return pos(errs.New(errs.Syntax, "both default and identity specified for column %q of table %q", def.Name, t.Name), def.Pos)
+	}
+	if id := def.Identity; id != nil {
+		switch {
+		case len(id.Options) > 0:
+			return pos(errs.NotSupported("a sequence option of an identity column"), id.Pos)
+		case col.Type.OID != types.Int2OID && col.Type.OID != types.Int4OID && col.Type.OID != types.Int8OID:
+			return pos(errs.New(errs.InvalidParameterValue, "identity column type must be smallint, integer, or bigint"), id.Pos)
+		}
+		col.Identity = "d"
+		if id.Always {
+			col.Identity = "a"
+		}
+	}
+	col.NotNull = true
+	col.Default = catalog.Default{Kind: catalog.DefaultCounter}
+	if serial {
+		col.Default.Expr = "nextval('" + SequenceName(t, col.Name) + "'::regclass)"
+	}
+	return nil
+}
+
+// SequenceName is what PostgreSQL would call the sequence of a column.
+func SequenceName(t *catalog.Table, col string) string { return t.Name + "_" + col + "_seq" }
 
 // ResolveType gives the type that a type name stands for (42704).
 func ResolveType(n *ast.TypeName) (types.Type, error) {
 	name := n.Parts[len(n.Parts)-1]
-	if len(n.Parts) == 1 && !n.Quoted && serials[name] {
-		return types.Type{}, pos(errs.NotSupported("type "+name), n.Pos)
-	}
 	unknown := pos(errs.New(errs.UndefinedObject, "type %q does not exist", strings.Join(n.Parts, ".")), n.Pos)
 	if len(n.Parts) > 1 && n.Parts[0] != "pg_catalog" {
 		return types.Type{}, unknown
