@@ -8,7 +8,7 @@ import (
 
 // Fixedwidth lists the element types of fixed-width vectors.
 type Fixedwidth interface {
-	~uint8 | ~int8 | ~int16 | ~int32 | ~uint32 | ~int64 | ~uint64 | ~float32 | ~float64 |
+	~uint8 | ~int8 | ~int16 | ~uint16 | ~int32 | ~uint32 | ~int64 | ~uint64 | ~float32 | ~float64 |
 		types.Num | types.IntervalVal | [16]byte
 }
 

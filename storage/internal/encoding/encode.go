@@ -1,0 +1,344 @@
+package encoding
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
+	"quern/storage/vec/kernel"
+)
+
+// Encoder makes pages; it keeps scratch between them. Not for concurrent use.
+type Encoder struct {
+	pack packer
+	ints []int64
+	lens []uint32
+	dst  []byte
+	at   int // where the open page starts in dst
+}
+
+// Page encodes rows [from, to) of c, at most PageRows and at least one, in the
+// smallest form. The result is padded to 64 bytes and valid until the next call.
+func (e *Encoder) Page(c *Column, from, to int) ([]byte, error) {
+	e.dst, e.at = e.dst[:0], 0
+	err := e.page(c, from, to)
+	return e.dst, err
+}
+
+// Codes encodes rows of a dictionary column: codes[i] is the code of row i,
+// whatever it is where valid (nil = all valid) says NULL.
+func (e *Encoder) Codes(codes []uint32, valid []byte, ascii bool) ([]byte, error) {
+	e.dst, e.at = e.dst[:0], 0
+	nulls := countNulls(valid, 0, len(codes))
+	if nulls == len(codes) {
+		e.header(Const, flagAllNull, 0, len(codes), nulls)
+		e.close()
+		return e.dst, nil
+	}
+	e.header(Dict, asciiFlag(ascii), 0, len(codes), nulls)
+	e.dst = append(e.dst, make([]byte, align)...)
+	head := e.at + bodyAt
+	v := e.intsFor(len(codes))
+	prev := int64(0)
+	for i, x := range codes {
+		if valid == nil || valid[i] != 0 {
+			prev = int64(x)
+		}
+		v[i] = prev
+	}
+	n := e.nested(v)
+	binary.LittleEndian.PutUint32(e.dst[head+4:], uint32(n))
+	e.validity(valid, 0, len(codes), nulls)
+	e.close()
+	return e.dst, nil
+}
+
+func asciiFlag(ascii bool) byte {
+	if ascii {
+		return flagASCII
+	}
+	return 0
+}
+
+func countNulls(valid []byte, from, to int) int {
+	if valid == nil {
+		return 0
+	}
+	n := 0
+	for _, v := range valid[from:to] {
+		n += 1 - int(v)
+	}
+	return n
+}
+
+func (e *Encoder) intsFor(n int) []int64 {
+	if n > cap(e.ints) {
+		e.ints = make([]int64, max(n, kernel.Unit))
+	}
+	return e.ints[:n]
+}
+
+// header opens a page at e.at.
+func (e *Encoder) header(k Kind, flags, scale byte, rows, nulls int) {
+	e.dst = append(e.dst, byte(k), flags, 0, scale)
+	e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(rows))
+	e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(nulls))
+	e.dst = append(e.dst, make([]byte, bodyAt-12)...)
+}
+
+// close pads the open page to a 64-byte boundary.
+func (e *Encoder) close() {
+	n := len(e.dst) - e.at
+	e.dst = append(e.dst, make([]byte, pad(n)-n)...)
+}
+
+func (e *Encoder) validity(valid []byte, from, to, nulls int) {
+	if nulls == 0 {
+		return
+	}
+	e.close()
+	e.dst[e.at+1] |= flagValidity
+	at := len(e.dst)
+	binary.LittleEndian.PutUint32(e.dst[e.at+12:], uint32(at-e.at))
+	e.dst = append(e.dst, make([]byte, 8*((to-from+63)/64))...)
+	kernel.PackBits(vec.CastSlice[uint64](e.dst[at:]), valid[from:to])
+}
+
+func (e *Encoder) page(c *Column, from, to int) error {
+	rows, nulls := to-from, countNulls(c.Valid, from, to)
+	if nulls == rows {
+		e.header(Const, flagAllNull, 0, rows, nulls)
+		e.close()
+		return nil
+	}
+	if c.Phys == types.PhysBytes {
+		if err := e.bytes(c, from, to, nulls); err != nil {
+			return err
+		}
+	} else {
+		e.fixed(c, from, to, nulls)
+	}
+	e.validity(c.Valid, from, to, nulls)
+	e.close()
+	return nil
+}
+
+func (e *Encoder) fixed(c *Column, from, to, nulls int) {
+	rows, size := to-from, c.Phys.Size()
+	if e.isConst(c, from, to) {
+		first := from
+		for c.Null(first) {
+			first++
+		}
+		if c.Phys != types.PhysNum {
+			e.header(Const, 0, 0, rows, nulls)
+			e.dst = append(e.dst, c.Fixed[first*size:(first+1)*size]...)
+			return
+		}
+	}
+	switch c.Phys {
+	case types.PhysBool:
+		e.header(Bitmap, 0, 0, rows, nulls)
+		at := len(e.dst)
+		e.dst = append(e.dst, make([]byte, 8*((rows+63)/64))...)
+		kernel.PackBits(vec.CastSlice[uint64](e.dst[at:]), c.Fixed[from:to])
+		return
+	case types.PhysI16, types.PhysI32, types.PhysI64:
+		v := e.widen(c, from, to)
+		if e.forPage(v, c.Phys, 0, nulls, rows*size) {
+			return
+		}
+	case types.PhysNum:
+		if v, scale, ok := e.coefficients(c, from, to); ok && e.forPage(v, c.Phys, scale, nulls, rows*size) {
+			return
+		}
+	}
+	e.header(Plain, 0, 0, rows, nulls)
+	e.dst = append(e.dst, c.Fixed[from*size:to*size]...)
+}
+
+// isConst tells whether all values but NULLs have the same bytes.
+func (e *Encoder) isConst(c *Column, from, to int) bool {
+	size := c.Phys.Size()
+	var first []byte
+	for i := from; i < to; i++ {
+		if c.Null(i) {
+			continue
+		}
+		b := c.Fixed[i*size : (i+1)*size]
+		if first == nil {
+			first = b
+		} else if !bytes.Equal(first, b) {
+			return false
+		}
+	}
+	return true
+}
+
+// widen gives integers as int64; a NULL row repeats the value before it.
+func (e *Encoder) widen(c *Column, from, to int) []int64 {
+	v := e.intsFor(to - from)
+	switch {
+	case c.Phys == types.PhysI16:
+		widenAs(v, vec.CastSlice[int16](c.Fixed)[from:to])
+	case c.Phys == types.PhysI32 && c.Unsigned:
+		widenAs(v, vec.CastSlice[uint32](c.Fixed)[from:to])
+	case c.Phys == types.PhysI32:
+		widenAs(v, vec.CastSlice[int32](c.Fixed)[from:to])
+	default:
+		copy(v, vec.CastSlice[int64](c.Fixed)[from:to])
+	}
+	repeatNulls(v, c.Valid, from)
+	return v
+}
+
+func widenAs[T int16 | int32 | uint32](dst []int64, src []T) {
+	for i, x := range src {
+		dst[i] = int64(x)
+	}
+}
+
+// repeatNulls gives NULL rows the value before them, or the first value.
+func repeatNulls(v []int64, valid []byte, from int) {
+	if valid == nil {
+		return
+	}
+	first := 0
+	for valid[from+first] == 0 {
+		first++
+	}
+	prev := v[first]
+	for i := range v {
+		if valid[from+i] == 0 {
+			v[i] = prev
+		} else {
+			prev = v[i]
+		}
+	}
+}
+
+// coefficients gives decimals as 64-bit coefficients if all fit and share a
+// scale. The sign of the scale and its size must fit the header's byte.
+func (e *Encoder) coefficients(c *Column, from, to int) (v []int64, scale byte, ok bool) {
+	nums := vec.CastSlice[types.Num](c.Fixed)[from:to]
+	v = e.intsFor(to - from)
+	seen := false
+	for i := range nums {
+		n := &nums[i]
+		v[i] = int64(n.Lo)
+		if c.Null(from + i) {
+			continue
+		}
+		if n.Kind != types.NumFinite || n.Hi != int64(n.Lo)>>63 || n.Scale < 0 || n.Scale > math.MaxInt8 || seen && n.Scale != int16(scale) {
+			return nil, 0, false
+		}
+		seen, scale = true, byte(n.Scale)
+	}
+	repeatNulls(v, c.Valid, from)
+	return v, scale, true
+}
+
+// forPage writes v as CONST or FOR page and tells whether it did: not if that
+// takes more bytes than plainBytes.
+func (e *Encoder) forPage(v []int64, phys types.Phys, scale byte, nulls, plainBytes int) bool {
+	lo, hi := v[0], v[0]
+	for _, x := range v {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	if lo == hi {
+		e.header(Const, 0, scale, len(v), nulls)
+		e.dst = binary.LittleEndian.AppendUint64(e.dst, uint64(lo))
+		return true
+	}
+	start := len(e.dst)
+	e.header(For, 0, scale, len(v), nulls)
+	units := (len(v) + kernel.Unit - 1) / kernel.Unit
+	e.dst = append(e.dst, make([]byte, pad(units*unitEntry))...)
+	for u := range units {
+		var entry [unitEntry]byte
+		part := v[u*kernel.Unit : min(len(v), (u+1)*kernel.Unit)]
+		e.dst = e.pack.append(e.dst, entry[:], e.at, part, wide(phys))
+		copy(e.dst[e.at+bodyAt+u*unitEntry:], entry[:])
+	}
+	if len(e.dst)-start > plainBytes+bodyAt && len(v) >= kernel.Unit {
+		e.dst = e.dst[:start]
+		return false
+	}
+	return true
+}
+
+// nested writes v as a page of 32-bit values and returns its length.
+func (e *Encoder) nested(v []int64) int {
+	outer := e.at
+	e.at = len(e.dst)
+	e.forPage(v, types.PhysI32, 0, 0, math.MaxInt32)
+	e.close()
+	n := len(e.dst) - e.at
+	e.at = outer
+	return n
+}
+
+func (e *Encoder) bytes(c *Column, from, to, nulls int) error {
+	rows := to - from
+	total := int(c.Offs[to] - c.Offs[from])
+	if total > math.MaxInt32 {
+		return errs.New(errs.ProgramLimit, "row group holds more than 2 GiB in one column")
+	}
+	ascii := asciiFlag(IsASCII(c.Bytes[c.Offs[from]:c.Offs[to]]))
+	if b, ok := constBytes(c, from, to); ok {
+		e.header(Const, ascii, 0, rows, nulls)
+		e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(len(b)))
+		e.dst = append(e.dst, b...)
+		return nil
+	}
+	e.header(Plain, ascii, 0, rows, nulls)
+	head := len(e.dst)
+	e.dst = append(e.dst, make([]byte, align)...)
+	v := e.intsFor(rows)
+	for i := range v {
+		v[i] = int64(c.Offs[from+i+1] - c.Offs[from+i])
+		if i%kernel.Unit == 0 {
+			e.dst = binary.LittleEndian.AppendUint32(e.dst, c.Offs[from+i]-c.Offs[from])
+		}
+	}
+	e.close()
+	n := e.nested(v)
+	binary.LittleEndian.PutUint32(e.dst[head:], uint32(n))
+	binary.LittleEndian.PutUint64(e.dst[head+8:], uint64(total))
+	e.dst = append(e.dst, c.Bytes[c.Offs[from]:c.Offs[to]]...)
+	return nil
+}
+
+func constBytes(c *Column, from, to int) (b []byte, ok bool) {
+	seen := false
+	for i := from; i < to; i++ {
+		if c.Null(i) {
+			continue
+		}
+		if v := c.Value(i); !seen {
+			b, seen = v, true
+		} else if !bytes.Equal(b, v) {
+			return nil, false
+		}
+	}
+	return b, true
+}
+
+// IsASCII tells whether b has no byte above 0x7F.
+func IsASCII(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.LittleEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, x := range b {
+		if x >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

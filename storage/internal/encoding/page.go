@@ -1,0 +1,301 @@
+package encoding
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
+	"quern/storage/vec/kernel"
+)
+
+// Kind is the number of an encoding on disk. Numbers left out are reserved by
+// the format for later minor versions.
+type Kind uint8
+
+// Encodings that this version writes and reads.
+const (
+	Plain  Kind = 0
+	Const  Kind = 1
+	Bitmap Kind = 2
+	For    Kind = 3
+	Dict   Kind = 7
+)
+
+// Flags of a page header.
+const (
+	flagValidity = 1
+	flagSparse   = 2 // reserved
+	flagAllNull  = 4
+	flagASCII    = 8
+)
+
+// PageRows is the most rows of a page: a row group.
+const PageRows = 131072
+
+const (
+	headerBytes = 16
+	bodyAt      = 64
+	align       = 64
+)
+
+func pad(n int) int { return (n + align - 1) &^ (align - 1) }
+
+// Page reads one page. It is immutable and may be used by several goroutines.
+type Page struct {
+	Kind  Kind
+	Rows  int
+	Nulls int
+	ASCII bool // bytes: every value is ASCII
+
+	phys  types.Phys
+	scale int16 // of 64-bit coefficients, PhysNum in FOR or CONST
+	data  []byte
+	valid []uint64
+	body  []byte // PLAIN fixed, CONST value, BITMAP words, PLAIN bytes
+	units []byte // FOR table; u32 starts of PLAIN bytes
+	sub   *Page  // nested codes or lengths
+}
+
+func corrupt(reason string) error { return &errs.Corrupt{File: "page", Reason: reason} }
+
+// Open reads a page of values of physical type phys. It aliases data.
+func Open(data []byte, phys types.Phys) (*Page, error) { return open(data, phys, 0) }
+
+func open(data []byte, phys types.Phys, depth int) (*Page, error) {
+	if len(data) < headerBytes {
+		return nil, corrupt("short page")
+	}
+	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))&7 != 0 {
+		aligned := vec.AlignedBytes(len(data))
+		copy(aligned, data)
+		data = aligned
+	}
+	flags := data[1]
+	p := &Page{Kind: Kind(data[0]), phys: phys, data: data, ASCII: flags&flagASCII != 0,
+		Rows:  int(binary.LittleEndian.Uint32(data[4:])),
+		Nulls: int(binary.LittleEndian.Uint32(data[8:])), scale: int16(data[3])}
+	if p.Rows == 0 || p.Rows > PageRows || p.Nulls > p.Rows || data[2] != 0 || depth > 2 {
+		return nil, corrupt("bad page header")
+	}
+	if flags&^(flagValidity|flagAllNull|flagASCII) != 0 {
+		return nil, errs.NotSupported("page with flags of a newer format")
+	}
+	if flags&flagAllNull != 0 {
+		if p.Nulls != p.Rows || p.Kind != Const {
+			return nil, corrupt("bad all-NULL page")
+		}
+		return p, nil
+	}
+	if p.Nulls == p.Rows {
+		return nil, corrupt("bad null count")
+	}
+	if err := p.openValidity(flags); err != nil {
+		return nil, err
+	}
+	return p, p.openBody(depth)
+}
+
+func (p *Page) openValidity(flags byte) error {
+	if (flags&flagValidity != 0) != (p.Nulls > 0) {
+		return corrupt("validity and null count differ")
+	}
+	if p.Nulls == 0 {
+		return nil
+	}
+	b := p.part(int(binary.LittleEndian.Uint32(p.data[12:])), 8*((p.Rows+63)/64))
+	if b == nil {
+		return corrupt("short validity")
+	}
+	p.valid = vec.CastSlice[uint64](b)
+	return nil
+}
+
+// part is data[at:at+n] if it starts at a 64-byte boundary and exists.
+func (p *Page) part(at, n int) []byte {
+	if at < bodyAt || at%align != 0 || n < 0 || at > len(p.data) || n > len(p.data)-at {
+		return nil
+	}
+	return p.data[at : at+n : at+n]
+}
+
+func (p *Page) openBody(depth int) error {
+	size := p.phys.Size()
+	if p.phys == types.PhysNum && (p.Kind == Const || p.Kind == For) {
+		size = 8
+	}
+	switch {
+	case p.Kind == Plain && size > 0 && p.phys != types.PhysBool:
+		p.body = p.part(bodyAt, p.Rows*size)
+	case p.Kind == Const && size > 0:
+		p.body = p.part(bodyAt, size)
+		if p.body != nil && p.phys == types.PhysBool && p.body[0] > 1 {
+			return corrupt("bad bool")
+		}
+	case p.Kind == Bitmap && p.phys == types.PhysBool:
+		p.body = p.part(bodyAt, 8*((p.Rows+63)/64))
+	case p.Kind == For && forPhys(p.phys):
+		return p.openFor()
+	case p.Kind == Const && p.phys == types.PhysBytes:
+		if head := p.part(bodyAt, 4); head != nil {
+			if b := p.part(bodyAt, 4+int(binary.LittleEndian.Uint32(head))); b != nil {
+				p.body = b[4:]
+				return nil
+			}
+		}
+	case p.Kind == Plain && p.phys == types.PhysBytes:
+		return p.openBytes(depth)
+	case p.Kind == Dict && p.phys == types.PhysBytes:
+		return p.openDict(depth)
+	default:
+		return errs.NotSupported("page of an unknown encoding")
+	}
+	if p.body == nil {
+		return corrupt("short body")
+	}
+	return nil
+}
+
+// nested opens the page at offset at, whose Rows must be the outer page's.
+func (p *Page) nested(at, n, depth int) error {
+	b := p.part(at, n)
+	if b == nil {
+		return corrupt("short nested page")
+	}
+	sub, err := open(b, types.PhysI32, depth+1)
+	if err != nil {
+		return err
+	}
+	if sub.Rows != p.Rows || sub.Nulls != 0 || sub.Kind != For && sub.Kind != Const {
+		return corrupt("bad nested page")
+	}
+	p.sub = sub
+	return nil
+}
+
+func (p *Page) openDict(depth int) error {
+	head := p.part(bodyAt, 8)
+	if head == nil {
+		return corrupt("short body")
+	}
+	if binary.LittleEndian.Uint32(head) != 0 {
+		return errs.NotSupported("page with a dictionary of its own")
+	}
+	return p.nested(bodyAt+align, int(binary.LittleEndian.Uint32(head[4:])), depth)
+}
+
+func (p *Page) openBytes(depth int) error {
+	head := p.part(bodyAt, 16)
+	if head == nil {
+		return corrupt("short body")
+	}
+	units := (p.Rows + kernel.Unit - 1) / kernel.Unit
+	sub, total := int(binary.LittleEndian.Uint32(head)), binary.LittleEndian.Uint64(head[8:])
+	if p.units = p.part(bodyAt+align, 4*units); p.units == nil || total > uint64(len(p.data)) {
+		return corrupt("short body")
+	}
+	at := bodyAt + align + pad(4*units)
+	if err := p.nested(at, sub, depth); err != nil {
+		return err
+	}
+	if p.body = p.part(at+pad(sub), int(total)); p.body == nil {
+		return corrupt("short bytes")
+	}
+	return nil
+}
+
+// AllNull tells whether no row has a value.
+func (p *Page) AllNull() bool { return p.Nulls == p.Rows }
+
+// Valid writes the validity of rows [from, from+n) to dst and returns it, or nil
+// if none of them is NULL. Not for all-NULL pages.
+func (p *Page) Valid(dst []uint64, from, n int) []uint64 {
+	if p.Nulls == 0 || kernel.CopyBits(dst, p.valid, from, n) {
+		return nil
+	}
+	return dst
+}
+
+// ConstBytes is the value of a CONST page of bytes.
+func (p *Page) ConstBytes() []byte { return p.body }
+
+// Codes writes the codes of rows [from, from+len(dst)) of a DICT page, which
+// must be below count.
+func (p *Page) Codes(dst []uint32, from, count int) error {
+	if err := p.sub.codes(dst, from); err != nil {
+		return err
+	}
+	top := uint32(0)
+	for _, c := range dst {
+		top = max(top, c)
+	}
+	if int(top) >= count {
+		return corrupt("code beyond the dictionary")
+	}
+	return nil
+}
+
+func (p *Page) codes(dst []uint32, from int) error {
+	if p.Kind == Const {
+		x := binary.LittleEndian.Uint32(p.body)
+		for i := range dst {
+			dst[i] = x
+		}
+		return nil
+	}
+	return unpackFor(p, dst, from)
+}
+
+// Views makes views of rows [from, from+len(dst)) of a PLAIN page of bytes:
+// those of sel only if it is not nil, others are left as they are. They refer
+// to Bytes as buffer 0.
+func (p *Page) Views(dst []vec.View, from int, sel []uint16, lens []uint32) error {
+	lens = lens[:len(dst)]
+	if err := p.sub.codes(lens, from); err != nil {
+		return err
+	}
+	starts := vec.CastSlice[uint32](p.units)
+	for i := 0; i < len(dst); {
+		row := from + i
+		unit := row / kernel.Unit
+		at := uint64(starts[unit])
+		if skip := row % kernel.Unit; skip > 0 {
+			return corrupt("batch inside a unit")
+		}
+		end := min(len(dst), i+kernel.Unit)
+		for ; i < end; i++ {
+			n := uint64(lens[i])
+			if at+n > uint64(len(p.body)) {
+				return corrupt("value beyond the page")
+			}
+			if sel == nil {
+				dst[i] = vec.MakeView(p.body[at:at+n], 0, uint32(at))
+			} else {
+				// Remember where it lies; the views wanted are made below.
+				dst[i] = vec.View{Len: uint32(n), C: uint32(at)}
+			}
+			at += n
+		}
+	}
+	if sel == nil {
+		return nil
+	}
+	p.pick(dst, sel)
+	return nil
+}
+
+// pick turns the places of sel's rows into views and clears all others.
+func (p *Page) pick(dst []vec.View, sel []uint16) {
+	next := 0
+	for _, s := range sel {
+		clear(dst[next:s])
+		w := dst[s]
+		dst[s] = vec.MakeView(p.body[w.C:w.C+w.Len], 0, w.C)
+		next = int(s) + 1
+	}
+	clear(dst[next:])
+}
+
+// Bytes is the buffer of a PLAIN page of bytes.
+func (p *Page) Bytes() []byte { return p.body }
