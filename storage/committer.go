@@ -65,8 +65,10 @@ func (s *Store) runGroup(first *pending) {
 			task = p
 			break
 		}
-		group = append(group, p)
-		bytes += p.frame.Bytes()
+		for _, one := range append(p.more, p) {
+			group = append(group, one)
+			bytes += one.frame.Bytes()
+		}
 		if bytes >= groupBytesMax || len(group) >= groupFramesMax {
 			break
 		}
@@ -191,14 +193,16 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 	for _, p := range group {
 		for i := range p.tables {
 			pl := &p.tables[i]
-			s.mem(pl.table).Append(pl.rows, p.frame.ReceivedAt, p.frame.Seq)
+			s.mem(pl.table).table.Append(pl.rows, p.frame.ReceivedAt, p.frame.Seq)
 			touched[pl.table] = true
 			pl.rows = nil
 		}
 		next.seq = p.frame.Seq
 	}
 	for id := range touched {
-		next.put(id, &tableState{slabs: s.mem(id).List(), segs: next.table(id).segs})
+		m := s.mem(id)
+		s.note(m)
+		next.put(id, &tableState{slabs: m.table.List(), segs: next.table(id).segs})
 	}
 	if cat != prev.cat {
 		s.dropTables(next)
@@ -207,20 +211,21 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 }
 
 // mem is the MemTable of a table; only the committer calls it.
-func (s *Store) mem(id uint32) *memtable.Table {
+func (s *Store) mem(id uint32) *memState {
 	m := s.mems[id]
 	if m == nil {
 		m = &memState{table: memtable.NewTable()}
 		s.mems[id] = m
 	}
-	return m.table
+	return m
 }
 
 // dropTables lets go of tables that are not in the new catalog.
 func (s *Store) dropTables(next *state) {
 	next.prune()
-	for id := range s.mems {
+	for id, m := range s.mems {
 		if next.cat.Table(id) == nil {
+			s.bg.memBytes.Add(-m.bytes)
 			delete(s.mems, id)
 			s.shrink.Delete(id)
 		}

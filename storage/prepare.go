@@ -26,6 +26,8 @@ type pending struct {
 	err     error
 	done    chan struct{} // closed when outcome and err are final
 
+	// more are commits that come before this one in the same group.
+	more []*pending
 	// task, if set, runs alone in the committer; nothing else is set then.
 	task func()
 }

@@ -280,7 +280,7 @@ func (r *replay) rows(v *wal.FrameView, sec wal.Section, isNew bool) error {
 	if err != nil {
 		return err
 	}
-	r.s.mem(sec.Table).Append(rows, v.ReceivedAt, v.Seq)
+	r.s.mem(sec.Table).table.Append(rows, v.ReceivedAt, v.Seq)
 	return nil
 }
 
@@ -299,8 +299,9 @@ func (r *replay) key(v *wal.FrameView, sec wal.Section, isNew bool) error {
 // finish is the state to start with.
 func (r *replay) finish(seq uint64) *state {
 	r.st.seq = seq
-	for id := range r.s.mems {
-		r.st.put(id, &tableState{slabs: r.s.mem(id).List(), segs: r.st.table(id).segs})
+	for id, m := range r.s.mems {
+		r.s.note(m)
+		r.st.put(id, &tableState{slabs: m.table.List(), segs: r.st.table(id).segs})
 	}
 	r.s.dropTables(r.st)
 	return r.st

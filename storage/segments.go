@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"quern/storage/errs"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/scan"
@@ -27,3 +28,11 @@ func (t *tableScan) addSegment(*Store, *segmentRef) error { return nil }
 func (t *tableScan) openGroup(*morsel) (*scan.Reader, error) { return nil, nil }
 
 func (s *Store) removeOrphans(*manifest.State) error { return nil }
+
+func (s *Store) flushTable(context.Context, uint32) error { return errs.NotSupported("flush") }
+
+func (s *Store) stepPurge(context.Context) (bool, error) { return false, nil }
+
+func (s *Store) stepUnlink(context.Context) (bool, error) { return false, nil }
+
+func (c *checker) segments(*manifest.State) error { return nil }

@@ -12,7 +12,6 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/dedup"
 	"quern/storage/internal/manifest"
-	"quern/storage/internal/memtable"
 	"quern/storage/internal/wal"
 	"quern/storage/vfs"
 
@@ -48,12 +47,6 @@ type Store struct {
 	mems map[uint32]*memState
 
 	bg background
-}
-
-// memState is the MemTable of one table and what decides about its flush. The
-// MemTable belongs to the committer; the rest is guarded by mu of background.
-type memState struct {
-	table *memtable.Table
 }
 
 // dirs are the folders of a data folder.

@@ -22,6 +22,12 @@ type FrameView struct {
 	sections uint16
 }
 
+// Bytes is the length of the frame in its file.
+func (v *FrameView) Bytes() int64 { return frameHeaderBytes + int64(len(v.payload)) }
+
+// Empty says that the frame has no section: it only covers the one before.
+func (v *FrameView) Empty() bool { return v.sections == 0 }
+
 // Sections calls fn for each section. An error that is no error of fn is
 // damage.
 func (v *FrameView) Sections(fn func(Section) error) error {

@@ -41,6 +41,8 @@ type FS struct {
 	// ops counts operations that change the disk or make it durable.
 	ops int64
 	cut *cut
+	// hook is called before each sync of a file.
+	hook func(name string)
 }
 
 type cut struct {
@@ -100,6 +102,23 @@ func (f *FS) Cut(rng *rand.Rand, keepPercent int) *FS {
 		f.cut = &cut{clone: f.cloneLocked(rng, keepPercent)}
 	}
 	return f.cut.clone
+}
+
+// BeforeSync has hook called before each sync of a file: the moment at which a
+// reader must not see yet what the sync is for.
+func (f *FS) BeforeSync(hook func(name string)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hook = hook
+}
+
+func (f *FS) syncHook() func(string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.readLocked() != nil {
+		return nil
+	}
+	return f.hook
 }
 
 // Lost says whether the power is gone.

@@ -54,8 +54,14 @@ func (h *file) Preallocate(off, length int64) error {
 	return h.change(func() { h.n.writeAt(make([]byte, length), off) })
 }
 
-func (h *file) Sync() error     { return h.change(h.n.sync) }
-func (h *file) SyncData() error { return h.change(h.n.sync) }
+func (h *file) Sync() error {
+	if hook := h.fs.syncHook(); hook != nil {
+		hook(h.name)
+	}
+	return h.change(h.n.sync)
+}
+
+func (h *file) SyncData() error { return h.Sync() }
 
 type mapping []byte
 
