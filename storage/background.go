@@ -111,7 +111,7 @@ func (s *Store) Step(ctx context.Context) (more bool, err error) {
 	if err := s.failure(); err != nil {
 		return false, err
 	}
-	for _, job := range []func(context.Context) (bool, error){s.stepFlush, s.stepPurge, s.stepRetire, s.stepUnlink} {
+	for _, job := range []func(context.Context) (bool, error){s.stepFlush, s.stepPurge, s.stepRetire, s.stepUnlink, s.stepSpare} {
 		did, err := job(ctx)
 		if err != nil {
 			return false, s.stepError(err)
@@ -244,6 +244,14 @@ func (s *Store) stepRetire(context.Context) (bool, error) {
 	}
 	s.bg.walBytes.Store(walBytes(s.log.Files()))
 	return true, nil
+}
+
+// stepSpare keeps a zeroed log file ready.
+func (s *Store) stepSpare(context.Context) (bool, error) {
+	if err := s.log.PrepareSpare(); err != nil {
+		return false, s.ioError(err)
+	}
+	return false, nil
 }
 
 func walBytes(files []wal.FileInfo) int64 {

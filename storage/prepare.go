@@ -18,6 +18,7 @@ type pending struct {
 	schema []catalog.Change
 	base   uint64 // catalog version that schema was computed from
 	tables []placement
+	bodies [][]byte // what tables alias
 	key    *dedup.Entry
 	source string
 	stats  []tableCounts
@@ -30,6 +31,14 @@ type pending struct {
 	more []*pending
 	// task, if set, runs alone in the committer; nothing else is set then.
 	task func()
+}
+
+// release gives the memory back; only whoever waited for done may call it.
+func (p *pending) release(b *buffers) {
+	b.put(p.frame.Buffer())
+	for _, body := range p.bodies {
+		b.put(body)
+	}
 }
 
 // placement is rows on their way into a MemTable.
@@ -67,7 +76,7 @@ func (s *Store) prepare(c *Commit, cat *catalog.Snapshot) (*pending, error) {
 	pr := &preparer{s: s, c: c, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{},
 		p: &pending{schema: c.Schema, base: c.BaseVersion, source: c.Source, done: make(chan struct{})}}
 	pr.rejects = append(pr.rejects, c.Rejects...)
-	pr.p.frame = wal.NewFrame(pr.now, sizeHint(c))
+	pr.p.frame = wal.NewFrame(pr.now, s.buffers.get(sizeHint(c)))
 	if err := pr.encode(); err != nil {
 		return nil, err
 	}
@@ -154,7 +163,7 @@ func (pr *preparer) rows(t *catalog.Table, full *TableRows) error {
 	if n == 0 {
 		return nil
 	}
-	body, err := memtable.EncodeRows(nil, t.Version, full.Cols, full.Batches)
+	body, err := memtable.EncodeRows(pr.s.buffers.get(0), t.Version, full.Cols, full.Batches)
 	if err != nil {
 		return err
 	}
@@ -163,6 +172,7 @@ func (pr *preparer) rows(t *catalog.Table, full *TableRows) error {
 		return err
 	}
 	pr.p.frame.Add(wal.Rows, t.ID, body, pr.s.shrinkOf(t.ID))
+	pr.p.bodies = append(pr.p.bodies, body)
 	pr.p.tables = append(pr.p.tables, placement{table: t.ID, version: t.Version, rows: rows})
 	return nil
 }

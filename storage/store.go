@@ -31,6 +31,7 @@ type Store struct {
 	keys    *dedup.Keys
 	tallies *tallies
 	shrink  sync.Map // table id → *wal.Shrink
+	buffers buffers
 
 	// queue feeds the committer; its bytes are bounded by admit.
 	queue   chan *pending
@@ -108,6 +109,9 @@ func (s *Store) commit(ctx context.Context, c *Commit) (Outcome, error) {
 			return Outcome{}, err
 		}
 		<-p.done
+		if !s.opts.mutations.AckBeforeSync { // its rows may not be placed yet
+			p.release(&s.buffers)
+		}
 		if errors.Is(p.err, errTableMoved) {
 			continue
 		}

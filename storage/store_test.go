@@ -70,6 +70,10 @@ func events(id uint32) *catalog.Table {
 		}}
 }
 
+func columnOf(id uint32) catalog.Column {
+	return catalog.Column{ID: id, Name: fmt.Sprintf("c%d", id), Type: types.Int8}
+}
+
 func createTable(t testing.TB, s *storage.Store, tab *catalog.Table) {
 	t.Helper()
 	_, err := s.Commit(context.Background(), &storage.Commit{

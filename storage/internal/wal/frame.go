@@ -2,6 +2,7 @@ package wal
 
 import (
 	"hash/crc32"
+	"slices"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/s2"
@@ -55,34 +56,46 @@ type Frame struct {
 	crc      uint32
 }
 
-// NewFrame returns an empty frame with room for sizeHint payload bytes.
-func NewFrame(receivedAt int64, sizeHint int) *Frame {
-	return &Frame{ReceivedAt: receivedAt, buf: make([]byte, frameHeaderBytes, frameHeaderBytes+sizeHint)}
+// NewFrame returns an empty frame that is built in buf (its content is ignored;
+// nil is fine). Buffer gives the grown one back.
+func NewFrame(receivedAt int64, buf []byte) *Frame {
+	return &Frame{ReceivedAt: receivedAt, buf: append(buf[:0], zeros[:frameHeaderBytes]...)}
 }
+
+// Buffer is the memory of the frame, for reuse once it was written.
+func (f *Frame) Buffer() []byte { return f.buf }
 
 // Add appends a section; body is copied. shrink may be nil.
 func (f *Frame) Add(kind Kind, table uint32, body []byte, shrink *Shrink) {
-	codec, stored := uint8(codecNone), body
-	if len(body) >= compressBytesMin && shrink.try() {
-		packed := s2.Encode(nil, body)
-		worth := len(packed) < len(body)/5*4
-		shrink.report(worth)
-		if worth {
-			codec, stored = codecS2, packed
-		}
+	at := len(f.buf)
+	f.buf = append(f.buf, zeros[:sectionHeaderBytes]...)
+	f.buf[at] = uint8(kind)
+	le.PutUint32(f.buf[at+4:], table)
+	le.PutUint32(f.buf[at+12:], uint32(len(body)))
+	if len(body) >= compressBytesMin && shrink.try() && f.addPacked(body, shrink) {
+		f.buf[at+1] = codecS2
+	} else {
+		f.buf = append(f.buf, body...)
 	}
-	var head [sectionHeaderBytes]byte
-	head[0], head[1] = uint8(kind), codec
-	le.PutUint32(head[4:], table)
-	le.PutUint32(head[8:], uint32(len(stored)))
-	le.PutUint32(head[12:], uint32(len(body)))
-	f.buf = append(f.buf, head[:]...)
-	f.buf = append(f.buf, stored...)
+	le.PutUint32(f.buf[at+8:], uint32(len(f.buf)-at-sectionHeaderBytes))
 	for len(f.buf)%8 != 0 {
 		f.buf = append(f.buf, 0)
 	}
 	f.sections++
 	f.rawBytes += uint64(len(body))
+}
+
+// addPacked appends body compressed, if that is worth it.
+func (f *Frame) addPacked(body []byte, shrink *Shrink) bool {
+	at := len(f.buf)
+	f.buf = slices.Grow(f.buf, s2.MaxEncodedLen(len(body)))
+	packed := s2.Encode(f.buf[at:cap(f.buf)], body)
+	worth := len(packed) < len(body)/5*4
+	shrink.report(worth)
+	if worth {
+		f.buf = f.buf[:at+len(packed)]
+	}
+	return worth
 }
 
 // Seal computes the payload crc; nothing may be added afterwards.

@@ -193,7 +193,7 @@ func (l *Log) NeedsCover() bool { return l.uncovered && l.failed == nil }
 // Cover writes and syncs an empty frame: from then on damage to the last group
 // with rows can be told from a torn write.
 func (l *Log) Cover() error {
-	f := NewFrame(l.opts.Now(), 0)
+	f := NewFrame(l.opts.Now(), nil)
 	f.Seal()
 	if err := l.Append([]*Frame{f}); err != nil {
 		return err

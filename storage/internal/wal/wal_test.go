@@ -29,7 +29,7 @@ func newDir(t testing.TB, fsys vfs.FS) {
 }
 
 func frameOf(body []byte) *Frame {
-	f := NewFrame(7, len(body)+32)
+	f := NewFrame(7, nil)
 	if body != nil {
 		f.Add(Rows, 16384, body, nil)
 	}
@@ -119,7 +119,7 @@ func TestRoundTripAndRoll(t *testing.T) {
 
 func TestCompression(t *testing.T) {
 	var shrink Shrink
-	f := NewFrame(0, 0)
+	f := NewFrame(0, nil)
 	easy := bytes.Repeat([]byte("abcdefgh"), 10_000)
 	hard := make([]byte, 80_000)
 	rng := rand.New(rand.NewPCG(3, 3))

@@ -1,0 +1,92 @@
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"quern/storage"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// BenchmarkCommit measures durable acks of small commits on the real file
+// system: acks per second and latency by number of clients.
+func BenchmarkCommit(b *testing.B) {
+	for _, clients := range []int{1, 16, 128, 512} {
+		for _, rows := range []int{1, 100} {
+			b.Run(fmt.Sprintf("clients=%d/rows=%d", clients, rows), func(b *testing.B) { benchCommit(b, clients, rows) })
+		}
+	}
+}
+
+func benchCommit(b *testing.B, clients, rows int) {
+	s := open(b, storage.Options{Dir: b.TempDir(), Manual: true})
+	defer s.Close()
+	createTable(b, s, events(tab))
+	list := make([]int64, rows)
+	for i := range list {
+		list[i] = int64(i)
+	}
+	lat := make([][]time.Duration, clients)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				start := time.Now()
+				if _, err := s.Commit(context.Background(), &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, list...)}}); err != nil {
+					b.Error(err)
+					return
+				}
+				lat[c] = append(lat[c], time.Since(start))
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	all := slices.Concat(lat...)
+	slices.Sort(all)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "acks/s")
+	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
+}
+
+// BenchmarkBulk commits batches of 64 × 2,048 rows of ten columns.
+func BenchmarkBulk(b *testing.B) {
+	s := open(b, storage.Options{Dir: b.TempDir(), Manual: true})
+	defer s.Close()
+	t := events(tab)
+	t.Columns = t.Columns[:2]
+	for i := range 8 {
+		t.Columns = append(t.Columns, columnOf(uint32(5+i)))
+	}
+	createTable(b, s, t)
+	tr := rowsOf(tab, make([]int64, 2048)...)
+	for i := range 8 {
+		v := vec.NewBuilder(types.Int8, 2048)
+		for k := range 2048 {
+			vec.AppendFixed(v, int64(k*i))
+		}
+		tr.Cols = append(tr.Cols, uint32(5+i))
+		tr.Batches[0].Cols = append(tr.Batches[0].Cols, v.Finish())
+	}
+	for range 63 {
+		tr.Batches = append(tr.Batches, tr.Batches[0])
+	}
+	const rows = 64 * 2048
+	b.SetBytes(rows * (9*8 + 24))
+	b.ResetTimer()
+	for range b.N {
+		if _, err := s.Commit(context.Background(), &storage.Commit{Tables: []storage.TableRows{tr}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+}
