@@ -111,4 +111,7 @@ type Bound struct {
 	Bound bool
 	// Tables are the stored tables that are read, for the query log.
 	Tables []uint32
+
+	env    *Env
+	lastID int
 }

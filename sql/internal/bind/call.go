@@ -1,0 +1,277 @@
+package bind
+
+import (
+	"strings"
+
+	"quern/engine/fn"
+	"quern/engine/plan"
+	"quern/sql/internal/ast"
+	"quern/sql/internal/logical"
+	"quern/storage/errs"
+	"quern/storage/types"
+)
+
+// windowOnly are functions that exist only with OVER.
+var windowOnly = map[string]bool{
+	"row_number": true, "rank": true, "dense_rank": true, "percent_rank": true, "cume_dist": true,
+	"ntile": true, "lag": true, "lead": true, "first_value": true, "last_value": true, "nth_value": true,
+}
+
+// setReturning are functions that return sets; they stand in FROM only.
+var setReturning = map[string]bool{
+	"generate_series": true, "unnest": true, "regexp_matches": true, "regexp_split_to_table": true,
+	"string_to_table": true, "jsonb_array_elements": true, "jsonb_array_elements_text": true,
+	"json_array_elements": true, "json_array_elements_text": true, "jsonb_each": true, "jsonb_each_text": true,
+	"json_each": true, "json_each_text": true, "jsonb_object_keys": true, "json_object_keys": true,
+	"generate_subscripts": true, "pg_get_keywords": true,
+}
+
+// functionName strips pg_catalog from a call's name.
+func (b *binder) functionName(e *ast.Call) (string, error) {
+	name := e.Name[len(e.Name)-1]
+	if len(e.Name) == 1 {
+		return name, nil
+	}
+	schema := e.Name[len(e.Name)-2]
+	if schema == "pg_catalog" {
+		return name, nil
+	}
+	if b.env.Catalog.SchemaByName(schema) == nil {
+		return "", at(errs.New(errs.InvalidSchemaName, "schema %q does not exist", schema), e)
+	}
+	return "", at(errs.New(errs.UndefinedFunction, "function %s() does not exist", strings.Join(e.Name, ".")).
+		WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
+}
+
+func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
+	name, err := b.functionName(e)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseCall(e, name); err != nil {
+		return nil, err
+	}
+	if fn.IsAgg(name) {
+		return b.aggregate(ctx, e, name)
+	}
+	notAgg := func(what string) error {
+		return at(errs.New(errs.WrongObjectType, "%s specified, but %s is not an aggregate function", what, name), e)
+	}
+	switch {
+	case e.Star:
+		return nil, notAgg(name + "(*)")
+	case e.Distinct:
+		return nil, notAgg("DISTINCT")
+	case len(e.Order) > 0:
+		return nil, notAgg("ORDER BY")
+	case e.Filter != nil:
+		return nil, notAgg("FILTER")
+	}
+	args, err := b.exprs(ctx, e.Args)
+	if err != nil {
+		return nil, err
+	}
+	return b.function(name, args, e)
+}
+
+func refuseCall(e *ast.Call, name string) error {
+	switch {
+	case e.Over != nil:
+		return at(errs.NotSupported("a window function"), e)
+	case windowOnly[name]:
+		return at(errs.New(errs.Windowing, "window function %s requires an OVER clause", name), e)
+	case e.WithinGroup:
+		return at(errs.NotSupported("WITHIN GROUP"), e)
+	case e.Variadic:
+		return at(errs.NotSupported("VARIADIC"), e)
+	case setReturning[name]:
+		return at(errs.NotSupported("a set-returning function outside of FROM"), e)
+	}
+	for _, a := range e.Args {
+		if n, ok := a.(*ast.NamedArg); ok {
+			return at(errs.NotSupported("a named argument"), n)
+		}
+	}
+	return nil
+}
+
+// aggregateClauses are how PostgreSQL names the places without aggregates.
+var aggregateClauses = map[string]string{
+	"JOIN/ON": "JOIN conditions", "LIMIT": "LIMIT", "OFFSET": "OFFSET", "VALUES": "VALUES",
+	"WHERE": "WHERE", "GROUP BY": "GROUP BY", "FILTER": "FILTER", "FROM": "functions in FROM",
+	"RETURNING": "RETURNING",
+}
+
+func (b *binder) aggregate(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, error) {
+	if ctx.inAgg {
+		return nil, at(errs.New(errs.Grouping, "aggregate function calls cannot be nested"), e)
+	}
+	if ctx.agg == nil {
+		return nil, at(errs.New(errs.Grouping, "aggregate functions are not allowed in %s", aggregateClauses[ctx.clause]), e)
+	}
+	inner := &exprCtx{scope: ctx.scope, clause: ctx.clause, agg: ctx.agg, inAgg: true}
+	var args []plan.Expr
+	var err error
+	if len(e.Args) == 1 && !e.Star {
+		if s, ok := e.Args[0].(*ast.Star); ok {
+			return nil, at(errs.NotSupported("a whole-row reference"), s)
+		}
+	}
+	if args, err = b.exprs(inner, e.Args); err != nil {
+		return nil, err
+	}
+	if !e.Star && len(args) == 0 && name == "count" {
+		return nil, at(errs.New(errs.WrongObjectType, "count(*) must be used to call a parameterless aggregate function"), e)
+	}
+	agg, want, err := fn.LookupAgg(name, exprTypes(args))
+	if err != nil {
+		return nil, at(err, e)
+	}
+	call := plan.AggCall{Agg: agg, Distinct: e.Distinct}
+	if call.Args, err = b.coerceArgs(args, want, e); err != nil {
+		return nil, err
+	}
+	call.Typ = agg.Result(exprTypes(call.Args))
+	if err := b.aggregateModifiers(inner, &call, e); err != nil {
+		return nil, err
+	}
+	if err := b.refuseOuterAggregate(ctx, &call, e); err != nil {
+		return nil, err
+	}
+	return ctx.agg.add(b, name, call), nil
+}
+
+func (b *binder) aggregateModifiers(inner *exprCtx, call *plan.AggCall, e *ast.Call) error {
+	for _, it := range e.Order {
+		x, err := b.expr(inner, it.Expr)
+		if err != nil {
+			return err
+		}
+		if x, err = b.known(x, it.Expr); err != nil {
+			return err
+		}
+		k, err := b.sortKey(x, it)
+		if err != nil {
+			return err
+		}
+		if e.Distinct && !contains(call.Args, x) {
+			return at(errs.New(errs.InvalidColumnReference,
+				"in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list"), it.Expr)
+		}
+		call.Order = append(call.Order, k)
+	}
+	if e.Distinct {
+		for _, a := range call.Args {
+			if err := b.sortable(a.Type(), e); err != nil {
+				return err
+			}
+		}
+	}
+	if e.Filter == nil {
+		return nil
+	}
+	f, err := b.boolExpr(&exprCtx{scope: inner.scope, clause: "FILTER"}, e.Filter, "FILTER")
+	call.Filter = f
+	return err
+}
+
+func contains(es []plan.Expr, x plan.Expr) bool {
+	k := logical.Key(x)
+	for _, e := range es {
+		if logical.Key(e) == k {
+			return true
+		}
+	}
+	return false
+}
+
+// refuseOuterAggregate: an aggregate whose arguments are all of an outer query
+// belongs to that query, which we do not do.
+func (b *binder) refuseOuterAggregate(ctx *exprCtx, call *plan.AggCall, e *ast.Call) error {
+	if len(logical.Refs(call.Args...)) == 0 {
+		return nil
+	}
+	for _, a := range call.Args {
+		if !b.freeOf(ctx.scope, a) {
+			return nil
+		}
+	}
+	return at(errs.NotSupported("an aggregate of an outer query's columns in a subquery"), e)
+}
+
+// add registers an aggregate; equal ones share a column.
+func (s *aggState) add(b *binder, name string, call plan.AggCall) plan.Expr {
+	key := aggKey(&call)
+	for i := range s.aggs {
+		if aggKey(&s.aggs[i].Call) == key && key != "" {
+			return s.aggs[i].Col.Col()
+		}
+	}
+	col := b.newCol(name, call.Typ)
+	s.aggs = append(s.aggs, logical.AggItem{Col: col, Call: call})
+	return col.Col()
+}
+
+// aggKey is equal for equal aggregates, "" for one that must not be shared.
+func aggKey(c *plan.AggCall) string {
+	var sb strings.Builder
+	sb.WriteString(c.Agg.Name)
+	for _, o := range c.Agg.Args {
+		sb.WriteString("," + itoa(int(o)))
+	}
+	if c.Distinct {
+		sb.WriteString(" distinct")
+	}
+	for _, a := range c.Args {
+		if logical.Volatile(a) {
+			return ""
+		}
+		sb.WriteString(" " + logical.Key(a))
+	}
+	if c.Filter != nil {
+		sb.WriteString(" filter " + logical.Key(c.Filter))
+	}
+	for _, k := range c.Order {
+		sb.WriteString(" order " + logical.Key(k.Expr))
+		if k.Desc {
+			sb.WriteString(" desc")
+		}
+		if k.NullsFirst {
+			sb.WriteString(" nf")
+		}
+	}
+	return sb.String()
+}
+
+// valueFunc binds CURRENT_DATE and its like.
+func (b *binder) valueFunc(e *ast.ValueFunc) (plan.Expr, error) {
+	name := e.Name
+	var to types.Type
+	switch name {
+	case "user", "current_role":
+		name = "current_user"
+	case "current_catalog":
+		name = "current_database"
+	case "current_timestamp":
+		name, to = "now", types.Timestamptz
+	case "localtimestamp":
+		name, to = "now", types.Timestamp
+	case "current_date":
+		name, to = "now", types.Date
+	case "localtime":
+		name, to = "now", types.Time
+	case "current_time":
+		return nil, at(errs.NotSupported("CURRENT_TIME"), e)
+	}
+	x, err := b.function(name, nil, e)
+	if err != nil || to.OID == 0 {
+		return x, err
+	}
+	if e.Precision >= 0 {
+		to.Mod = int32(min(e.Precision, 6))
+	}
+	if to.Mod >= 0 && to.OID == x.Type().OID {
+		return &plan.Cast{Arg: x, Typ: to, Ctx: castExplicit}, nil
+	}
+	return b.coerce(x, to, castExplicit, e)
+}

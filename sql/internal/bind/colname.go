@@ -1,0 +1,99 @@
+package bind
+
+import (
+	"quern/sql/internal/ast"
+	"quern/storage/types"
+)
+
+// columnName is the name of a result column without alias: PostgreSQL's
+// FigureColname.
+func columnName(e ast.Expr) string {
+	if name, _ := figure(e); name != "" {
+		return name
+	}
+	return "?column?"
+}
+
+// figure gives a name and its strength: 2 = a good one, 1 = one that a cast
+// around it or a CASE may replace, 0 = none. One switch over all kinds.
+func figure(e ast.Expr) (string, int) {
+	switch e := e.(type) {
+	case *ast.Column:
+		return e.Parts[len(e.Parts)-1], 2
+	case *ast.Field:
+		return e.Name, 2
+	case *ast.Subscripts:
+		return figure(e.Base)
+	case *ast.Call:
+		return e.Name[len(e.Name)-1], 2
+	case *ast.Cast:
+		if name, s := figure(e.Expr); s > 1 {
+			return name, s
+		}
+		return castName(e.Type), 1
+	case *ast.Collate:
+		return figure(e.Expr)
+	case *ast.Subquery:
+		return subqueryName(e.Query)
+	case *ast.Exists:
+		return "exists", 2
+	case *ast.ArrayQuery:
+		return "array", 2
+	case *ast.Array:
+		return "array", 2
+	case *ast.Row:
+		return "row", 2
+	case *ast.Case:
+		if e.Else != nil {
+			if name, s := figure(e.Else); s > 1 {
+				return name, s
+			}
+		}
+		return "case", 1
+	case *ast.Builtin:
+		return [...]string{"coalesce", "greatest", "least", "nullif", "grouping"}[e.Kind], 2
+	case *ast.ValueFunc:
+		return e.Name, 2
+	case *ast.Literal:
+		if e.Kind == ast.LitBool {
+			// PostgreSQL 15 reads TRUE as a cast of 't' to bool.
+			return "bool", 1
+		}
+	}
+	return "", 0
+}
+
+func castName(t *ast.TypeName) string {
+	name := t.Parts[len(t.Parts)-1]
+	lookup := name
+	if t.Quoted && name == "char" {
+		return "char"
+	}
+	if ty, ok := types.ByName(lookup); ok {
+		return types.InternalName(ty.OID)
+	}
+	return name
+}
+
+// subqueryName is the name of a scalar subquery's single column.
+func subqueryName(q *ast.Query) (string, int) {
+	for {
+		switch body := q.Body.(type) {
+		case *ast.SetOp:
+			q = body.Left
+			continue
+		case *ast.Values:
+			return "column1", 2
+		case *ast.Select:
+			if len(body.Targets) == 0 {
+				return "", 0
+			}
+			t := body.Targets[0]
+			if t.Alias != "" {
+				return t.Alias, 2
+			}
+			return figure(t.Expr)
+		}
+		return "", 0
+	}
+}

@@ -1,0 +1,27 @@
+package bind
+
+import (
+	"quern/engine/plan"
+	"quern/sql/internal/optimize"
+	"quern/sql/internal/physical"
+)
+
+// Compile makes the bound statement runnable: the plan's output columns are
+// Field (or fill Target.Cols), in order.
+func (b *Bound) Compile() (plan.Node, error) {
+	root, err := optimize.Run(b.Root, b.Out, optimize.Options{Env: b.env.Fn, LastID: b.lastID})
+	if err != nil {
+		return nil, err
+	}
+	return physical.Build(root, b.Out)
+}
+
+// ReturningPlan computes RETURNING over the rows that were written; in gives
+// them with all columns of the table, as Target.Cols says.
+func (b *Bound) ReturningPlan(in plan.Node) plan.Node {
+	names := make([]string, len(b.Field))
+	for i := range b.Field {
+		names[i] = b.Field[i].Name
+	}
+	return &plan.Project{In: in, Exprs: b.Returning, Names: names}
+}

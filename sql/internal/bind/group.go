@@ -1,0 +1,235 @@
+package bind
+
+import (
+	"strconv"
+
+	"quern/engine/plan"
+	"quern/sql/internal/ast"
+	"quern/sql/internal/logical"
+	"quern/storage/errs"
+)
+
+// aggState collects the grouping of one SELECT.
+type aggState struct {
+	grouped bool // GROUP BY, HAVING or an aggregate occurred
+	keys    []logical.Item
+	aggs    []logical.AggItem
+}
+
+// group binds GROUP BY. An item is, in this order, an ordinal, an input column,
+// an output name, an expression.
+func (st *selectState) group() error {
+	g := st.sel.Group
+	if g == nil {
+		return nil
+	}
+	st.agg.grouped = true
+	st.resolveTargets()
+	if g.All && len(g.Items) == 0 {
+		for i := range st.targets {
+			if t := &st.targets[i]; !st.hasAggregate(t.expr) {
+				st.addKey(t.expr)
+			}
+		}
+		return nil
+	}
+	for _, it := range g.Items {
+		if gs, ok := it.(*ast.GroupingSet); ok {
+			if gs.Kind == ast.GroupEmpty && len(g.Items) == 1 {
+				continue
+			}
+			return at(errs.NotSupported(groupingNames[gs.Kind]), gs)
+		}
+		if r, ok := it.(*ast.Row); ok && !r.Explicit {
+			for _, e := range r.Elems {
+				if err := st.groupItem(e); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := st.groupItem(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var groupingNames = map[ast.GroupingKind]string{
+	ast.GroupEmpty: "an empty grouping set among others", ast.GroupRollup: "ROLLUP",
+	ast.GroupCube: "CUBE", ast.GroupSets: "GROUPING SETS",
+}
+
+func (st *selectState) groupItem(it ast.Expr) error {
+	if l, ok := it.(*ast.Literal); ok {
+		n, err := strconv.Atoi(l.Text)
+		if l.Kind != ast.LitInt {
+			return at(errs.New(errs.Syntax, "non-integer constant in GROUP BY"), it)
+		}
+		if err != nil || n < 1 || n > len(st.targets) {
+			return at(errs.New(errs.InvalidColumnReference, "GROUP BY position %s is not in select list", l.Text), it)
+		}
+		return st.groupTarget(n-1, it)
+	}
+	if c, ok := it.(*ast.Column); ok && len(c.Parts) == 1 {
+		in, err := st.scope.unqualified(c.Parts[0])
+		if err != nil {
+			return at(err, c)
+		}
+		if in == nil {
+			found := -1
+			for i := range st.targets {
+				if st.targets[i].col.Name != c.Parts[0] {
+					continue
+				}
+				if found >= 0 && logical.Key(st.targets[found].expr) != logical.Key(st.targets[i].expr) {
+					return at(errs.New(errs.AmbiguousColumn, "GROUP BY %q is ambiguous", c.Parts[0]), it)
+				}
+				found = i
+			}
+			if found >= 0 {
+				return st.groupTarget(found, it)
+			}
+		}
+	}
+	ctx := &exprCtx{scope: st.scope, clause: "GROUP BY"}
+	e, err := st.b.expr(ctx, it)
+	if err != nil {
+		return err
+	}
+	if e, err = st.b.known(e, it); err != nil {
+		return err
+	}
+	if err := st.b.sortable(e.Type(), it); err != nil {
+		return err
+	}
+	st.addKey(e)
+	return nil
+}
+
+func (st *selectState) groupTarget(i int, n ast.Node) error {
+	t := &st.targets[i]
+	if st.hasAggregate(t.expr) {
+		return at(errs.New(errs.Grouping, "aggregate functions are not allowed in GROUP BY"), t.src)
+	}
+	if err := st.b.sortable(t.expr.Type(), n); err != nil {
+		return err
+	}
+	st.addKey(t.expr)
+	return nil
+}
+
+func (st *selectState) hasAggregate(e plan.Expr) bool {
+	refs := logical.Refs(e)
+	for i := range st.agg.aggs {
+		if refs[st.agg.aggs[i].Col.ID] {
+			return true
+		}
+	}
+	return false
+}
+
+func (st *selectState) addKey(e plan.Expr) {
+	k := logical.Key(e)
+	for i := range st.agg.keys {
+		if logical.Key(st.agg.keys[i].Expr) == k {
+			return
+		}
+	}
+	col := logical.Column{Type: e.Type()}
+	if c, ok := e.(*plan.Col); ok {
+		col.ID = c.Index
+	} else {
+		col.ID = st.b.newID()
+	}
+	st.agg.keys = append(st.agg.keys, logical.Item{Col: col, Expr: e})
+}
+
+// aggregate puts the Aggregate over the input and rewrites targets, HAVING and
+// sort keys to its output.
+func (st *selectState) aggregate() error {
+	if !st.agg.grouped && len(st.agg.aggs) == 0 {
+		return nil
+	}
+	input := logical.OutSet(st.node)
+	ok := logical.Set{}
+	keys := map[string]logical.Column{}
+	for i := range st.agg.keys {
+		k := &st.agg.keys[i]
+		keys[logical.Key(k.Expr)] = k.Col
+		ok[k.Col.ID] = true
+	}
+	g := grouping{b: st.b, input: input, ok: ok, keys: keys}
+	var err error
+	for i := range st.targets {
+		if st.targets[i].expr, err = g.rewrite(st.targets[i].expr); err != nil {
+			return err
+		}
+	}
+	if st.having != nil {
+		if st.having, err = g.rewrite(st.having); err != nil {
+			return err
+		}
+	}
+	for i := range st.keys {
+		if st.keys[i].Expr, err = g.rewrite(st.keys[i].Expr); err != nil {
+			return err
+		}
+	}
+	st.node = &logical.Aggregate{In: st.node, Keys: st.agg.keys, Aggs: st.agg.aggs}
+	if st.having != nil {
+		st.node = &logical.Filter{In: st.node, Preds: logical.Conjuncts(nil, st.having)}
+	}
+	return nil
+}
+
+// grouping rewrites expressions over the input of an Aggregate to its output.
+type grouping struct {
+	b     *binder
+	input logical.Set
+	ok    logical.Set
+	keys  map[string]logical.Column
+}
+
+func (g *grouping) rewrite(e plan.Expr) (plan.Expr, error) {
+	var err error
+	f := func(inSub bool) func(x plan.Expr) plan.Expr {
+		return func(x plan.Expr) plan.Expr {
+			if _, lit := x.(*plan.Lit); lit {
+				return nil
+			}
+			if c, found := g.keys[logical.Key(x)]; found {
+				return c.Col()
+			}
+			c, isCol := x.(*plan.Col)
+			if !isCol || !g.input[c.Index] || g.ok[c.Index] || err != nil {
+				return nil
+			}
+			name := g.b.refName[c.Index]
+			if inSub {
+				err = at(errs.New(errs.Grouping, "subquery uses ungrouped column %q from outer query", name), g.b.place(c))
+			} else {
+				err = at(errs.New(errs.Grouping,
+					"column %q must appear in the GROUP BY clause or be used in an aggregate function", name), g.b.place(c))
+			}
+			return nil
+		}
+	}
+	top := f(false)
+	out := logical.Map(e, func(x plan.Expr) plan.Expr {
+		s, isSub := x.(*logical.Sub)
+		if !isSub {
+			return top(x)
+		}
+		c := *s
+		c.Node = logical.MapExprs(s.Node, f(true))
+		if c.Cond != nil {
+			c.Cond = logical.MapDeep(c.Cond, top)
+		}
+		return &c
+	})
+	return out, err
+}
+
+// place is where a column reference stands, nil if unknown.
+func (b *binder) place(c *plan.Col) ast.Node { return b.refPos[c] }

@@ -1,0 +1,371 @@
+package bind
+
+import (
+	"strconv"
+
+	"quern/engine/plan"
+	"quern/sql/internal/ast"
+	"quern/sql/internal/logical"
+	"quern/storage/errs"
+	"quern/storage/types"
+)
+
+// target is one item of a SELECT list being bound.
+type target struct {
+	expr plan.Expr
+	col  outCol
+	src  ast.Expr // nil for a column of *
+}
+
+// selectState is a SELECT while its clauses are bound in order of evaluation.
+type selectState struct {
+	b       *binder
+	scope   *scope
+	q       *ast.Query
+	sel     *ast.Select
+	node    logical.Node
+	agg     *aggState
+	targets []target
+	having  plan.Expr
+	keys    []plan.SortKey // ORDER BY, over targets and hidden
+	// hidden are sort expressions that are no targets.
+	hidden []logical.Item
+}
+
+func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, error) {
+	st := &selectState{b: b, scope: s, q: q, sel: sel, agg: &aggState{}}
+	if len(sel.DistinctOn) > 0 {
+		return nil, at(errs.NotSupported("DISTINCT ON"), sel.DistinctOn[0])
+	}
+	for _, step := range []func() error{
+		st.from, st.where, st.list, st.group, st.havingClause, st.order, st.aggregate, st.project,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	r := &result{node: st.node}
+	for i := range st.targets {
+		r.cols = append(r.cols, st.targets[i].col)
+	}
+	return b.limit(s, r, q)
+}
+
+func (st *selectState) from() error {
+	node, err := st.b.fromList(st.scope, st.sel.From)
+	st.node = node
+	return err
+}
+
+func (st *selectState) where() error {
+	if st.sel.Where == nil {
+		return nil
+	}
+	e, err := st.b.condition(st.scope, st.sel.Where, "WHERE")
+	if err != nil {
+		return err
+	}
+	st.node = &logical.Filter{In: st.node, Preds: logical.Conjuncts(nil, e)}
+	return nil
+}
+
+func (st *selectState) ctx(clause string) *exprCtx {
+	return &exprCtx{scope: st.scope, clause: clause, agg: st.agg}
+}
+
+// list binds the SELECT list.
+func (st *selectState) list() error {
+	for _, t := range st.sel.Targets {
+		if err := st.target(t); err != nil {
+			return err
+		}
+	}
+	if len(st.targets) > targetsMax {
+		return errs.New(errs.TooManyColumns, "target lists can have at most %d entries", targetsMax)
+	}
+	return nil
+}
+
+func (st *selectState) target(t *ast.Target) error {
+	if star, ok := t.Expr.(*ast.Star); ok {
+		cols, err := st.b.star(st.scope, star.Parts, star)
+		if err != nil {
+			return err
+		}
+		for _, c := range cols {
+			e := st.b.named(c, star)
+			st.targets = append(st.targets, target{expr: e, col: outCol{Column: c.Column, tableOID: c.tableOID, attNum: c.attNum}})
+		}
+		return nil
+	}
+	e, err := st.b.expr(st.ctx("SELECT"), t.Expr)
+	if err != nil {
+		return err
+	}
+	name := t.Alias
+	if name == "" {
+		name = columnName(t.Expr)
+	}
+	out := outCol{Column: logical.Column{Name: name, Type: e.Type()}}
+	if c, ok := t.Expr.(*ast.Column); ok {
+		if col, _, err := st.b.column(st.scope, c); err == nil && col != nil {
+			out.tableOID, out.attNum, out.NotNull = col.tableOID, col.attNum, col.NotNull
+		}
+	}
+	if e.Type().OID == types.UnknownOID {
+		out.unknown = e
+	}
+	if e.Type().OID == types.RecordOID {
+		return at(errs.NotSupported("a row as a result column"), t.Expr)
+	}
+	st.targets = append(st.targets, target{expr: e, col: out, src: t.Expr})
+	return nil
+}
+
+func (st *selectState) havingClause() error {
+	if st.sel.Having == nil {
+		return nil
+	}
+	st.agg.grouped = true
+	ctx := st.ctx("HAVING")
+	e, err := st.b.boolExpr(ctx, st.sel.Having, "HAVING")
+	st.having = e
+	return err
+}
+
+// order binds ORDER BY: output names and ordinals first, else expressions over
+// the input.
+func (st *selectState) order() error {
+	if len(st.q.OrderBy) == 0 && !st.sel.Distinct {
+		return nil
+	}
+	st.resolveTargets()
+	for _, it := range st.q.OrderBy {
+		e, err := st.sortExpr(it.Expr)
+		if err != nil {
+			return err
+		}
+		k, err := st.b.sortKey(e, it)
+		if err != nil {
+			return err
+		}
+		st.keys = append(st.keys, k)
+	}
+	return nil
+}
+
+// resolveTargets gives Unknown targets the type text, as sorting needs a type.
+func (st *selectState) resolveTargets() {
+	for i := range st.targets {
+		t := &st.targets[i]
+		if t.col.unknown == nil {
+			continue
+		}
+		if e, err := st.b.coerce(t.expr, types.Text, castImplicit, t.src); err == nil {
+			t.expr, t.col.Type, t.col.unknown = e, types.Text, nil
+		}
+	}
+}
+
+func (st *selectState) sortExpr(e ast.Expr) (plan.Expr, error) {
+	cols := make([]outCol, len(st.targets))
+	for i := range st.targets {
+		cols[i] = st.targets[i].col
+	}
+	idx, err := st.outputIndex(cols, e)
+	if err != nil {
+		return nil, err
+	}
+	if idx >= 0 {
+		return st.targets[idx].expr, nil
+	}
+	x, err := st.b.expr(st.ctx("ORDER BY"), e)
+	if err != nil {
+		return nil, err
+	}
+	if x, err = st.b.known(x, e); err != nil {
+		return nil, err
+	}
+	if st.sel.Distinct {
+		for i := range st.targets {
+			if logical.Key(st.targets[i].expr) == logical.Key(x) {
+				return st.targets[i].expr, nil
+			}
+		}
+		return nil, at(errs.New(errs.InvalidColumnReference,
+			"for SELECT DISTINCT, ORDER BY expressions must appear in select list"), e)
+	}
+	return x, nil
+}
+
+// outputIndex finds the target that an ORDER BY item names. Two targets of the
+// same name are no conflict if they are the same expression.
+func (st *selectState) outputIndex(cols []outCol, e ast.Expr) (int, error) {
+	if c, ok := e.(*ast.Column); ok && len(c.Parts) == 1 {
+		found := -1
+		for i := range cols {
+			if cols[i].Name != c.Parts[0] {
+				continue
+			}
+			if found >= 0 && logical.Key(st.targets[i].expr) != logical.Key(st.targets[found].expr) {
+				return 0, at(errs.New(errs.AmbiguousColumn, "ORDER BY %q is ambiguous", c.Parts[0]), e)
+			}
+			if found < 0 {
+				found = i
+			}
+		}
+		return found, nil
+	}
+	return outputIndex(cols, e, "ORDER BY")
+}
+
+// outputIndex finds a result column by name or ordinal: -1 if e is neither.
+func outputIndex(cols []outCol, e ast.Expr, clause string) (int, error) {
+	switch e := e.(type) {
+	case *ast.Column:
+		if len(e.Parts) != 1 {
+			return -1, nil
+		}
+		found := -1
+		for i := range cols {
+			if cols[i].Name != e.Parts[0] {
+				continue
+			}
+			if found >= 0 && cols[found].ID != cols[i].ID {
+				return 0, at(errs.New(errs.AmbiguousColumn, "%s %q is ambiguous", clause, e.Parts[0]), e)
+			}
+			if found < 0 {
+				found = i
+			}
+		}
+		return found, nil
+	case *ast.Literal:
+		n, err := strconv.Atoi(e.Text)
+		if e.Kind != ast.LitInt {
+			return 0, at(errs.New(errs.Syntax, "non-integer constant in %s", clause), e)
+		}
+		if err != nil || n < 1 || n > len(cols) {
+			return 0, at(errs.New(errs.InvalidColumnReference, "%s position %s is not in select list", clause, e.Text), e)
+		}
+		return n - 1, nil
+	}
+	return -1, nil
+}
+
+// project computes the targets, then DISTINCT and ORDER BY.
+func (st *selectState) project() error {
+	items := make([]logical.Item, 0, len(st.targets))
+	byKey := map[string]logical.Column{}
+	for i := range st.targets {
+		t := &st.targets[i]
+		if c, ok := t.expr.(*plan.Col); ok {
+			t.col.ID = c.Index
+		} else {
+			t.col.ID = st.b.newID()
+		}
+		t.col.Type = t.expr.Type()
+		items = append(items, logical.Item{Col: t.col.Column, Expr: t.expr})
+		if k := logical.Key(t.expr); byKey[k].ID == 0 {
+			byKey[k] = t.col.Column
+		}
+	}
+	for i, k := range st.keys {
+		key := logical.Key(k.Expr)
+		col, ok := byKey[key]
+		if !ok {
+			col = st.b.newCol("", k.Expr.Type())
+			if c, plain := k.Expr.(*plan.Col); plain {
+				col.ID = c.Index
+			}
+			items = append(items, logical.Item{Col: col, Expr: k.Expr})
+			byKey[key] = col
+		}
+		st.keys[i].Expr = col.Col()
+	}
+	st.node = &logical.Project{In: st.node, Items: items}
+	if st.sel.Distinct {
+		cols := make([]logical.Column, len(st.targets))
+		for i := range st.targets {
+			if err := st.b.sortable(st.targets[i].col.Type, st.targets[i].src); err != nil {
+				return err
+			}
+			cols[i] = st.targets[i].col.Column
+		}
+		st.node = distinct(st.node, cols)
+	}
+	if len(st.keys) > 0 {
+		st.node = &logical.Sort{In: st.node, Keys: st.keys}
+	}
+	return nil
+}
+
+func (b *binder) sortKey(e plan.Expr, it *ast.SortItem) (plan.SortKey, error) {
+	k := plan.SortKey{Expr: e, Desc: it.Desc}
+	switch it.Using {
+	case "", "<":
+	case ">":
+		k.Desc = true
+	default:
+		return k, at(errs.New(errs.WrongObjectType, "operator %s is not a valid ordering operator", it.Using).
+			WithHint("Ordering operators must be \"<\" or \">\" members of btree operator families."), it)
+	}
+	k.NullsFirst = k.Desc
+	if it.Nulls != ast.NullsUnset {
+		k.NullsFirst = it.Nulls == ast.NullsFirst
+	}
+	return k, b.sortable(e.Type(), it.Expr)
+}
+
+// sortable refuses types without an order.
+func (b *binder) sortable(t types.Type, n ast.Node) error {
+	switch t.OID {
+	case types.JSONOID, types.XMLOID, types.AclItemOID, types.XidOID, types.NodeTreeOID:
+		e := errs.New(errs.UndefinedFunction, "could not identify an ordering operator for type %s", t).
+			WithHint("Use an explicit ordering operator or modify the query.")
+		if n == nil || n == ast.Node(ast.Expr(nil)) {
+			return e
+		}
+		return at(e, n)
+	}
+	return nil
+}
+
+// limit binds LIMIT, OFFSET and FETCH.
+func (b *binder) limit(s *scope, r *result, q *ast.Query) (*result, error) {
+	if q.Limit == nil && q.Offset == nil {
+		return r, nil
+	}
+	l := &logical.Limit{In: r.node, Ties: q.WithTies}
+	var err error
+	if l.Count, err = b.limitExpr(s, q.Limit, "LIMIT"); err != nil {
+		return nil, err
+	}
+	if l.Offset, err = b.limitExpr(s, q.Offset, "OFFSET"); err != nil {
+		return nil, err
+	}
+	if q.WithTies && len(q.OrderBy) == 0 {
+		return nil, errs.New(errs.Syntax, "WITH TIES cannot be specified without ORDER BY clause")
+	}
+	return &result{node: l, cols: r.cols}, nil
+}
+
+func (b *binder) limitExpr(s *scope, e ast.Expr, clause string) (plan.Expr, error) {
+	if e == nil {
+		return nil, nil
+	}
+	x, err := b.expr(&exprCtx{scope: &scope{parent: s.parent}, clause: clause}, e)
+	if err != nil {
+		return nil, err
+	}
+	if len(logical.Refs(x)) > 0 {
+		return nil, at(errs.New(errs.InvalidColumnReference, "argument of %s must not contain variables", clause), e)
+	}
+	t := x.Type()
+	r, err := b.coerce(x, types.Int8, castAssignment, e)
+	if err != nil && errs.CodeOf(err) != errs.InvalidText {
+		return nil, at(errs.New(errs.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, t), e)
+	}
+	return r, err
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,64 @@
+// Package optimize rewrites logical plans: same rows, less work. Each rule is
+// one file and one func(logical.Node) logical.Node; Run says their order.
+//
+//	fold ─ unnest ─ simplify outer joins ─ push down (to a fixpoint) ─ join
+//	order ─ prune columns
+//
+// A rule may move a predicate that can raise only where PostgreSQL may move it
+// too, and never moves, copies or drops volatile expressions. Policies are not
+// its business: they act inside the scan, below every filter that a rule could
+// place there.
+package optimize
+
+import (
+	"quern/engine/fn"
+	"quern/engine/plan"
+	"quern/sql/internal/logical"
+	"quern/storage/types"
+)
+
+// Options is what rules know of the statement.
+type Options struct {
+	Env *fn.Env
+	// LastID is the highest column number in use.
+	LastID int
+	// Eval computes a constant expression; nil = no folding.
+	Eval func(e plan.Expr) (types.Datum, error)
+}
+
+// optimizer carries what rules share.
+type optimizer struct {
+	o Options
+}
+
+func (o *optimizer) newCol(name string, t types.Type) logical.Column {
+	o.o.LastID++
+	return logical.Column{ID: o.o.LastID, Name: name, Type: t}
+}
+
+// Run optimizes n; out are the columns that its consumer reads.
+func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, error) {
+	o := &optimizer{o: opts}
+	n = o.fold(n)
+	n, err := o.unnest(n)
+	if err != nil {
+		return nil, err
+	}
+	for range pushRounds {
+		before := n
+		n = outerToInner(n)
+		n = pushDown(n)
+		if n == before {
+			break
+		}
+	}
+	n = orderJoins(n)
+	need := logical.Set{}
+	for _, c := range out {
+		need[c.ID] = true
+	}
+	return prune(n, need), nil
+}
+
+// pushRounds bounds the fixpoint of pushdown.
+const pushRounds = 5

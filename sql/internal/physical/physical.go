@@ -1,0 +1,151 @@
+// Package physical turns an optimized logical plan into what the engine runs:
+// column numbers become positions, equalities of joins become hash keys, Sort
+// under Limit becomes TopN, subqueries that refer to nothing outside become
+// plan.Subquery.
+//
+// It decides nothing about meaning; what it cannot translate (a correlation
+// that optimize left) is refused with 0A000.
+package physical
+
+import (
+	"quern/engine/plan"
+	"quern/sql/internal/logical"
+	"quern/storage/errs"
+)
+
+// layout is where columns lie in a node's output.
+type layout map[int]int
+
+// Build translates n so that its output columns are out, in order.
+func Build(n logical.Node, out []logical.Column) (plan.Node, error) {
+	p, lay, err := build(n)
+	if err != nil {
+		return nil, err
+	}
+	return arrange(p, lay, out)
+}
+
+// arrange puts columns into the wanted order, with their names.
+func arrange(p plan.Node, lay layout, out []logical.Column) (plan.Node, error) {
+	have := p.Types()
+	if pr, ok := p.(*plan.Project); ok && len(have) == len(out) {
+		same := true
+		for i, c := range out {
+			same = same && lay[c.ID] == i && inLayout(lay, c.ID)
+		}
+		if same {
+			c := *pr
+			c.Names = names(out)
+			return &c, nil
+		}
+	}
+	same := len(have) == len(out)
+	proj := &plan.Project{In: p, Names: names(out)}
+	for i, c := range out {
+		at, ok := lay[c.ID]
+		if !ok {
+			return nil, missing(c.ID)
+		}
+		same = same && at == i
+		proj.Exprs = append(proj.Exprs, &plan.Col{Index: at, Typ: have[at]})
+	}
+	if same {
+		return p, nil
+	}
+	return proj, nil
+}
+
+func inLayout(lay layout, id int) bool { _, ok := lay[id]; return ok }
+
+func names(cols []logical.Column) []string {
+	out := make([]string, len(cols))
+	for i := range cols {
+		out[i] = cols[i].Name
+	}
+	return out
+}
+
+func layoutOf(cols []logical.Column) layout {
+	lay := layout{}
+	for i, c := range cols {
+		if _, dup := lay[c.ID]; !dup {
+			lay[c.ID] = i
+		}
+	}
+	return lay
+}
+
+// build translates a node; one switch over all kinds.
+func build(n logical.Node) (plan.Node, layout, error) {
+	switch n := n.(type) {
+	case *logical.Scan:
+		return scan(n)
+	case *logical.Virtual:
+		return virtual(n)
+	case *logical.Series:
+		args, err := exprs(n.Args, nil)
+		return &plan.Series{Name: n.Name, Args: args, Typs: colTypes(n.Cols), Gen: n.Gen}, layoutOf(n.Cols), err
+	case *logical.Values:
+		return values(n)
+	case *logical.Project:
+		return project(n)
+	case *logical.Filter:
+		in, lay, err := build(n.In)
+		if err != nil {
+			return nil, nil, err
+		}
+		preds, err := exprs(n.Preds, lay)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(preds) == 0 {
+			return in, lay, nil
+		}
+		return &plan.Filter{In: in, Pred: logical.AndOf(preds)}, lay, nil
+	case *logical.Join:
+		return join(n)
+	case *logical.Aggregate:
+		return aggregate(n)
+	case *logical.Sort:
+		in, lay, err := build(n.In)
+		if err != nil {
+			return nil, nil, err
+		}
+		keys, err := sortKeys(n.Keys, lay)
+		return &plan.Sort{In: in, Keys: keys}, lay, err
+	case *logical.Limit:
+		return limit(n)
+	case *logical.Union:
+		u := &plan.Union{}
+		for i, in := range n.Ins {
+			p, err := mapped(in, n.Maps[i], n.Cols)
+			if err != nil {
+				return nil, nil, err
+			}
+			u.Ins = append(u.Ins, p)
+		}
+		return u, layoutOf(n.Cols), nil
+	case *logical.SetOp:
+		l, err := mapped(n.L, n.LMap, n.Cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		r, err := mapped(n.R, n.RMap, n.Cols)
+		return &plan.SetOp{Except: n.Except, All: n.All, L: l, R: r}, layoutOf(n.Cols), err
+	}
+	return nil, nil, errs.New(errs.Internal, "no plan for %T", n)
+}
+
+// mapped builds an input of a set operation with its columns in order.
+func mapped(n logical.Node, ids []int, cols []logical.Column) (plan.Node, error) {
+	want := make([]logical.Column, len(ids))
+	for i, id := range ids {
+		want[i] = cols[i]
+		want[i].ID = id
+	}
+	return Build(n, want)
+}
+
+func missing(id int) error {
+	return errs.New(errs.Internal, "column #%d is not produced below its use", id)
+}
