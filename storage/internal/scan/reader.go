@@ -36,10 +36,10 @@ const (
 type loaded struct {
 	raw     vec.Vector
 	full    bool // raw holds every row of the batch
-	scratch vec.Scratch
-	wide    vec.Scratch // values of a type that was widened since
-	extra   vec.Scratch // flattened dictionary values, zeroed copies
-	fixed   vec.Vector  // constant masks and missing columns, made once
+	scratch memory
+	wide    memory     // values of a type that was widened since
+	extra   memory     // flattened dictionary values, zeroed copies
+	fixed   vec.Vector // constant masks and missing columns, made once
 	shown   vec.Vector
 }
 
@@ -307,7 +307,7 @@ func (r *Reader) conceal(c *loaded, v *vec.Vector, sel vec.Selection) *vec.Vecto
 			return v
 		}
 		*out = *v
-		c.extra.Flat(out, v.Type, v.Len)
+		c.extra.flat(out, v, v.Len)
 		out.Bufs, out.Valid = v.Bufs, v.Valid
 		clear(out.Views)
 		for _, i := range r.visible {
@@ -315,7 +315,7 @@ func (r *Reader) conceal(c *loaded, v *vec.Vector, sel vec.Selection) *vec.Vecto
 		}
 		return out
 	}
-	c.extra.Flat(out, v.Type, v.Len)
+	c.extra.flat(out, v, v.Len)
 	out.Valid = v.Valid
 	clear(out.Fixed)
 	size := v.Type.Phys().Size()
@@ -348,7 +348,7 @@ func (s *Scan) hidesAny(r *Reader) bool {
 // flatten turns codes into views for the rows of sel.
 func (c *loaded) flatten(v *vec.Vector, sel vec.Selection) *vec.Vector {
 	out := &c.shown
-	c.extra.Flat(out, v.Type, v.Len)
+	c.extra.flat(out, v, v.Len)
 	entries, codes := &v.Dict.Values, v.Codes()
 	out.Bufs, out.Valid = entries.Bufs, v.Valid
 	if sel == nil {

@@ -55,6 +55,7 @@ func (b *slabSource) load(k, from, n int, sel vec.Selection, c *loaded) error {
 		return nil
 	case !src.ok:
 		c.raw = *c.constant(col.typ, &col.missing, n)
+		c.full = true
 		return nil
 	}
 	c.raw = vec.Vector{Type: col.typ, Len: n}
@@ -81,9 +82,7 @@ func (b *slabSource) load(k, from, n int, sel vec.Selection, c *loaded) error {
 
 // loadViews makes views of rows [from, from+n) of a bytes column.
 func loadViews(c *loaded, src *encoding.Column, bufs [][]byte, from, n int, sel vec.Selection) {
-	valid := c.raw.Valid
-	c.scratch.Flat(&c.raw, c.raw.Type, n)
-	c.raw.Valid = valid
+	c.raw.Views = c.scratch.Views(n)
 	c.raw.Bufs = bufs
 	offs := src.Offs[from : from+n+1]
 	if sel == nil {
@@ -109,7 +108,8 @@ func (b *slabSource) loadRuns(col *column, from, n int, c *loaded) {
 		}
 		return int64(run.Seq)
 	}
-	c.scratch.Flat(&c.raw, col.typ, n)
+	c.raw = vec.Vector{Type: col.typ, Len: n, Fixed: c.scratch.Fixed(8 * n)}
+	c.full = true
 	if at+1 == len(b.runs) || int(b.runs[at+1].Start) >= from+n {
 		c.raw.Form = vec.Const
 		vec.Values[int64](&c.raw)[0] = value(&b.runs[at])
@@ -202,10 +202,13 @@ func widen(c *loaded, stored types.Phys, unsigned bool) error {
 	if t.Phys() == stored && (stored != types.PhysI32 || t.Unsigned() == unsigned) {
 		return nil
 	}
-	src, valid, n := c.raw.Fixed, c.raw.Valid, c.raw.Len
+	src, n := c.raw.Fixed, c.raw.Len
+	if c.raw.Form == vec.Const {
+		n = 1
+	}
 	var wide vec.Vector
-	c.wide.Flat(&wide, t, n)
-	wide.Valid = valid
+	c.wide.flat(&wide, &c.raw, n)
+	wide.Form, wide.Len, wide.Valid = c.raw.Form, c.raw.Len, c.raw.Valid
 	switch {
 	case stored == types.PhysI16 && t.Phys() == types.PhysI32:
 		convert(vec.Values[int32](&wide), vec.CastSlice[int16](src))

@@ -1,0 +1,185 @@
+package scan
+
+import (
+	"quern/storage/internal/encoding"
+	"quern/storage/internal/segment"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// Group returns a reader of row group g of a segment, nil if none of its rows
+// can be shown.
+func (s *Scan) Group(f *segment.File, g int) (*Reader, error) {
+	src := &groupSource{s: s, g: g, n: f.Groups()[g].Rows, cols: make([]groupCol, len(s.cols))}
+	for k := range s.cols {
+		var err error
+		if src.cols[k].col, err = f.Column(s.cols[k].id); err != nil {
+			return nil, err
+		}
+	}
+	r := newReader(s, src)
+	if s.prune(src, &r.dicts) {
+		return nil, src.err
+	}
+	return r, src.err
+}
+
+type groupSource struct {
+	s    *Scan
+	g, n int
+	cols []groupCol
+	ints []int64
+	lens []uint32
+	err  error // of a dictionary that skip needed
+}
+
+type groupCol struct {
+	col  *segment.Col // nil if the segment is older than the column
+	page *encoding.Page
+	bufs [][]byte
+}
+
+func (b *groupSource) rows() int    { return b.n }
+func (b *groupSource) close() error { return nil }
+
+func (b *groupSource) load(k, from, n int, sel vec.Selection, c *loaded) error {
+	col, src := &b.s.cols[k], &b.cols[k]
+	if src.col == nil {
+		c.raw = *c.constant(col.typ, &col.missing, n)
+		c.full = true
+		return nil
+	}
+	if src.page == nil {
+		p, err := src.col.Page(b.g)
+		if err != nil {
+			return err
+		}
+		src.page = p
+	}
+	p, stored := src.page, src.col.Type()
+	c.raw = vec.Vector{Type: col.typ, Len: n}
+	if p.AllNull() {
+		c.raw = vec.ConstVector(col.typ, &types.NullDatum, n)
+		c.full = true
+		return nil
+	}
+	valid := p.Valid(c.scratch.Valid(n), from, n)
+	if stored.Phys() == types.PhysBytes {
+		if col.typ.Phys() != types.PhysBytes {
+			return castError(stored.Phys(), col.typ)
+		}
+		err := b.loadBytes(src, from, n, sel, c)
+		c.raw.Valid = valid
+		return err
+	}
+	if err := b.loadFixed(p, stored, from, n, c); err != nil {
+		return err
+	}
+	c.raw.Valid = valid
+	if c.raw.Form == vec.Const {
+		c.raw.Valid = nil
+	}
+	c.full = true
+	return widen(c, stored.Phys(), stored.Unsigned())
+}
+
+// loadFixed fills c.raw in the stored physical form.
+func (b *groupSource) loadFixed(p *encoding.Page, stored types.Type, from, n int, c *loaded) error {
+	size := stored.Phys().Size()
+	if p.Kind == encoding.Const && p.Nulls == 0 {
+		c.raw.Form = vec.Const
+		c.raw.Fixed = c.scratch.Fixed(size)
+		p.Single(c.raw.Fixed)
+		return nil
+	}
+	if a := p.Alias(from, n); a != nil {
+		c.raw.Fixed = a
+		return nil
+	}
+	if b.ints == nil && stored.Phys() == types.PhysNum {
+		b.ints = make([]int64, vec.BatchRows)
+	}
+	c.raw.Fixed = c.scratch.Fixed(n * size)
+	return p.Fixed(c.raw.Fixed, from, n, b.ints)
+}
+
+func (b *groupSource) loadBytes(src *groupCol, from, n int, sel vec.Selection, c *loaded) error {
+	p := src.page
+	switch p.Kind {
+	case encoding.Const:
+		return b.loadConst(src, n, c)
+	case encoding.Dict:
+		d, err := src.col.Dict()
+		if err != nil {
+			return err
+		}
+		c.raw.Form, c.raw.Dict, c.full = vec.Dict, d, true
+		c.raw.Fixed = c.scratch.Fixed(4 * n)
+		return p.Codes(c.raw.Codes(), from, d.Values.Len)
+	}
+	if src.bufs == nil {
+		src.bufs = [][]byte{p.Bytes()}
+		b.lens = make([]uint32, vec.BatchRows)
+	}
+	c.raw.Views = c.scratch.Views(n)
+	c.raw.Bufs = src.bufs
+	return p.Views(c.raw.Views, from, sel, b.lens)
+}
+
+// loadConst gives one value; with NULLs it stands at every row.
+func (b *groupSource) loadConst(src *groupCol, n int, c *loaded) error {
+	v := src.page.ConstBytes()
+	if src.bufs == nil {
+		src.bufs = [][]byte{v}
+	}
+	c.raw.Bufs, c.full = src.bufs, true
+	w := vec.MakeView(v, 0, 0)
+	if src.page.Nulls == 0 {
+		c.raw.Form = vec.Const
+		c.raw.Views = c.scratch.Views(1)
+		c.raw.Views[0] = w
+		return nil
+	}
+	c.raw.Views = c.scratch.Views(n)
+	for i := range c.raw.Views {
+		c.raw.Views[i] = w
+	}
+	return nil
+}
+
+func (b *groupSource) expired(from, n int) extent {
+	recv := b.cols[b.s.received].col.Zone(b.g, from, from+n)
+	t := b.s.timeCol
+	if t < 0 {
+		return extentOf(b.s.floor, recv.MinI, recv.MaxI)
+	}
+	col := b.cols[t].col
+	if col == nil {
+		if !b.s.cols[t].missing.Null {
+			return some
+		}
+		return extentOf(b.s.floor, recv.MinI, recv.MaxI)
+	}
+	z := col.Zone(b.g, from, from+n)
+	return expiredZone(&z, col.Type().Phys(), b.s.floor, recv.MinI, recv.MaxI)
+}
+
+func (b *groupSource) skip(p *pred, from, n int, dicts *dictCache) bool {
+	col := b.cols[p.col].col
+	if col == nil || !sameKeys(col.Type().Phys(), p.typ.Phys()) {
+		return false
+	}
+	z := col.Zone(b.g, from, from+n)
+	if !col.HasDict() {
+		return !p.survives(&z, nil)
+	}
+	if p.kind != ordered {
+		return !p.survives(&z, &codeSet{hi: ^uint32(0)})
+	}
+	d, err := col.Dict()
+	if err != nil {
+		b.err = err
+		return false
+	}
+	return !p.survives(&z, dicts.get(p, d))
+}

@@ -1,0 +1,205 @@
+package segment
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/internal/encoding"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// Col is one stored column of an open segment. It may be used by several
+// goroutines at once.
+type Col struct {
+	file     *File
+	id       uint32
+	phys     types.Phys
+	unsigned bool
+	typ      types.Type
+	pages    []page
+	opened   []atomic.Pointer[encoding.Page]
+	groups   []encoding.Zone
+	granules []encoding.Zone // nil: no better than groups
+	dict     atomic.Pointer[vec.Dictionary]
+	hasDict  bool
+}
+
+// Column returns a stored column, nil if the segment has none of this id.
+func (s *File) Column(id uint32) (*Col, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.cols[id]; ok {
+		return c, nil
+	}
+	t, ok := s.columnType(id)
+	if !ok {
+		return nil, nil
+	}
+	c := &Col{file: s, id: id, typ: t, phys: t.Phys(), unsigned: t.Unsigned()}
+	if err := c.open(); err != nil {
+		return nil, err
+	}
+	s.cols[id] = c
+	return c, nil
+}
+
+func (s *File) columnType(id uint32) (types.Type, bool) {
+	switch id {
+	case catalog.ColReceivedAt:
+		return types.Timestamptz, true
+	case catalog.ColCommitSeq:
+		return types.Int8, true
+	}
+	for i := range s.schema {
+		if s.schema[i].ID == id {
+			return s.schema[i].Type, true
+		}
+	}
+	return types.Type{}, false
+}
+
+func (c *Col) open() error {
+	s, n := c.file, len(c.file.groups)
+	b, err := s.section(c.id, kindPages)
+	if err != nil {
+		return err
+	}
+	if len(b) != n*pageBytes {
+		return damaged(s.Path, 0, "bad pages")
+	}
+	for g := range n {
+		p := readPage(b[g*pageBytes:])
+		if int(p.rows) != s.groups[g].Rows || p.nulls > p.rows {
+			return damaged(s.Path, 0, "bad page entry")
+		}
+		c.pages = append(c.pages, p)
+		c.hasDict = c.hasDict || encoding.Kind(p.encoding) == encoding.Dict
+	}
+	c.opened = make([]atomic.Pointer[encoding.Page], n)
+	return c.openZones()
+}
+
+func (c *Col) openZones() error {
+	s, n := c.file, len(c.file.groups)
+	prefix := prefixed(c.phys, c.hasDict)
+	b, err := s.section(c.id, kindZonesGroup)
+	if err != nil {
+		return err
+	}
+	if len(b) != n*zoneGroupBytes {
+		return damaged(s.Path, 0, "bad zones")
+	}
+	for g := range n {
+		c.groups = append(c.groups, readZoneGroup(b[g*zoneGroupBytes:], prefix))
+	}
+	if b, err = s.section(c.id, kindZonesGranule); b == nil || err != nil {
+		return err
+	}
+	if c.granules = readGranuleZones(b, int(s.rows)); c.granules == nil {
+		return damaged(s.Path, 0, "bad zones")
+	}
+	return nil
+}
+
+// Type is the type that the column was stored with.
+func (c *Col) Type() types.Type { return c.typ }
+
+// HasDict tells whether pages hold codes of the segment's dictionary; zones
+// bound codes then.
+func (c *Col) HasDict() bool { return c.hasDict }
+
+// Page returns the page of row group g, verified.
+func (c *Col) Page(g int) (*encoding.Page, error) {
+	if p := c.opened[g].Load(); p != nil {
+		return p, nil
+	}
+	e := &c.pages[g]
+	b := c.file.part(e.offset, e.length)
+	if b == nil || checksum(b, c.file.id, c.id, uint32(g)) != e.crc {
+		return nil, damaged(c.file.Path, int64(e.offset), "bad page")
+	}
+	if e.codec != 0 {
+		return nil, errs.NotSupported("page with an unknown codec")
+	}
+	p, err := encoding.Open(b, c.phys)
+	if err != nil {
+		return nil, c.at(err, int64(e.offset))
+	}
+	if p.Rows != int(e.rows) || p.Nulls != int(e.nulls) || uint8(p.Kind) != e.encoding {
+		return nil, damaged(c.file.Path, int64(e.offset), "page does not fit its entry")
+	}
+	c.opened[g].Store(p)
+	return p, nil
+}
+
+// at names the file in a page's error.
+func (c *Col) at(err error, offset int64) error {
+	if e, ok := err.(*errs.Corrupt); ok {
+		return damaged(c.file.Path, offset, e.Reason)
+	}
+	return err
+}
+
+// Zone bounds rows [from, to) of row group g. GranuleRows is its grain.
+func (c *Col) Zone(g, from, to int) encoding.Zone {
+	if c.granules == nil || from == 0 && to == c.file.groups[g].Rows {
+		return c.groups[g]
+	}
+	base := g * (GroupRows / GranuleRows)
+	z := c.granules[base+from/GranuleRows]
+	for k := from/GranuleRows + 1; k*GranuleRows < to; k++ {
+		z.Merge(&c.granules[base+k])
+	}
+	return z
+}
+
+// Dict returns the column's dictionary, verified. Hashes are made for this
+// process's key at first use.
+func (c *Col) Dict() (*vec.Dictionary, error) {
+	if d := c.dict.Load(); d != nil {
+		return d, nil
+	}
+	d, err := c.loadDict()
+	if err != nil {
+		return nil, err
+	}
+	// Two goroutines may both come here; one dictionary wins for all.
+	c.dict.CompareAndSwap(nil, d)
+	return c.dict.Load(), nil
+}
+
+func (c *Col) loadDict() (*vec.Dictionary, error) {
+	b, err := c.file.section(c.id, kindDict)
+	if err != nil {
+		return nil, err
+	}
+	bad := damaged(c.file.Path, 0, "bad dictionary")
+	if len(b) < 24 {
+		return nil, bad
+	}
+	n, flags := int(binary.LittleEndian.Uint32(b)), binary.LittleEndian.Uint32(b[4:])
+	size := binary.LittleEndian.Uint64(b[8:])
+	if flags&^(dictSorted|dictASCII) != 0 {
+		return nil, errs.NotSupported("dictionary with flags of a newer format")
+	}
+	offBytes := 4 * (n + 1)
+	if n > RowsMax || len(b) < 24+offBytes || uint64(len(b)-24-offBytes) != size {
+		return nil, bad
+	}
+	offs, data := vec.CastSlice[uint32](b[24:24+offBytes]), b[24+offBytes:]
+	d := &vec.Dictionary{Sorted: flags&dictSorted != 0, ASCII: flags&dictASCII != 0, ID: c.file.dictID(c.id),
+		Hashes: make([]uint64, n)}
+	d.Values = vec.Vector{Type: c.typ, Len: n, Views: make([]vec.View, n), Bufs: [][]byte{data}}
+	for i := range n {
+		from, to := offs[i], offs[i+1]
+		if from > to || uint64(to) > size {
+			return nil, bad
+		}
+		d.Values.Views[i] = vec.MakeView(data[from:to], 0, from)
+		d.Hashes[i] = vec.HashBytes(data[from:to])
+	}
+	return d, nil
+}

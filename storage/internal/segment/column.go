@@ -1,0 +1,130 @@
+package segment
+
+import (
+	"math/bits"
+
+	"quern/storage/internal/encoding"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// encodedColumn is a column ready to be written; page offsets count from data.
+type encodedColumn struct {
+	id           uint32
+	data         []byte
+	pages        []page
+	zonesGroup   []byte
+	zonesGranule []byte
+	dict         []byte
+	sums         []byte
+}
+
+func (c *encodedColumn) page(segment uint64, p []byte, rows, nulls int) {
+	c.pages = append(c.pages, page{offset: uint64(len(c.data)), length: uint32(len(p)),
+		crc: checksum(p, segment, c.id, uint32(len(c.pages))), rows: uint32(rows), nulls: uint32(nulls), encoding: p[0]})
+	c.data = append(c.data, p...)
+}
+
+// encodeColumn encodes a column without dictionary.
+func encodeColumn(segment uint64, id uint32, col *encoding.Column) (*encodedColumn, error) {
+	out := &encodedColumn{id: id}
+	var e encoding.Encoder
+	for from := 0; from < col.N; from += GroupRows {
+		to := min(col.N, from+GroupRows)
+		p, err := e.Page(col, from, to)
+		if err != nil {
+			return nil, err
+		}
+		out.page(segment, p, to-from, nulls(col.Valid, from, to))
+		out.sum(col, from, to)
+	}
+	out.zones(col, prefixed(col.Phys, false))
+	return out, nil
+}
+
+func nulls(valid []byte, from, to int) int {
+	if valid == nil {
+		return 0
+	}
+	n := 0
+	for _, v := range valid[from:to] {
+		n += 1 - int(v)
+	}
+	return n
+}
+
+// zones computes both zone sections from col: values, or codes.
+func (c *encodedColumn) zones(col *encoding.Column, prefix bool) {
+	var granules []encoding.Zone
+	same := true
+	for from := 0; from < col.N; from += GroupRows {
+		var group encoding.Zone
+		first := len(granules)
+		for at := from; at < min(col.N, from+GroupRows); at += GranuleRows {
+			var z encoding.Zone
+			z.Extend(col, at, min(col.N, at+GranuleRows))
+			granules = append(granules, z)
+			group.Merge(&z)
+		}
+		for i := first; i < len(granules); i++ {
+			z := &granules[i]
+			same = same && z.Flags == group.Flags && z.MinI == group.MinI && z.MaxI == group.MaxI &&
+				z.MinP == group.MinP && z.MaxP == group.MaxP && (z.Nulls == 0) == (group.Nulls == 0) && (z.Nulls == z.Rows) == (group.Nulls == group.Rows)
+		}
+		c.zonesGroup = appendZoneGroup(c.zonesGroup, &group, prefix)
+	}
+	// Granules that say no more than their row group are left out.
+	if !same {
+		c.zonesGranule = granuleZones(granules, prefix)
+	}
+}
+
+// sum adds the row group's entry to SUMS, for integers.
+func (c *encodedColumn) sum(col *encoding.Column, from, to int) {
+	var s sum
+	switch {
+	case col.Phys == types.PhysI16:
+		sumOf(&s, vec.CastSlice[int16](col.Fixed)[from:to], col.Valid, from)
+	case col.Phys == types.PhysI32 && col.Unsigned:
+		sumOf(&s, vec.CastSlice[uint32](col.Fixed)[from:to], col.Valid, from)
+	case col.Phys == types.PhysI32:
+		sumOf(&s, vec.CastSlice[int32](col.Fixed)[from:to], col.Valid, from)
+	case col.Phys == types.PhysI64:
+		sumOf(&s, vec.CastSlice[int64](col.Fixed)[from:to], col.Valid, from)
+	default:
+		return
+	}
+	c.sums = s.append(c.sums)
+}
+
+func sumOf[T int16 | int32 | uint32 | int64](s *sum, v []T, valid []byte, from int) {
+	for i, x := range v {
+		if valid != nil && valid[from+i] == 0 {
+			continue
+		}
+		var carry uint64
+		s.lo, carry = bits.Add64(s.lo, uint64(int64(x)), 0)
+		s.hi += int64(x)>>63 + int64(carry)
+		s.count++
+	}
+}
+
+// encodeDict encodes a dictionary column.
+func encodeDict(segment uint64, id uint32, d *dictionary) (*encodedColumn, error) {
+	out := &encodedColumn{id: id, dict: d.section()}
+	var e encoding.Encoder
+	for from := 0; from < len(d.codes); from += GroupRows {
+		to := min(len(d.codes), from+GroupRows)
+		var valid []byte
+		if d.valid != nil {
+			valid = d.valid[from:to]
+		}
+		p, err := e.Codes(d.codes[from:to], valid, d.ascii)
+		if err != nil {
+			return nil, err
+		}
+		out.page(segment, p, to-from, nulls(d.valid, from, to))
+	}
+	out.zones(&encoding.Column{Phys: types.PhysI32, Unsigned: true, N: len(d.codes), Valid: d.valid, Fixed: vec.BytesOf(d.codes)}, false)
+	return out, nil
+}

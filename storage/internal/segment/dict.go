@@ -1,0 +1,224 @@
+package segment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"quern/storage/internal/encoding"
+	"quern/storage/vec"
+)
+
+// Bounds of a segment dictionary. Beyond them a dictionary costs more memory at
+// query time than it saves on disk.
+const (
+	dictEntriesMax = 1 << 20
+	dictBytesMax   = 64 << 20
+	// dictRowsPerEntry is how often a value must occur on average.
+	dictRowsPerEntry = 4
+	// dictSample rows decide early that a column has too many values.
+	dictSample = 8192
+)
+
+// dictionary is a column as codes into sorted distinct values.
+type dictionary struct {
+	codes []uint32
+	valid []byte // nil = no NULL
+	offs  []uint32
+	bytes []byte
+	ascii bool
+}
+
+// dictionary builds the dictionary of a bytes column, or returns nil if it
+// would not pay.
+func (b *builder) dictionary(c *Column) *dictionary {
+	cols, ok := b.slabColumns(c.ID)
+	d := &distinct{limit: min(dictEntriesMax, max(1, len(b.refs)/dictRowsPerEntry))}
+	d.init()
+	codes := make([][]uint32, len(cols))
+	rows := 0
+	for s := range cols {
+		if !ok[s] {
+			cols[s] = constant(c, b.list[s].Rows)
+		}
+		if codes[s] = d.column(&cols[s], &rows); codes[s] == nil {
+			return nil
+		}
+	}
+	if len(d.hashes) == 0 {
+		return nil // all NULL: the page says so
+	}
+	out := &dictionary{codes: make([]uint32, len(b.refs)), ascii: encoding.IsASCII(d.bytes)}
+	remap := d.sorted(out)
+	nullable := slices.ContainsFunc(cols, func(c encoding.Column) bool { return c.Valid != nil })
+	if nullable {
+		out.valid = make([]byte, len(b.refs))
+	}
+	used := make([]bool, len(remap))
+	for i, ref := range b.refs {
+		s, r := ref>>16, ref&0xFFFF
+		if nullable {
+			if v := cols[s].Valid; v != nil && v[r] == 0 {
+				continue
+			}
+			out.valid[i] = 1
+		}
+		out.codes[i] = remap[codes[s][r]]
+		used[out.codes[i]] = true
+	}
+	out.prune(used)
+	return out
+}
+
+// prune drops entries that no row of the segment uses: the value of a row that
+// is left out must not live on in the dictionary.
+func (d *dictionary) prune(used []bool) {
+	if !slices.Contains(used, false) {
+		return
+	}
+	remap := make([]uint32, len(used))
+	offs, data := []uint32{0}, d.bytes[:0:0]
+	for i, u := range used {
+		if u {
+			remap[i] = uint32(len(offs) - 1)
+			data = append(data, d.bytes[d.offs[i]:d.offs[i+1]]...)
+			offs = append(offs, uint32(len(data)))
+		}
+	}
+	d.offs, d.bytes = offs, data
+	for i := range d.codes {
+		d.codes[i] = remap[d.codes[i]]
+	}
+}
+
+const (
+	dictSorted = 1
+	dictASCII  = 2
+)
+
+// section gives DICT.
+func (d *dictionary) section() []byte {
+	flags := uint32(dictSorted)
+	if d.ascii {
+		flags |= dictASCII
+	}
+	b := make([]byte, 0, 24+4*len(d.offs)+len(d.bytes))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(d.offs)-1))
+	b = binary.LittleEndian.AppendUint32(b, flags)
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(d.bytes)))
+	b = binary.LittleEndian.AppendUint64(b, 0)
+	b = append(b, vec.BytesOf(d.offs)...)
+	return append(b, d.bytes...)
+}
+
+// distinct numbers the distinct values that it sees: an open-addressing table of
+// codes, hashes beside the values.
+type distinct struct {
+	limit  int
+	slots  []uint32 // code+1, 0 = free
+	hashes []uint64 // by code
+	offs   []uint32 // by code
+	bytes  []byte
+}
+
+func (d *distinct) init() {
+	d.slots = make([]uint32, 4096)
+	d.offs = []uint32{0}
+}
+
+// column gives the codes of a slab's column, nil once there are too many
+// values. rows counts the values seen.
+func (d *distinct) column(c *encoding.Column, rows *int) []uint32 {
+	codes := make([]uint32, c.N)
+	for i := range codes {
+		if c.Null(i) {
+			continue
+		}
+		v := c.Value(i)
+		codes[i] = d.add(v)
+		*rows++
+		if len(d.hashes) > d.limit || len(d.bytes) > dictBytesMax {
+			return nil
+		}
+		if *rows == dictSample && len(d.hashes) > dictSample*4/5 {
+			return nil
+		}
+	}
+	return codes
+}
+
+func (d *distinct) add(v []byte) uint32 {
+	if 2*len(d.hashes) >= len(d.slots) {
+		d.grow()
+	}
+	h := vec.HashBytes(v)
+	mask := uint64(len(d.slots) - 1)
+	for at := h & mask; ; at = (at + 1) & mask {
+		s := d.slots[at]
+		if s == 0 {
+			d.slots[at] = d.insert(v, h)
+			return d.slots[at] - 1
+		}
+		if d.hashes[s-1] == h && bytes.Equal(d.bytes[d.offs[s-1]:d.offs[s]], v) {
+			return s - 1
+		}
+	}
+}
+
+// insert appends a value and returns its code+1.
+func (d *distinct) insert(v []byte, h uint64) uint32 {
+	d.hashes = append(d.hashes, h)
+	d.bytes = append(d.bytes, v...)
+	d.offs = append(d.offs, uint32(min(len(d.bytes), math.MaxUint32)))
+	return uint32(len(d.hashes))
+}
+
+// grow doubles the table.
+func (d *distinct) grow() {
+	d.slots = make([]uint32, 2*len(d.slots))
+	mask := uint64(len(d.slots) - 1)
+	for code, h := range d.hashes {
+		at := h & mask
+		for d.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		d.slots[at] = uint32(code) + 1
+	}
+}
+
+// sorted moves the values in bytewise order to out and returns old code → new.
+func (d *distinct) sorted(out *dictionary) []uint32 {
+	n := len(d.hashes)
+	keys := make([]prefixed64, n)
+	for i := range keys {
+		keys[i] = prefixed64{prefix64(d.value(i)), uint32(i)}
+	}
+	sortPrefixed(keys, func(a, b uint32) int { return bytes.Compare(d.value(int(a)), d.value(int(b))) })
+	remap := make([]uint32, n)
+	out.offs = make([]uint32, 1, n+1)
+	out.bytes = make([]byte, 0, len(d.bytes))
+	for k, x := range keys {
+		remap[x.idx] = uint32(k)
+		out.bytes = append(out.bytes, d.value(int(x.idx))...)
+		out.offs = append(out.offs, uint32(len(out.bytes)))
+	}
+	return remap
+}
+
+func (d *distinct) value(code int) []byte { return d.bytes[d.offs[code]:d.offs[code+1]] }
+
+// prefix64 is the first 8 bytes as an integer of the same order.
+func prefix64(b []byte) uint64 {
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	var x uint64
+	for i := range 8 {
+		x <<= 8
+		if i < len(b) {
+			x |= uint64(b[i])
+		}
+	}
+	return x
+}

@@ -1,0 +1,222 @@
+package segment
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"slices"
+	"sync"
+
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vfs"
+)
+
+// File is an open segment. It may be used by several goroutines at once.
+type File struct {
+	Path   string
+	f      vfs.File
+	m      vfs.Mapping
+	data   []byte
+	id     uint64
+	table  uint32
+	rows   int64
+	groups []Group
+	schema []Column
+	dir    []entry
+
+	mu   sync.Mutex // guards cols
+	cols map[uint32]*Col
+}
+
+// Open maps the segment at path and verifies its header, trailer, directory and
+// the sections about the whole segment. Damage is *errs.Corrupt.
+func Open(fs vfs.FS, path string, want Expect) (*File, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &File{Path: path, f: f, cols: map[uint32]*Col{}}
+	if err := s.open(want); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *File) open(want Expect) error {
+	size, err := s.f.Size()
+	if err != nil {
+		return err
+	}
+	if size < headerBytes+trailerBytes || want.Length != 0 && size != want.Length {
+		return damaged(s.Path, 0, "wrong length")
+	}
+	if s.m, err = s.f.Map(size); err != nil {
+		return err
+	}
+	s.data = s.m.Bytes()
+	if err := s.openHeader(want); err != nil {
+		return err
+	}
+	groups, err := s.openTrailer(want)
+	if err != nil {
+		return err
+	}
+	if err := s.openGroups(groups); err != nil {
+		return err
+	}
+	return s.openSchema()
+}
+
+func (s *File) openHeader(want Expect) error {
+	h := s.data[:headerBytes]
+	if string(h[:8]) != headerMagic || crc32.Checksum(h[:60], castagnoli) != binary.LittleEndian.Uint32(h[60:]) {
+		return damaged(s.Path, 0, "bad header")
+	}
+	if v := binary.LittleEndian.Uint16(h[8:]); v != major {
+		return errs.New(errs.FeatureNotSupported, "segment %s has format %d, this version reads format %d", s.Path, v, major)
+	}
+	s.id, s.table = binary.LittleEndian.Uint64(h[16:]), binary.LittleEndian.Uint32(h[40:])
+	if want.ID != 0 && s.id != want.ID {
+		return damaged(s.Path, 16, "segment has another id")
+	}
+	return nil
+}
+
+func (s *File) openTrailer(want Expect) (groups int, err error) {
+	at := int64(len(s.data) - trailerBytes)
+	t := s.data[at:]
+	crc := binary.LittleEndian.Uint32(t[52:])
+	if string(t[56:]) != trailerMagic || crc32.Checksum(t[:52], castagnoli) != crc ||
+		binary.LittleEndian.Uint64(t) != uint64(len(s.data)) || want.TrailerCRC != 0 && crc != want.TrailerCRC {
+		return 0, damaged(s.Path, at, "bad trailer")
+	}
+	off, length := binary.LittleEndian.Uint64(t[8:]), uint64(binary.LittleEndian.Uint32(t[16:]))
+	if off < headerBytes || off+length != uint64(at) || length%entryBytes != 0 {
+		return 0, damaged(s.Path, at, "bad directory bounds")
+	}
+	dir := s.data[off:at]
+	if checksum(dir, s.id, wholeSegment, 0) != binary.LittleEndian.Uint32(t[20:]) {
+		return 0, damaged(s.Path, int64(off), "bad directory")
+	}
+	rows := binary.LittleEndian.Uint64(t[24:])
+	if rows == 0 || rows > RowsMax {
+		return 0, damaged(s.Path, at, "bad row count")
+	}
+	s.rows = int64(rows)
+	for ; len(dir) > 0; dir = dir[entryBytes:] {
+		s.dir = append(s.dir, readEntry(dir))
+	}
+	return int(binary.LittleEndian.Uint32(t[48:])), nil
+}
+
+// section returns a verified section, nil if there is none.
+func (s *File) section(column uint32, k kind) ([]byte, error) {
+	i, ok := slices.BinarySearchFunc(s.dir, entry{column: column, kind: k}, func(a, b entry) int {
+		if a.column != b.column {
+			if a.column < b.column {
+				return -1
+			}
+			return 1
+		}
+		return int(a.kind) - int(b.kind)
+	})
+	if !ok {
+		return nil, nil
+	}
+	e := &s.dir[i]
+	b := s.part(e.offset, e.length)
+	if b == nil || e.raw > e.length || checksum(b, s.id, column, uint32(k)) != e.crc {
+		return nil, damaged(s.Path, int64(e.offset), "bad section")
+	}
+	return b[:e.raw:e.raw], nil
+}
+
+// part is length bytes at a 64-byte boundary, nil if they are not in the file.
+func (s *File) part(offset uint64, length uint32) []byte {
+	if offset > uint64(len(s.data)) || uint64(length) > uint64(len(s.data))-offset || offset%align != 0 {
+		return nil
+	}
+	return s.data[offset : offset+uint64(length) : offset+uint64(length)]
+}
+
+func (s *File) openGroups(n int) error {
+	b, err := s.section(wholeSegment, kindGroups)
+	if err != nil {
+		return err
+	}
+	if n != int((s.rows+GroupRows-1)/GroupRows) || len(b) != n*groupBytes {
+		return damaged(s.Path, 0, "bad row groups")
+	}
+	left := s.rows
+	for ; len(b) > 0; b = b[groupBytes:] {
+		g := readGroup(b)
+		if int64(g.Rows) != min(left, GroupRows) {
+			return damaged(s.Path, 0, "bad row group")
+		}
+		left -= int64(g.Rows)
+		s.groups = append(s.groups, g)
+	}
+	return nil
+}
+
+func (s *File) openSchema() error {
+	b, err := s.section(wholeSegment, kindSchema)
+	if err != nil {
+		return err
+	}
+	if len(b) < 4 {
+		return damaged(s.Path, 0, "bad schema")
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	b = b[4:]
+	for range n {
+		if len(b) < 16 {
+			return damaged(s.Path, 0, "bad schema")
+		}
+		c := Column{ID: binary.LittleEndian.Uint32(b), Missing: types.NullDatum,
+			Type: types.Type{OID: types.OID(binary.LittleEndian.Uint32(b[4:])), Mod: int32(binary.LittleEndian.Uint32(b[8:]))}}
+		name := int(binary.LittleEndian.Uint16(b[14:]))
+		if len(b) < 16+name || types.Phys(b[12]) != c.Type.Phys() {
+			return damaged(s.Path, 0, "bad schema")
+		}
+		c.Name = string(b[16 : 16+name])
+		s.schema = append(s.schema, c)
+		b = b[16+name:]
+	}
+	return nil
+}
+
+// Close unmaps the file. No reader may be in use.
+func (s *File) Close() error {
+	var err error
+	if s.m != nil {
+		err = s.m.Close()
+	}
+	if e := s.f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// ID is the segment's id.
+func (s *File) ID() uint64 { return s.id }
+
+// Table is the id of the table that the segment belongs to.
+func (s *File) Table() uint32 { return s.table }
+
+// Rows is the number of rows.
+func (s *File) Rows() int64 { return s.rows }
+
+// Groups describes the row groups.
+func (s *File) Groups() []Group { return s.groups }
+
+// Schema lists the stored columns, without the hidden ones.
+func (s *File) Schema() []Column { return s.schema }
+
+// Bytes is the file's length.
+func (s *File) Bytes() int64 { return int64(len(s.data)) }
+
+// dictID is the process-wide id of a column's dictionary: segment ids are unique
+// in a data folder, and one process works on one.
+func (s *File) dictID(column uint32) uint64 { return s.id<<24 | uint64(column)&(1<<24-1) }
