@@ -17,8 +17,8 @@ type civil struct {
 // Bounds of dates and timestamps, in days and µs since 1970. Timestamps end
 // some decades before PostgreSQL's since they count from 1970, not 2000.
 const (
-	dateMin = int64(-2440588) // 4713-11-24 BC
-	dateMax = int64(2145042905)  // 5874897-12-31
+	dateMin = int64(-2440588)   // 4713-11-24 BC
+	dateMax = int64(2145042905) // 5874897-12-31
 	tsMin   = dateMin * microsPerDay
 	tsMax   = math.MaxInt64 - 1
 )

@@ -1,0 +1,473 @@
+package types
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
+
+	"quern/storage/errs"
+)
+
+// An array lies in a PhysBytes vector as
+//
+//	ndim u8 | ndim × (length uvarint, lower bound varint) | elements
+//
+// in row-major order, each element as uvarint 0 for NULL or size+1 followed by
+// its bytes: fixed widths little-endian as in a vector, others raw. The empty
+// array is the single byte 0 (an empty value reads as it too). The element type
+// is not repeated: it follows from the vector's type.
+
+// arrayDimsMax is PostgreSQL's MAXDIM.
+const arrayDimsMax = 6
+
+// Dim is one dimension of an array.
+type Dim struct{ Len, Lower int }
+
+// ArrayBuilder encodes one array of elements of type Elem.
+type ArrayBuilder struct {
+	Elem Type
+	buf  []byte
+	n    int
+}
+
+// Append adds an element.
+func (b *ArrayBuilder) Append(d *Datum) {
+	b.n++
+	if d.Null {
+		b.buf = append(b.buf, 0)
+		return
+	}
+	var raw [32]byte
+	v := appendPhys(raw[:0], b.Elem, d)
+	b.buf = binary.AppendUvarint(b.buf, uint64(len(v)+1))
+	b.buf = append(b.buf, v...)
+}
+
+// Len is the number of elements so far.
+func (b *ArrayBuilder) Len() int { return b.n }
+
+// Reset empties the builder.
+func (b *ArrayBuilder) Reset() { b.buf, b.n = b.buf[:0], 0 }
+
+// AppendTo appends the one-dimensional array to dst.
+func (b *ArrayBuilder) AppendTo(dst []byte) []byte {
+	if b.n == 0 {
+		return append(dst, 0)
+	}
+	return b.appendDims(dst, []Dim{{b.n, 1}})
+}
+
+func (b *ArrayBuilder) appendDims(dst []byte, dims []Dim) []byte {
+	dst = append(dst, byte(len(dims)))
+	for _, d := range dims {
+		dst = binary.AppendUvarint(dst, uint64(d.Len))
+		dst = binary.AppendVarint(dst, int64(d.Lower))
+	}
+	return append(dst, b.buf...)
+}
+
+// appendPhys appends the bytes that d has in a vector of type t.
+func appendPhys(dst []byte, t Type, d *Datum) []byte {
+	le := binary.LittleEndian
+	switch t.Phys() {
+	case PhysBool:
+		return append(dst, byte(d.I))
+	case PhysI16:
+		return le.AppendUint16(dst, uint16(d.I))
+	case PhysI32:
+		return le.AppendUint32(dst, uint32(d.I))
+	case PhysI64:
+		return le.AppendUint64(dst, uint64(d.I))
+	case PhysF32:
+		return le.AppendUint32(dst, math.Float32bits(float32(d.F)))
+	case PhysF64:
+		return le.AppendUint64(dst, math.Float64bits(d.F))
+	case PhysNum:
+		dst = le.AppendUint64(dst, d.N.Lo)
+		dst = le.AppendUint64(dst, uint64(d.N.Hi))
+		dst = le.AppendUint16(dst, uint16(d.N.Scale))
+		return append(dst, byte(d.N.Kind))
+	case PhysInterval:
+		dst = le.AppendUint64(dst, uint64(d.Iv.Micros))
+		dst = le.AppendUint32(dst, uint32(d.Iv.Days))
+		return le.AppendUint32(dst, uint32(d.Iv.Months))
+	case PhysUUID:
+		return append(dst, d.U[:]...)
+	}
+	return append(dst, d.S...)
+}
+
+// readPhys is the inverse of appendPhys; ok is false for a wrong size.
+func readPhys(t Type, b []byte) (d Datum, ok bool) {
+	le := binary.LittleEndian
+	sizes := [...]int{PhysBool: 1, PhysI16: 2, PhysI32: 4, PhysI64: 8, PhysF32: 4, PhysF64: 8, PhysNum: 19, PhysInterval: 16, PhysUUID: 16, PhysBytes: -1}
+	p := t.Phys()
+	if n := sizes[p]; n >= 0 && n != len(b) {
+		return d, false
+	}
+	switch p {
+	case PhysBool:
+		d.I = int64(b[0])
+	case PhysI16:
+		d.I = int64(int16(le.Uint16(b)))
+	case PhysI32:
+		if d.I = int64(int32(le.Uint32(b))); t.Unsigned() {
+			d.I = int64(le.Uint32(b))
+		}
+	case PhysI64:
+		d.I = int64(le.Uint64(b))
+	case PhysF32:
+		d.F = float64(math.Float32frombits(le.Uint32(b)))
+	case PhysF64:
+		d.F = math.Float64frombits(le.Uint64(b))
+	case PhysNum:
+		d.N = Num{Lo: le.Uint64(b), Hi: int64(le.Uint64(b[8:])), Scale: int16(le.Uint16(b[16:])), Kind: NumKind(b[18] & 3)}
+	case PhysInterval:
+		d.Iv = IntervalVal{int64(le.Uint64(b)), int32(le.Uint32(b[8:])), int32(le.Uint32(b[12:]))}
+	case PhysUUID:
+		copy(d.U[:], b)
+	default:
+		d.S = string(b)
+	}
+	return d, true
+}
+
+// Array reads an encoded array.
+type Array struct {
+	Elem Type
+	Dims []Dim
+	rest []byte
+}
+
+// OpenArray reads the head of an array with elements of type elem. Malformed
+// bytes read as the empty array.
+func OpenArray[S chars](elem Type, s S) Array {
+	a := Array{Elem: elem}
+	if len(s) == 0 || s[0] == 0 || s[0] > arrayDimsMax {
+		return a
+	}
+	rest := []byte(s)[1:]
+	for range s[0] {
+		n, k := binary.Uvarint(rest)
+		if k <= 0 || n > math.MaxInt32 {
+			return Array{Elem: elem}
+		}
+		low, j := binary.Varint(rest[k:])
+		if j <= 0 {
+			return Array{Elem: elem}
+		}
+		a.Dims = append(a.Dims, Dim{int(n), int(low)})
+		rest = rest[k+j:]
+	}
+	a.rest = rest
+	return a
+}
+
+// Len is the number of elements.
+func (a *Array) Len() int {
+	if len(a.Dims) == 0 {
+		return 0
+	}
+	n := 1
+	for _, d := range a.Dims {
+		n *= d.Len
+	}
+	return n
+}
+
+// Next reads the next element; ok is false at the end.
+func (a *Array) Next() (d Datum, ok bool) {
+	n, k := binary.Uvarint(a.rest)
+	if k <= 0 || n > uint64(len(a.rest)-k)+1 {
+		return d, false
+	}
+	a.rest = a.rest[k:]
+	if n == 0 {
+		return NullDatum, true
+	}
+	v := a.rest[:n-1]
+	a.rest = a.rest[n-1:]
+	return readPhys(a.Elem, v)
+}
+
+// appendArray is array_out.
+func appendArray(dst []byte, t Type, s string, f *Format) []byte {
+	a := OpenArray(t.Elem(), s)
+	if t.OID == Int2VectorOID || t.OID == OidVectorOID {
+		for i := 0; ; i++ {
+			d, ok := a.Next()
+			if !ok {
+				return dst
+			}
+			if i > 0 {
+				dst = append(dst, ' ')
+			}
+			dst = AppendText(dst, a.Elem, &d, f)
+		}
+	}
+	if a.Len() == 0 {
+		return append(dst, "{}"...)
+	}
+	for _, d := range a.Dims {
+		if d.Lower != 1 {
+			for _, d := range a.Dims {
+				dst = strconv.AppendInt(append(dst, '['), int64(d.Lower), 10)
+				dst = strconv.AppendInt(append(dst, ':'), int64(d.Lower+d.Len-1), 10)
+				dst = append(dst, ']')
+			}
+			dst = append(dst, '=')
+			break
+		}
+	}
+	return a.appendLevel(dst, 0, f)
+}
+
+func (a *Array) appendLevel(dst []byte, dim int, f *Format) []byte {
+	dst = append(dst, '{')
+	for i := range a.Dims[dim].Len {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dim+1 < len(a.Dims) {
+			dst = a.appendLevel(dst, dim+1, f)
+			continue
+		}
+		d, ok := a.Next()
+		if !ok || d.Null {
+			dst = append(dst, "NULL"...)
+			continue
+		}
+		n := len(dst)
+		dst = AppendText(dst, a.Elem, &d, f)
+		dst = quoteElement(dst, n)
+	}
+	return append(dst, '}')
+}
+
+// quoteElement quotes dst[n:] if it would not read back.
+func quoteElement(dst []byte, n int) []byte {
+	s := string(dst[n:])
+	if s != "" && !strings.ContainsAny(s, "{},\"\\"+blanks) && !strings.EqualFold(s, "null") {
+		return dst
+	}
+	dst = append(dst[:n], '"')
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			dst = append(dst, '\\')
+		}
+		dst = append(dst, s[i])
+	}
+	return append(dst, '"')
+}
+
+// arrayParser is array_in.
+type arrayParser struct {
+	s, whole string
+	f        *Format
+	b        ArrayBuilder
+	dims     []Dim // known lengths, -1 until the first sub-array of a level ends
+	leaf     int   // depth at which elements stand, 0 until known
+}
+
+func errArray(s, detail string) error {
+	return errs.New(errs.InvalidText, "malformed array literal: \"%s\"", s).WithDetail("%s", detail)
+}
+
+func parseArray(t Type, s string, f *Format) (Datum, error) {
+	if t.OID == Int2VectorOID || t.OID == OidVectorOID {
+		return parseVector(t, s, f)
+	}
+	p := arrayParser{s: strings.Trim(s, blanks), whole: s, f: f, b: ArrayBuilder{Elem: t.Elem()}}
+	var lower []Dim
+	for strings.HasPrefix(p.s, "[") {
+		end := strings.IndexByte(p.s, ']')
+		if end < 0 {
+			return Datum{}, errArray(s, "Missing \"]\" after array dimensions.")
+		}
+		lo, hi, two := strings.Cut(p.s[1:end], ":")
+		l, st1 := parseInt(lo)
+		h, st2 := parseInt(hi)
+		if !two {
+			l, h, st2 = 1, l, st1
+		}
+		if st1 != intOK || st2 != intOK || h-l >= math.MaxInt32 || l < math.MinInt32 || l > math.MaxInt32 {
+			return Datum{}, errArray(s, "\"[\" must introduce explicitly-specified array dimensions.")
+		}
+		if h < l {
+			return Datum{}, errs.New("2202E", "upper bound cannot be less than lower bound")
+		}
+		lower = append(lower, Dim{int(h-l) + 1, int(l)})
+		p.s = strings.TrimLeft(p.s[end+1:], blanks)
+	}
+	if lower != nil {
+		if !strings.HasPrefix(p.s, "=") {
+			return Datum{}, errArray(s, "Missing \"=\" after array dimensions.")
+		}
+		p.s = strings.TrimLeft(p.s[1:], blanks)
+	}
+	if !strings.HasPrefix(p.s, "{") {
+		if lower != nil {
+			return Datum{}, errArray(s, "Array contents must start with \"{\".")
+		}
+		return Datum{}, errArray(s, "Array value must start with \"{\" or dimension information.")
+	}
+	if err := p.level(1); err != nil {
+		return Datum{}, err
+	}
+	if strings.Trim(p.s, blanks) != "" {
+		return Datum{}, errArray(s, "Junk after closing right brace.")
+	}
+	if p.b.n == 0 {
+		return Datum{S: "\x00"}, nil
+	}
+	if lower != nil {
+		if len(lower) != len(p.dims) {
+			return Datum{}, errArray(s, "Specified array dimensions do not match array contents.")
+		}
+		for i := range lower {
+			if lower[i].Len != p.dims[i].Len {
+				return Datum{}, errArray(s, "Specified array dimensions do not match array contents.")
+			}
+		}
+		p.dims = lower
+	}
+	return Datum{S: string(p.b.appendDims(nil, p.dims))}, nil
+}
+
+// level reads {…} at the given depth, which p.s starts with.
+func (p *arrayParser) level(depth int) error {
+	if depth > arrayDimsMax {
+		return errs.New(errs.ProgramLimit, "number of array dimensions (%d) exceeds the maximum allowed (%d)", depth, arrayDimsMax)
+	}
+	for len(p.dims) < depth {
+		p.dims = append(p.dims, Dim{-1, 1})
+	}
+	p.s = strings.TrimLeft(p.s[1:], blanks)
+	n := 0
+	if strings.HasPrefix(p.s, "}") {
+		if depth > 1 && (p.leaf != 0 && p.leaf != depth || n == 0 && p.b.n > 0) {
+			return errArray(p.whole, "Multidimensional arrays must have sub-arrays with matching dimensions.")
+		}
+		if depth > 1 {
+			return errArray(p.whole, "Unexpected \"}\" character.")
+		}
+		p.s = p.s[1:]
+		p.dims[depth-1].Len = 0
+		return nil
+	}
+	for {
+		p.s = strings.TrimLeft(p.s, blanks)
+		if strings.HasPrefix(p.s, "{") {
+			if p.leaf != 0 && depth >= p.leaf {
+				return errArray(p.whole, "Unexpected \"{\" character.")
+			}
+			if err := p.level(depth + 1); err != nil {
+				return err
+			}
+		} else {
+			if p.leaf != 0 && p.leaf != depth {
+				return errArray(p.whole, "Multidimensional arrays must have sub-arrays with matching dimensions.")
+			}
+			p.leaf = depth
+			if err := p.element(); err != nil {
+				return err
+			}
+		}
+		n++
+		p.s = strings.TrimLeft(p.s, blanks)
+		switch {
+		case strings.HasPrefix(p.s, ","):
+			p.s = p.s[1:]
+		case strings.HasPrefix(p.s, "}"):
+			p.s = p.s[1:]
+			if d := &p.dims[depth-1]; d.Len < 0 {
+				d.Len = n
+			} else if d.Len != n {
+				return errArray(p.whole, "Multidimensional arrays must have sub-arrays with matching dimensions.")
+			}
+			return nil
+		case p.s == "":
+			return errArray(p.whole, "Unexpected end of input.")
+		default:
+			return errArray(p.whole, "Unexpected array element.")
+		}
+	}
+}
+
+// element reads one element, quoted or not.
+func (p *arrayParser) element() error {
+	if p.s == "" {
+		return errArray(p.whole, "Unexpected end of input.")
+	}
+	quoted := p.s[0] == '"'
+	var b []byte
+	keep := 0 // blanks before this are part of the value
+	i := 0
+	if quoted {
+		i = 1
+	}
+	for ; ; i++ {
+		if i >= len(p.s) {
+			return errArray(p.whole, "Unexpected end of input.")
+		}
+		c := p.s[i]
+		if c == '\\' {
+			if i++; i >= len(p.s) {
+				return errArray(p.whole, "Unexpected end of input.")
+			}
+			b = append(b, p.s[i])
+			keep = len(b)
+			continue
+		}
+		if quoted && c == '"' {
+			i++
+			break
+		}
+		if !quoted && (c == ',' || c == '}') {
+			break
+		}
+		if !quoted && (c == '{' || c == '"') {
+			if c == '"' {
+				return errArray(p.whole, "Unexpected array element.")
+			}
+			return errArray(p.whole, "Unexpected \"{\" character.")
+		}
+		b = append(b, c)
+		if !isSpace(c) {
+			keep = len(b)
+		}
+	}
+	p.s = p.s[i:]
+	if !quoted {
+		if b = b[:keep]; len(b) == 0 {
+			return errArray(p.whole, "Unexpected \""+p.s[:1]+"\" character.")
+		}
+		if strings.EqualFold(string(b), "null") && keep == len("null") {
+			p.b.Append(&NullDatum)
+			return nil
+		}
+	}
+	d, err := ParseText(p.b.Elem, string(b), p.f)
+	if err != nil {
+		return err
+	}
+	p.b.Append(&d)
+	return nil
+}
+
+// parseVector is int2vectorin and oidvectorin: numbers between blanks.
+func parseVector(t Type, s string, f *Format) (Datum, error) {
+	b := ArrayBuilder{Elem: t.Elem()}
+	for w := range strings.FieldsSeq(s) {
+		d, err := ParseText(b.Elem, w, f)
+		if err != nil {
+			return Datum{}, err
+		}
+		b.Append(&d)
+	}
+	if b.n == 0 {
+		return Datum{S: "\x00"}, nil
+	}
+	return Datum{S: string(b.appendDims(nil, []Dim{{b.n, 0}}))}, nil
+}
