@@ -1,0 +1,293 @@
+package dialect
+
+import (
+	"strconv"
+
+	"quern/sql/internal/ast"
+	"quern/storage/errs"
+)
+
+// typeName takes a type name. It is PostgreSQL's Typename: the key word forms,
+// generic names with modifiers, and array bounds.
+func (w *walker) typeName() (*ast.TypeName, error) {
+	t := w.cur()
+	setOf := w.word("setof")
+	tn, err := w.simpleType()
+	if err != nil {
+		return nil, err
+	}
+	tn.SetOf = setOf
+	tn.Pos = int(t.Start)
+	if w.word("array") {
+		bound := -1
+		if w.punct("[") {
+			if bound, err = w.bound(); err != nil {
+				return nil, err
+			}
+		}
+		tn.Array = []int{bound}
+		return tn, nil
+	}
+	for w.cur().punct("[") {
+		w.p++
+		bound, err := w.bound()
+		if err != nil {
+			return nil, err
+		}
+		tn.Array = append(tn.Array, bound)
+	}
+	return tn, nil
+}
+
+// bound takes n] or ].
+func (w *walker) bound() (int, error) {
+	if w.punct("]") {
+		return -1, nil
+	}
+	n, err := w.intLit()
+	if err != nil {
+		return 0, err
+	}
+	return n, w.expect("]")
+}
+
+// intLit takes an integer that fits int4.
+func (w *walker) intLit() (int, error) {
+	t := w.cur()
+	if t.Kind != Int {
+		return 0, w.err()
+	}
+	n, err := strconv.ParseInt(t.Text, 10, 32)
+	if err != nil {
+		return 0, w.err()
+	}
+	w.p++
+	return int(n), nil
+}
+
+// isTypeWord reports whether t begins one of the key word forms of types.
+func isTypeWord(t *Token) bool {
+	if t.Kind != Word {
+		return false
+	}
+	switch t.Text {
+	case "int", "integer", "smallint", "bigint", "real", "float", "decimal", "dec", "numeric", "boolean",
+		"bit", "character", "char", "varchar", "national", "nchar", "timestamp", "time", "interval":
+		return true
+	}
+	return false
+}
+
+func (w *walker) simpleType() (*ast.TypeName, error) {
+	t := w.cur()
+	if t.is("double") && w.peek(1).is("precision") {
+		w.p += 2
+		return &ast.TypeName{Parts: []string{"float8"}}, nil
+	}
+	if !isTypeWord(t) {
+		return w.genericType()
+	}
+	w.p++
+	one := func(name string) (*ast.TypeName, error) { return &ast.TypeName{Parts: []string{name}}, nil }
+	switch t.Text {
+	case "int", "integer":
+		return one("int4")
+	case "smallint":
+		return one("int2")
+	case "bigint":
+		return one("int8")
+	case "real":
+		return one("float4")
+	case "boolean":
+		return one("bool")
+	case "float":
+		return w.floatType()
+	case "decimal", "dec", "numeric":
+		mods, err := w.typeMods()
+		return &ast.TypeName{Parts: []string{"numeric"}, Mods: mods}, err
+	case "bit":
+		return w.lengthType("bit", "varbit")
+	case "varchar":
+		mods, err := w.typeMods()
+		return &ast.TypeName{Parts: []string{"varchar"}, Mods: mods}, err
+	case "national":
+		if !w.word("character") && !w.word("char") {
+			return nil, w.err()
+		}
+		return w.lengthType("bpchar", "varchar")
+	case "character", "char", "nchar":
+		return w.lengthType("bpchar", "varchar")
+	case "interval":
+		return w.intervalType()
+	default:
+		return w.timeType(t.Text)
+	}
+}
+
+// floatType takes float [(p)].
+func (w *walker) floatType() (*ast.TypeName, error) {
+	name := "float8"
+	if t := w.cur(); w.punct("(") {
+		n, err := w.intLit()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case n < 1:
+			return nil, errs.New(errs.InvalidParameterValue, "precision for type float must be at least 1 bit").WithPos(int(t.Start) + 2)
+		case n > 53:
+			return nil, errs.New(errs.InvalidParameterValue, "precision for type float must be less than 54 bits").WithPos(int(t.Start) + 2)
+		case n <= 24:
+			name = "float4"
+		}
+		if err := w.expect(")"); err != nil {
+			return nil, err
+		}
+	}
+	return &ast.TypeName{Parts: []string{name}}, nil
+}
+
+// lengthType takes [VARYING] [(n)] behind char or bit.
+func (w *walker) lengthType(fixed, varying string) (*ast.TypeName, error) {
+	name := fixed
+	if w.word("varying") {
+		name = varying
+	}
+	mods, err := w.typeMods()
+	if err != nil {
+		return nil, err
+	}
+	if mods == nil && name == fixed {
+		mods = []int{1}
+	}
+	return &ast.TypeName{Parts: []string{name}, Mods: mods}, nil
+}
+
+// timeType takes [(p)] [WITH|WITHOUT TIME ZONE] behind time or timestamp.
+func (w *walker) timeType(name string) (*ast.TypeName, error) {
+	mods, err := w.typeMods()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case w.words("with", "time", "zone"):
+		name += "tz"
+		if name == "timetz" {
+			name = "timetz"
+		}
+	case w.words("without", "time", "zone"):
+	}
+	return &ast.TypeName{Parts: []string{name}, Mods: mods}, nil
+}
+
+// intervalType takes [(p)] or [fields [(p)]] behind interval.
+func (w *walker) intervalType() (*ast.TypeName, error) {
+	tn := &ast.TypeName{Parts: []string{"interval"}}
+	var err error
+	if tn.Mods, err = w.typeMods(); err != nil || tn.Mods != nil {
+		return tn, err
+	}
+	tn.Fields, tn.Mods, err = w.intervalFields()
+	return tn, err
+}
+
+// intervalFields takes YEAR, DAY TO SECOND(3) and the like, if it is there.
+func (w *walker) intervalFields() (string, []int, error) {
+	t := w.cur()
+	if t.Kind != Word {
+		return "", nil, nil
+	}
+	var to []string
+	switch t.Text {
+	case "year":
+		to = []string{"month"}
+	case "day":
+		to = []string{"hour", "minute", "second"}
+	case "hour":
+		to = []string{"minute", "second"}
+	case "minute":
+		to = []string{"second"}
+	case "month", "second":
+	default:
+		return "", nil, nil
+	}
+	w.p++
+	fields := t.Text
+	if w.cur().is("to") {
+		w.p++
+		found := false
+		for _, f := range to {
+			if w.cur().is(f) {
+				fields, found = fields+" to "+f, true
+			}
+		}
+		if !found {
+			return "", nil, w.err()
+		}
+		w.p++
+	}
+	if n := len(fields); n >= 6 && fields[n-6:] == "second" {
+		mods, err := w.typeMods()
+		return fields, mods, err
+	}
+	return fields, nil, nil
+}
+
+// typeMods takes (n, …) if it is there.
+func (w *walker) typeMods() ([]int, error) {
+	if !w.punct("(") {
+		return nil, nil
+	}
+	var mods []int
+	for {
+		neg := w.op("-")
+		if k := w.cur().Kind; k != Int && (k == String || k == Word || k == Quoted || k == Number) {
+			return nil, refuse("type modifier other than an integer", w.cur())
+		}
+		n, err := w.intLit()
+		if err != nil {
+			return nil, err
+		}
+		if neg {
+			n = -n
+		}
+		mods = append(mods, n)
+		if !w.punct(",") {
+			return mods, w.expect(")")
+		}
+	}
+}
+
+// genericType takes name[.name…] [(mods)].
+func (w *walker) genericType() (*ast.TypeName, error) {
+	t := w.cur()
+	if !isFuncName(t) {
+		return nil, w.err()
+	}
+	n, err := w.name(w.next())
+	if err != nil {
+		return nil, err
+	}
+	tn := &ast.TypeName{Parts: []string{n}, Quoted: t.Kind == Quoted && quotedMatters(n)}
+	for w.punct(".") {
+		if n, err = w.label(); err != nil {
+			return nil, err
+		}
+		tn.Parts = append(tn.Parts, n)
+		tn.Quoted = false
+	}
+	if t := w.cur(); w.op("%") {
+		return nil, refuse("%TYPE", t)
+	}
+	if tn.Mods, err = w.typeMods(); err != nil {
+		return nil, err
+	}
+	return tn, nil
+}
+
+// quotedMatters reports whether the delimited name would be a key word form
+// without its quotes.
+func quotedMatters(n string) bool {
+	t := Token{Kind: Word, Text: n}
+	return isTypeWord(&t)
+}
