@@ -2,6 +2,7 @@ package segment
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"quern/storage/internal/encoding"
@@ -15,19 +16,12 @@ type prefixed64 struct {
 	idx uint32
 }
 
-// sortPrefixed sorts by key, then by cmp, stably.
-func sortPrefixed(v []prefixed64, cmp func(a, b uint32) int) {
+// sortPrefixed sorts by key, then by compare, which holds no two equal.
+func sortPrefixed(v []prefixed64, compare func(a, b uint32) int) {
 	radix(v)
-	for from := 0; from < len(v); {
-		to := from + 1
-		for to < len(v) && v[to].key == v[from].key {
-			to++
-		}
-		if to-from > 1 {
-			slices.SortStableFunc(v[from:to], func(a, b prefixed64) int { return cmp(a.idx, b.idx) })
-		}
-		from = to
-	}
+	equalRuns(v, func(x, y *prefixed64) bool { return x.key == y.key }, func(run []prefixed64) {
+		slices.SortFunc(run, func(a, b prefixed64) int { return compare(a.idx, b.idx) })
+	})
 }
 
 // radix sorts by key, stably, least byte first; bytes in which all keys agree
@@ -81,23 +75,53 @@ func (b *builder) sort() {
 		return
 	}
 	v := make([]prefixed64, len(b.refs))
-	for i, ref := range b.refs {
-		v[i] = prefixed64{keys[0].prefix(ref), uint32(i)}
-	}
-	refs := b.refs
-	sortPrefixed(v, func(x, y uint32) int {
-		for k := range keys {
-			if c := keys[k].compare(refs[x], refs[y]); c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
-	out := make([]uint32, len(refs))
 	for i := range v {
-		out[i] = refs[v[i].idx]
+		v[i].idx = uint32(i)
+	}
+	b.sortRows(v, keys)
+	out := make([]uint32, len(b.refs))
+	for i := range v {
+		out[i] = b.refs[v[i].idx]
 	}
 	b.refs = out
+}
+
+// sortRows sorts rows by keys[0], and rows that it holds equal by the others.
+func (b *builder) sortRows(v []prefixed64, keys []sortKey) {
+	if len(keys) == 0 || len(v) < 2 {
+		return
+	}
+	k, refs := &keys[0], b.refs
+	for i := range v {
+		v[i].key = k.prefix(refs[v[i].idx])
+	}
+	radix(v)
+	equalRuns(v, func(x, y *prefixed64) bool { return x.key == y.key }, func(run []prefixed64) {
+		if k.exact(run[0].key) {
+			b.sortRows(run, keys[1:])
+			return
+		}
+		slices.SortFunc(run, func(x, y prefixed64) int {
+			return cmp.Or(k.compare(refs[x.idx], refs[y.idx]), cmp.Compare(x.idx, y.idx))
+		})
+		equalRuns(run, func(x, y *prefixed64) bool { return k.compare(refs[x.idx], refs[y.idx]) == 0 }, func(same []prefixed64) {
+			b.sortRows(same, keys[1:])
+		})
+	})
+}
+
+// equalRuns calls f for every run of two or more neighbours that are equal.
+func equalRuns(v []prefixed64, equal func(x, y *prefixed64) bool, f func(run []prefixed64)) {
+	for from := 0; from < len(v); {
+		to := from + 1
+		for to < len(v) && equal(&v[from], &v[to]) {
+			to++
+		}
+		if to-from > 1 {
+			f(v[from:to])
+		}
+		from = to
+	}
 }
 
 // sortKey reads one key column of all slabs.
@@ -142,6 +166,12 @@ func (k *sortKey) prefix(ref uint32) uint64 {
 		return ^x
 	}
 	return x
+}
+
+// exact tells whether equal prefixes x mean equal values. The greatest prefix
+// stands for NULL as well as for the greatest value.
+func (k *sortKey) exact(x uint64) bool {
+	return k.phys < types.PhysNum && x != 0 && x != ^uint64(0)
 }
 
 const signBit = 1 << 63
