@@ -58,6 +58,7 @@ var modules = map[string][]string{
 	"github.com/apache/arrow/go/v17":    {"ingest/internal/parquet", "ingest/internal/arrowipc", "server/internal/export", "storage/vec"},
 	"github.com/klauspost/compress":     {"storage/internal/encoding", "storage/internal/wal", "ingest"},
 	"github.com/pierrec/lz4":            {"ingest"},
+	"github.com/andybalholm/brotli":     {"ingest/internal/parquet"},
 	"github.com/xdg-go/scram":           {"server/internal/auth"},
 	"github.com/prometheus/":            {"server"},
 	"github.com/peterbourgon/ff":        {"cmd/quern"},

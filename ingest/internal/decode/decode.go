@@ -24,6 +24,13 @@ type Reject struct {
 	Code    string // SQLSTATE, or unknown_column, oversize, limit
 	Column  string
 	Message string // names line, column and type, never the value
+	// Err is the full error, which may quote the value: COPY returns it to the
+	// one who sent the value; ingest answers and quarantine never show it.
+	Err error
+	// Line is the 1-based line of the input; Value the bad field, if one is to
+	// blame. Both only for Err's context.
+	Line  int64
+	Value []byte
 }
 
 // Sink receives what a decoder finds. Builders has one builder per Column.

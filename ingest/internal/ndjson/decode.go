@@ -1,0 +1,364 @@
+package ndjson
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+
+	"quern/ingest/internal/decode"
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// Decoder decodes one body. Not for concurrent use.
+type Decoder struct {
+	body  []byte
+	pos   int
+	row   int64
+	array bool
+	open  bool // the array's bracket was read
+	sink  *decode.Sink
+
+	exact  map[string]int
+	folded map[string]int
+	memo   []int  // columns in the order of the previous row's keys, -1 unknown
+	spans  []span // per column, this row's value
+	stamp  uint32
+
+	scratch []byte
+}
+
+// span is where a column's value lies in the row, valid if stamp is the row's.
+type span struct {
+	start, end int
+	stamp      uint32
+}
+
+// New returns a decoder of body: lines, or one array of objects.
+func New(body []byte, array bool, sink *decode.Sink) *Decoder {
+	d := &Decoder{body: body, array: array, sink: sink,
+		exact: map[string]int{}, folded: map[string]int{}, spans: make([]span, len(sink.Columns))}
+	for i, c := range sink.Columns {
+		d.exact[c.Name] = i
+		if _, dup := d.folded[strings.ToLower(c.Name)]; !dup {
+			d.folded[strings.ToLower(c.Name)] = i
+		}
+	}
+	return d
+}
+
+// Rows is the number of rows seen so far, bad ones included.
+func (d *Decoder) Rows() int64 { return d.row }
+
+// Next appends at most limit good rows to the sink's builders and returns how
+// many, with io.EOF when the body is used up.
+func (d *Decoder) Next(limit int) (rows int, err error) {
+	for rows < limit {
+		raw, start, err := d.nextRow()
+		if err != nil {
+			return rows, err
+		}
+		good, err := d.decodeRow(raw, start)
+		d.row++
+		if err != nil {
+			return rows, err
+		}
+		if good {
+			rows++
+		}
+	}
+	return rows, nil
+}
+
+// nextRow finds the next row's text, without judging it.
+func (d *Decoder) nextRow() (raw []byte, start int, err error) {
+	if d.array {
+		return d.nextElement()
+	}
+	for d.pos < len(d.body) {
+		start = d.pos
+		end := bytes.IndexByte(d.body[start:], '\n')
+		if end < 0 {
+			end = len(d.body)
+			d.pos = end
+		} else {
+			end += start
+			d.pos = end + 1
+		}
+		line := d.body[start:end]
+		for len(line) > 0 && (line[0] == ' ' || line[0] == '\t' || line[0] == '\r') {
+			line, start = line[1:], start+1
+		}
+		line = bytes.TrimRight(line, " \t\r")
+		if len(line) > 0 {
+			return line, start, nil
+		}
+	}
+	return nil, 0, io.EOF
+}
+
+// nextElement cuts the next element out of the array. A syntax error keeps the
+// rest of the body as one payload reject.
+func (d *Decoder) nextElement() (raw []byte, start int, err error) {
+	s := scanner{b: d.body, pos: d.pos}
+	s.space()
+	ok := true
+	if !d.open {
+		d.open = true
+		if s.pos < len(s.b) && s.b[s.pos] == '{' { // one object is a row of its own
+			d.array = false
+			start = s.pos
+			if ok = s.value(0); ok {
+				d.pos = s.pos
+				return d.body[start:s.pos], start, nil
+			}
+		} else if ok = s.pos < len(s.b) && s.b[s.pos] == '['; ok {
+			s.pos++
+			s.space()
+			if s.pos < len(s.b) && s.b[s.pos] == ']' {
+				s.pos++
+				return nil, 0, d.end(&s)
+			}
+		}
+	} else if done, good := s.next(']'); good && done {
+		return nil, 0, d.end(&s)
+	} else {
+		ok = good
+	}
+	if ok {
+		s.space()
+		start = s.pos
+		if s.value(1) {
+			d.pos = s.pos
+			return d.body[start:s.pos], start, nil
+		}
+	}
+	if d.pos >= len(d.body) {
+		return nil, 0, io.EOF
+	}
+	return nil, 0, d.payload(s.msg)
+}
+
+// end requires that nothing follows the array.
+func (d *Decoder) end(s *scanner) error {
+	s.space()
+	d.pos = s.pos
+	if d.pos < len(d.body) {
+		return d.payload("trailing characters after the array")
+	}
+	return io.EOF
+}
+
+func (d *Decoder) payload(msg string) error {
+	start := d.pos
+	d.pos = len(d.body)
+	d.row++
+	if err := d.sink.Reject(decode.Reject{Row: d.row - 1, Offset: int64(start), Raw: d.body[start:],
+		Kind: "payload", Code: string(errs.InvalidText), Message: "invalid JSON: " + msg}); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// decodeRow decodes one object into the builders. good is false when the row
+// went to Reject.
+func (d *Decoder) decodeRow(raw []byte, start int) (good bool, err error) {
+	r := decode.Reject{Row: d.row, Offset: int64(start), Raw: raw, Kind: "row"}
+	if bad := d.locate(raw, &r); bad {
+		return false, d.sink.Reject(r)
+	}
+	before := 0
+	if len(d.sink.Builders) > 0 {
+		before = d.sink.Builders[0].Len()
+	}
+	for i, b := range d.sink.Builders {
+		sp := d.spans[i]
+		if sp.stamp != d.stamp {
+			b.Null()
+			continue
+		}
+		if err := d.convert(b, raw[sp.start:sp.end]); err != nil {
+			d.sink.Truncate(before)
+			r.Code, r.Column = string(errs.CodeOf(err)), d.sink.Columns[i].Name
+			r.Message = "column " + r.Column + ": the value is not valid for type " + d.sink.Columns[i].Type.String()
+			return false, d.sink.Reject(r)
+		}
+	}
+	if d.sink.Row != nil {
+		return true, d.sink.Row(int64(start), raw)
+	}
+	return true, nil
+}
+
+// locate walks the object and notes each column's span. It reports whether the
+// row is bad, with the reason in r.
+func (d *Decoder) locate(raw []byte, r *decode.Reject) (bad bool) {
+	d.stamp++
+	s := scanner{b: raw}
+	if !d.fields(&s, r) {
+		if r.Code == "" {
+			r.Code, r.Message = string(errs.InvalidText), "invalid JSON: "+s.msg
+		}
+		return true
+	}
+	s.space()
+	if s.pos != len(raw) {
+		r.Code, r.Message = string(errs.InvalidText), "invalid JSON: trailing characters"
+		return true
+	}
+	return false
+}
+
+func (d *Decoder) fields(s *scanner, r *decode.Reject) bool {
+	if s.pos >= len(s.b) || s.b[s.pos] != '{' {
+		return s.fail("expected an object")
+	}
+	s.pos++
+	s.space()
+	if s.pos < len(s.b) && s.b[s.pos] == '}' {
+		s.pos++
+		return true
+	}
+	for nth := 0; ; nth++ {
+		s.space()
+		if s.pos >= len(s.b) || s.b[s.pos] != '"' {
+			return s.fail("expected a key")
+		}
+		key, escaped, ok := s.str()
+		if !ok || !s.colon() {
+			return false
+		}
+		if escaped {
+			key = unescape(nil, key)
+		}
+		start := s.pos
+		if !s.value(1) {
+			return false
+		}
+		if col := d.column(key, nth); col >= 0 {
+			d.spans[col] = span{start, s.pos, d.stamp}
+		} else if d.sink.Unknown == nil || !d.sink.Unknown(string(key), s.b[start:s.pos]) {
+			r.Code, r.Column, r.Message = "unknown_column", string(key), "the table has no such column"
+			return false
+		}
+		if done, ok := s.next('}'); !ok || done {
+			return ok
+		}
+	}
+}
+
+// column finds the column of the nth key of a row, -1 if none.
+func (d *Decoder) column(key []byte, nth int) int {
+	if nth < len(d.memo) {
+		if c := d.memo[nth]; c >= 0 && d.sink.Columns[c].Name == text(key) {
+			return c
+		}
+	}
+	c, ok := d.exact[text(key)]
+	if !ok {
+		if c, ok = d.folded[strings.ToLower(string(key))]; !ok {
+			c = -1
+		}
+	}
+	if nth < len(d.memo) {
+		d.memo[nth] = c
+	} else if nth == len(d.memo) && nth < 4096 {
+		d.memo = append(d.memo, c)
+	}
+	return c
+}
+
+var errMismatch = errors.New("JSON type does not fit the column")
+
+// convert appends one JSON value to a builder. Strings are read by the type's
+// text form, as COPY does; numbers and booleans only where they fit.
+func (d *Decoder) convert(b *vec.Builder, raw []byte) error {
+	t := b.Type()
+	switch raw[0] {
+	case 'n':
+		b.Null()
+		return nil
+	case '"':
+		s := raw[1 : len(raw)-1]
+		if bytes.IndexByte(s, '\\') >= 0 {
+			d.scratch = unescape(d.scratch[:0], s)
+			s = d.scratch
+		}
+		if t.OID == types.TextOID {
+			b.AppendBytes(s)
+			return nil
+		}
+		if t.OID == types.JSONBOID || t.OID == types.JSONOID {
+			return d.parse(b, t, raw)
+		}
+		return d.parse(b, t, s)
+	case '{', '[':
+		if t.OID == types.TextOID {
+			b.AppendBytes(raw)
+			return nil
+		}
+		if t.OID != types.JSONBOID && t.OID != types.JSONOID {
+			return errs.New(errs.InvalidText, "%v", errMismatch)
+		}
+		return d.parse(b, t, raw)
+	case 't', 'f':
+		return d.boolean(b, t, raw)
+	}
+	return d.number(b, t, raw)
+}
+
+func (d *Decoder) boolean(b *vec.Builder, t types.Type, raw []byte) error {
+	switch t.OID {
+	case types.BoolOID, types.TextOID, types.VarcharOID, types.BpcharOID, types.JSONOID, types.JSONBOID:
+		return d.parse(b, t, raw)
+	}
+	return errs.New(errs.InvalidText, "%v", errMismatch)
+}
+
+func (d *Decoder) number(b *vec.Builder, t types.Type, raw []byte) error {
+	switch t.OID {
+	case types.Int8OID:
+		if n, ok := shortInt(raw); ok {
+			vec.AppendFixed(b, n)
+			return nil
+		}
+	case types.Int2OID, types.Int4OID, types.Float4OID, types.Float8OID, types.NumericOID, types.OidOID,
+		types.TextOID, types.VarcharOID, types.BpcharOID, types.JSONOID, types.JSONBOID:
+	default:
+		return errs.New(errs.InvalidText, "%v", errMismatch)
+	}
+	return d.parse(b, t, raw)
+}
+
+// shortInt parses up to 18 digits; anything else takes the general path.
+func shortInt(raw []byte) (int64, bool) {
+	i, neg := 0, raw[0] == '-'
+	if neg {
+		i = 1
+	}
+	if len(raw)-i > 18 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range raw[i:] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if neg {
+		n = -n
+	}
+	return n, true
+}
+
+func (d *Decoder) parse(b *vec.Builder, t types.Type, s []byte) error {
+	var v types.Datum
+	if err := types.ParseBytes(t, s, d.sink.Format, &v); err != nil {
+		return err
+	}
+	b.Append(&v)
+	return nil
+}
