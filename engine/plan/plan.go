@@ -27,6 +27,7 @@ type Node interface {
 type Scan struct {
 	View   *policy.View
 	Table  string // for EXPLAIN: schema.name
+	Alias  string // for EXPLAIN: as the statement calls it
 	Cols   []uint32
 	Names  []string
 	Typs   []types.Type
@@ -36,9 +37,10 @@ type Scan struct {
 // Virtual is a relation computed from the catalog (pg_catalog,
 // information_schema, system).
 type Virtual struct {
-	Name string
-	Typs []types.Type
-	Gen  func(ctx context.Context) ([]*vec.Batch, error)
+	Name  string
+	Names []string // for EXPLAIN
+	Typs  []types.Type
+	Gen   func(ctx context.Context) ([]*vec.Batch, error)
 }
 
 // Values are literal rows; each row is evaluated once, without input.

@@ -5,6 +5,7 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 	"quern/storage/errs"
+	"quern/storage/types"
 )
 
 // join splits the condition into hash keys (equality of one expression per
@@ -33,8 +34,17 @@ func join(n *logical.Join) (plan.Node, layout, error) {
 	}
 	var rest []plan.Expr
 	for _, p := range n.On {
+		if d, isDistinct := p.(*plan.Distinct); isDistinct && d.Not {
+			done, err := nullSafeKeys(j, d, n, llay, rlay)
+			if err != nil {
+				return nil, nil, err
+			}
+			if done {
+				continue
+			}
+		}
 		lk, rk, ok := hashKey(p, left, right)
-		if !ok {
+		if !ok || n.Kind == plan.AntiNull && len(n.On) > 1 {
 			e, err := expr(p, both)
 			if err != nil {
 				return nil, nil, err
@@ -64,22 +74,65 @@ func hashKey(p plan.Expr, left, right logical.Set) (l, r plan.Expr, ok bool) {
 	if !isCall || c.Fn.Name != "=" || len(c.Args) != 2 || c.Fn.Vol != fn.Immutable {
 		return nil, nil, false
 	}
-	l, r = c.Args[0], c.Args[1]
-	if l.Type().Phys() != r.Type().Phys() || l.Type().OID != r.Type().OID {
-		return nil, nil, false
-	}
 	if logical.HasSub(p) || logical.Volatile(p) {
 		return nil, nil, false
 	}
-	lr, rr := logical.Refs(l), logical.Refs(r)
-	if len(lr) == 0 || len(rr) == 0 {
+	l, r, ok = sides(c.Args[0], c.Args[1], left, right)
+	if !ok {
+		return nil, nil, false
+	}
+	return sameType(l, r)
+}
+
+// sides orders two expressions by the join side that they belong to.
+func sides(a, b plan.Expr, left, right logical.Set) (l, r plan.Expr, ok bool) {
+	ar, br := logical.Refs(a), logical.Refs(b)
+	if len(ar) == 0 || len(br) == 0 {
 		return nil, nil, false
 	}
 	switch {
-	case left.Has(lr) && right.Has(rr):
-		return l, r, true
-	case left.Has(rr) && right.Has(lr):
-		return r, l, true
+	case left.Has(ar) && right.Has(br):
+		return a, b, true
+	case left.Has(br) && right.Has(ar):
+		return b, a, true
 	}
 	return nil, nil, false
+}
+
+// sameType makes keys of different integer or string types alike; the
+// conversions keep equality and cannot raise.
+func sameType(l, r plan.Expr) (plan.Expr, plan.Expr, bool) {
+	a, b := l.Type(), r.Type()
+	if a.OID == b.OID {
+		return l, r, true
+	}
+	rank := map[types.OID]int{types.Int2OID: 1, types.Int4OID: 2, types.Int8OID: 3}
+	ra, rb := rank[a.OID], rank[b.OID]
+	switch {
+	case ra > 0 && rb > ra:
+		return &plan.Cast{Arg: l, Typ: types.Type{OID: b.OID, Mod: -1}}, r, true
+	case rb > 0 && ra > rb:
+		return l, &plan.Cast{Arg: r, Typ: types.Type{OID: a.OID, Mod: -1}}, true
+	}
+	return nil, nil, false
+}
+
+// nullSafeKeys makes `l IS NOT DISTINCT FROM r` of a decorrelated subquery hash
+// keys: the value with NULL replaced, and whether it was NULL.
+func nullSafeKeys(j *plan.Join, d *plan.Distinct, n *logical.Join, llay, rlay layout) (bool, error) {
+	l, r, ok := sides(d.L, d.R, logical.OutSet(n.L), logical.OutSet(n.R))
+	if !ok || l.Type().OID != r.Type().OID || logical.HasSub(d) || logical.Volatile(d) {
+		return false, nil
+	}
+	l, err := expr(l, llay)
+	if err != nil {
+		return false, err
+	}
+	if r, err = expr(r, rlay); err != nil {
+		return false, err
+	}
+	zero := &plan.Lit{Typ: l.Type()}
+	j.LeftKeys = append(j.LeftKeys, &plan.Coalesce{Args: []plan.Expr{l, zero}, Typ: l.Type()}, &plan.IsNull{Arg: l})
+	j.RightKeys = append(j.RightKeys, &plan.Coalesce{Args: []plan.Expr{r, zero}, Typ: r.Type()}, &plan.IsNull{Arg: r})
+	return true, nil
 }

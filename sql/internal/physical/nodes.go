@@ -23,13 +23,13 @@ func scan(n *logical.Scan) (plan.Node, layout, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &plan.Scan{View: n.View(), Table: n.Table, Cols: n.ColIDs, Names: names(n.Cols), Typs: colTypes(n.Cols)}
+	s := &plan.Scan{View: n.View(), Table: n.Table, Alias: n.Alias, Cols: n.ColIDs, Names: names(n.Cols), Typs: colTypes(n.Cols)}
 	s.Filter = logical.AndOf(preds)
 	return s, lay, nil
 }
 
 func virtual(n *logical.Virtual) (plan.Node, layout, error) {
-	v := &plan.Virtual{Name: n.Name, Typs: colTypes(n.Cols), Gen: n.Gen}
+	v := &plan.Virtual{Name: n.Name, Names: names(n.Cols), Typs: colTypes(n.Cols), Gen: n.Gen}
 	whole := len(n.At) == len(n.All)
 	for i, at := range n.At {
 		whole = whole && i == at
