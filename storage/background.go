@@ -29,8 +29,12 @@ type background struct {
 	// go when no snapshot can read them.
 	retired []retiredSegment
 
-	memBytes atomic.Int64
-	walBytes atomic.Int64
+	// orphans are segments of tables that were dropped; the committer fills it.
+	orphans []*segmentRef
+
+	memBytes    atomic.Int64
+	walBytes    atomic.Int64
+	nextSegment atomic.Uint64
 
 	roomMu sync.Mutex
 	room   chan struct{} // closed when memory or log space was freed
@@ -194,6 +198,9 @@ func (s *Store) stepFlush(ctx context.Context) (bool, error) {
 func (s *Store) Flush(ctx context.Context, table uint32) error {
 	s.bg.mu.Lock()
 	defer s.bg.mu.Unlock()
+	if err := s.failure(); err != nil {
+		return err
+	}
 	list, _, err := s.memInfos()
 	if err != nil {
 		return err
@@ -271,7 +278,7 @@ func (s *Store) rollOld() {
 		return
 	}
 	if err := s.log.Roll(); err != nil {
-		_ = s.ioError(err) // A full disk: the next step tries again.
+		_ = s.logError(err) // A full disk: the next step tries again.
 	}
 }
 

@@ -60,6 +60,7 @@ type checker struct {
 	fs       vfs.FS
 	dir      string
 	problems []Problem
+	orphans  []string // files that the manifest does not name
 }
 
 // add records damage and passes other errors on.

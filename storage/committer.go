@@ -93,7 +93,7 @@ func (s *Store) runGroup(first *pending) {
 func (s *Store) cover() {
 	if err := s.log.Cover(); err != nil {
 		// A full disk is met by the next commit; anything else is final.
-		_ = s.ioError(err)
+		_ = s.logError(err)
 		return
 	}
 	next := s.state.Load().with()
@@ -117,7 +117,7 @@ func (s *Store) commitGroup(group []*pending) {
 		return
 	}
 	if err := s.log.Append(frames); err != nil {
-		failAll(group, s.ioError(err))
+		failAll(group, s.logError(err))
 		return
 	}
 	if s.opts.mutations.AckBeforeSync {
@@ -145,6 +145,14 @@ func (s *Store) commitGroup(group []*pending) {
 		s.acknowledge(group)
 	}
 	s.nudge()
+}
+
+// logError is ioError for the log, which may know that a full disk is final.
+func (s *Store) logError(err error) error {
+	if s.log.Failed() != nil {
+		return s.poison(err)
+	}
+	return s.ioError(err)
 }
 
 func (s *Store) publish(next *state) { s.state.Store(next) }
@@ -222,7 +230,9 @@ func (s *Store) mem(id uint32) *memState {
 
 // dropTables lets go of tables that are not in the new catalog.
 func (s *Store) dropTables(next *state) {
-	next.prune()
+	// NB: snapshots may still read them: stepPurge retires them under the
+	// version of a later state.
+	s.bg.orphans = append(s.bg.orphans, next.prune()...)
 	for id, m := range s.mems {
 		if next.cat.Table(id) == nil {
 			s.bg.memBytes.Add(-m.bytes)

@@ -29,13 +29,25 @@ func Open(opts Options) (*Store, error) {
 		pins: pins{count: map[uint64]int{}},
 	}
 	if err := s.open(); err != nil {
-		return nil, errors.Join(err, s.abandon())
+		return nil, openError(errors.Join(err, s.abandon()))
 	}
 	s.workers.Go(s.committer)
 	if !opts.Manual {
 		s.workers.Go(s.backgroundLoop)
 	}
 	return s, nil
+}
+
+// openError gives an error of the file system its SQLSTATE.
+func openError(err error) error {
+	if errs.CodeOf(err) != errs.Internal {
+		return err
+	}
+	code := errs.IO
+	if vfs.IsNoSpace(err) {
+		code = errs.DiskFull
+	}
+	return &errs.Error{Code: code, Msg: "could not open the data folder: " + err.Error(), Err: err}
 }
 
 // abandon closes what a failed open left.
@@ -261,8 +273,9 @@ func (r *replay) schema(sec wal.Section) error {
 	if err != nil {
 		return &errs.Corrupt{File: "SCHEMA section", Reason: err.Error()}
 	}
+	// NB: tables that were dropped are let go at the end only: a segment's
+	// table may be created by a later frame than this one.
 	r.st.cat = cat
-	r.s.dropTables(r.st)
 	return nil
 }
 

@@ -138,8 +138,9 @@ func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
 	}
 	ts := n.st.table(t.ID)
 	sc := &tableScan{snap: n, scan: inner}
+	floor, _, hasFloor := spec.View.Floor()
 	for _, seg := range ts.segs {
-		if err := sc.addSegment(n.s, seg); err != nil {
+		if err := sc.addSegment(seg, floor, hasFloor); err != nil {
 			return nil, err
 		}
 	}

@@ -59,13 +59,16 @@ func (s *state) put(id uint32, t *tableState) {
 	s.tables = append(s.tables, t)
 }
 
-// prune drops the rows of tables that the catalog does not know any more.
-func (s *state) prune() {
+// prune drops the rows of tables that the catalog does not know any more and
+// returns their segments.
+func (s *state) prune() (segs []*segmentRef) {
 	for id, i := range s.ords {
 		if s.cat.Table(id) == nil {
+			segs = append(segs, s.tables[i].segs...)
 			s.tables[i] = emptyTable
 		}
 	}
+	return segs
 }
 
 // pins counts the snapshots that hold each version of the state, so that files

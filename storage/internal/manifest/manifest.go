@@ -147,6 +147,18 @@ func (m *Manifest) failLocked(err error) error {
 	return err
 }
 
+// finalError hides a full disk as the cause: trying again would not help.
+type finalError struct{ error }
+
+// finalLocked makes err final whatever its cause.
+func (m *Manifest) finalLocked(err error) error {
+	if vfs.IsNoSpace(err) {
+		err = finalError{err}
+	}
+	m.failed = err
+	return err
+}
+
 func (m *Manifest) writeLocked(kind Kind, body []byte) error {
 	rec, crc := encodeRecord(m.number, kind, body, m.crc)
 	if _, err := m.f.WriteAt(rec, m.off); err != nil {
@@ -155,8 +167,7 @@ func (m *Manifest) writeLocked(kind Kind, body []byte) error {
 	if err := m.f.Sync(); err != nil {
 		// NB: final even if it says that the disk is full: what the sync left
 		// behind is unknown.
-		m.failed = fmt.Errorf("sync manifest: %w", err)
-		return m.failed
+		return m.finalLocked(fmt.Errorf("sync manifest: %w", err))
 	}
 	m.off += int64(len(rec))
 	m.number++
@@ -175,15 +186,20 @@ func (m *Manifest) rollLocked(gen uint64) error {
 	full := path.Join(m.dir, name)
 	rec, crc := encodeRecord(m.number, Checkpoint, body, 0)
 	if err := vfs.WriteFileBytes(m.fs, path.Join(m.tmp, name), full, rec); err != nil {
-		return err
+		if _, statErr := m.fs.Stat(full); vfs.IsNotExist(statErr) {
+			return err
+		}
+		return m.finalLocked(err)
 	}
+	// NB: from here on an error is final. The new generation may be the one that
+	// the next start reads, so nothing may be added to the old one.
 	current := encodeCurrent(name)
 	if err := vfs.WriteFileBytes(m.fs, path.Join(m.tmp, currentName), path.Join(m.dir, currentName), current); err != nil {
-		return err
+		return m.finalLocked(err)
 	}
 	f, err := m.fs.OpenReadWrite(full)
 	if err != nil {
-		return err
+		return m.finalLocked(err)
 	}
 	if m.f != nil {
 		_ = m.f.Close() // Its content is synced and superseded.

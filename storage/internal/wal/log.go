@@ -138,11 +138,14 @@ func (l *Log) Append(frames []*Frame) error {
 
 // fail makes every error but a full disk final.
 func (l *Log) fail(err error) error {
-	if !vfs.IsNoSpace(err) {
+	if l.failed == nil && !vfs.IsNoSpace(err) {
 		l.failed = err
 	}
 	return err
 }
+
+// Failed is the final error, nil if there is none.
+func (l *Log) Failed() error { return l.failed }
 
 // encodeGroup fills l.buf and returns the header crc of its last frame.
 func (l *Log) encodeGroup(frames []*Frame) uint32 {
@@ -262,12 +265,25 @@ func (l *Log) publishFile(f vfs.File, tmp, name string, h *fileHeader) error {
 		return err
 	}
 	if err := l.opts.FS.Rename(tmp, name); err != nil {
-		return err
+		return l.finalIfThere(name, err)
 	}
 	if err := l.opts.FS.SyncDir(path.Dir(tmp)); err != nil {
-		return err
+		return l.finalIfThere(name, err)
 	}
-	return l.opts.FS.SyncDir(l.opts.Dir)
+	if err := l.opts.FS.SyncDir(l.opts.Dir); err != nil {
+		return l.finalIfThere(name, err)
+	}
+	return nil
+}
+
+// finalIfThere makes err final if the new file has its name: a replay would
+// take its first sequence for the end of the file before, so nothing may be
+// added to that one any more.
+func (l *Log) finalIfThere(name string, err error) error {
+	if _, statErr := l.opts.FS.Stat(name); !vfs.IsNotExist(statErr) {
+		l.failed = fmt.Errorf("start WAL file: %w", err)
+	}
+	return err
 }
 
 func (l *Log) noteUse() {

@@ -1,0 +1,64 @@
+package crashtest
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"quern/storage"
+)
+
+// TestPowerCut is T2 of RELIABILITY.md. QUERN_CRASH_SEEDS sets the number of
+// seeds, QUERN_CRASH_FIRST the first one.
+func TestPowerCut(t *testing.T) {
+	seeds, first := 100, 0
+	if s := os.Getenv("QUERN_CRASH_SEEDS"); s != "" {
+		seeds, _ = strconv.Atoi(s)
+	}
+	if s := os.Getenv("QUERN_CRASH_FIRST"); s != "" {
+		first, _ = strconv.Atoi(s)
+	}
+	rep := Run(seeds, int64(first))
+	t.Logf("%s; %d flushes, %d background steps", rep.String(), rep.Flushes, rep.Retired)
+	for _, f := range rep.Failures {
+		t.Error(f)
+	}
+	if rep.Violations() > 0 {
+		t.Fatal("violations")
+	}
+	if seeds >= 50 && (rep.Acked == 0 || rep.Cuts < seeds) {
+		t.Fatalf("the workload did not run: %+v", rep)
+	}
+}
+
+// TestMutations plants known bugs: the harness must report each.
+func TestMutations(t *testing.T) {
+	for name, m := range map[string]storage.Mutations{
+		"ack before sync":     {AckBeforeSync: true},
+		"publish before sync": {PublishBeforeSync: true},
+		"key not in frame":    {KeyNotInFrame: true},
+		"durable_seq is 0":    {DurableSeqZero: true},
+	} {
+		rep := RunMutated(25, 1000, m)
+		t.Logf("%s: %s", name, rep.String())
+		if rep.Violations() == 0 {
+			t.Errorf("%s went unnoticed", name)
+		}
+	}
+}
+
+// TestFaults is T4 of RELIABILITY.md: every N-th file operation fails once.
+func TestFaults(t *testing.T) {
+	stride := int64(5)
+	if os.Getenv("QUERN_CRASH_SEEDS") != "" {
+		stride = 1
+	}
+	rep := RunFaults(stride, 0)
+	t.Logf("%s", rep.String())
+	for _, f := range rep.Failures {
+		t.Error(f)
+	}
+	if rep.Violations() > 0 {
+		t.Fatal("violations")
+	}
+}
