@@ -272,3 +272,34 @@ func (s *BatchScratch) Compact(dst, src *Batch) {
 	}
 	dst.Len, dst.Sel, dst.Base = src.Rows(), nil, src.Base
 }
+
+// Slice is rows lo..hi-1 of v; it aliases v, but for validity words when lo is
+// not a multiple of 64.
+func Slice(v *Vector, lo, hi int) Vector {
+	out := *v
+	out.Len = hi - lo
+	if v.Form == Const {
+		return out
+	}
+	switch size := v.Type.Phys().Size(); {
+	case v.Form == Dict:
+		out.Fixed = v.Fixed[4*lo : 4*hi]
+	case size > 0:
+		out.Fixed = v.Fixed[size*lo : size*hi]
+	default:
+		out.Views = v.Views[lo:hi]
+	}
+	switch {
+	case v.Valid == nil:
+	case lo&63 == 0:
+		out.Valid = v.Valid[lo>>6 : (hi+63)>>6]
+	default:
+		out.Valid = AllValid(out.Len)
+		for i := range out.Len {
+			if v.Null(lo + i) {
+				out.Valid[i>>6] &^= 1 << (i & 63)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+// Package exec holds the operators, one per file.
+//
+//	plan.Node ──build──► stage ──prepare──► morsels ──runner per worker──► batches
+//
+// A stage is one operator with everything below it. Streaming operators
+// (filter, project, join probe) wrap their input's runner and work batch by
+// batch on the worker that took the morsel. Breakers (aggregation, sort, join
+// build, set operations) consume their whole input in prepare, with all
+// workers, and are a source of morsels afterwards. Limit consumes its input as
+// an ordered stream and closes it when it has enough.
+//
+// Expressions are compiled once per query; subqueries without correlation run
+// once, while the tree is built, and become constants. Everything that grows
+// with the data is accounted for in the query's budget.
+//
+// Start reading at Open and stage. What it deliberately does not do: it reads
+// no table but through Scanner, and evaluates no expression itself (expr).
+package exec
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"quern/engine/fn"
+	"quern/engine/internal/sched"
+	"quern/engine/plan"
+	"quern/storage"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// Scanner opens scans; *storage.Snapshot is the one outside tests.
+type Scanner interface {
+	Scan(ctx context.Context, spec storage.ScanSpec) (storage.Scan, error)
+}
+
+// Config is one execution.
+type Config struct {
+	Plan    plan.Node
+	Snap    Scanner
+	Params  []types.Datum
+	Env     *fn.Env
+	Threads int
+	Memory  int64
+	Stats   *Stats // nil = not wanted
+}
+
+// defaultMemory bounds a query that asks for nothing.
+const defaultMemory = 4 << 30
+
+// keepBlocks bounds the free blocks that the process keeps (256 MiB).
+const keepBlocks = 4096
+
+// blocks serves all queries of the process: memory that was used once is
+// several times faster than fresh memory.
+var blocks = sched.NewBlocks(keepBlocks)
+
+// query is what the stages of one execution share. Immutable while it runs but
+// for what its fields synchronise themselves.
+type query struct {
+	snap    Scanner
+	params  []types.Datum
+	env     *fn.Env
+	threads int
+	budget  *sched.Budget
+	stats   *Stats
+	subs    map[*plan.Subquery]*plan.Lit
+	batch   int // rows per batch of sources in memory
+}
+
+func newQuery(cfg *Config) *query {
+	q := &query{
+		snap: cfg.Snap, params: cfg.Params, env: cfg.Env, threads: cfg.Threads, stats: cfg.Stats,
+		subs: map[*plan.Subquery]*plan.Lit{}, batch: vec.BatchRows,
+	}
+	if q.env == nil {
+		q.env = &fn.Env{Format: types.DefaultFormat}
+	}
+	if q.threads <= 0 {
+		q.threads = runtime.GOMAXPROCS(0)
+	}
+	limit := cfg.Memory
+	if limit <= 0 {
+		limit = defaultMemory
+	}
+	q.budget = sched.NewBudget(nil, limit)
+	if q.stats != nil {
+		q.stats.budget = q.budget
+	}
+	return q
+}
+
+// account is a new operator's share of the budget.
+func (q *query) account() *sched.Account { return &sched.Account{Budget: q.budget} }
+
+// Rows is the result of a query.
+type Rows struct {
+	mu     sync.Mutex // Close may come from another goroutine
+	cancel context.CancelFunc
+	start  func(caller context.Context) (*sched.Stream, error)
+	stream *sched.Stream
+	root   stage
+	err    error
+	closed bool
+}
+
+// Open builds the plan's stages. Execution starts with the first Next, under
+// ctx; uncorrelated subqueries run at once.
+func Open(ctx context.Context, cfg *Config) (*Rows, error) {
+	q := newQuery(cfg)
+	ctx, cancel := context.WithCancel(ctx)
+	root, err := q.build(ctx, cfg.Plan)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	r := &Rows{cancel: cancel, root: root}
+	r.start = func(caller context.Context) (*sched.Stream, error) {
+		pctx, stop := context.WithCancelCause(ctx)
+		unwatch := context.AfterFunc(caller, func() { stop(sched.CheckCancel(caller)) })
+		err := sched.Run(pctx, 1, 1, func(ctx context.Context, _, _ int) error { return root.prepare(ctx) })
+		unwatch()
+		stop(nil)
+		if err != nil {
+			return nil, err
+		}
+		return q.streamPrepared(ctx, root), nil
+	}
+	return r, nil
+}
+
+// Next fills dst and returns its live rows, 0 at the end.
+func (r *Rows) Next(ctx context.Context, dst *vec.Batch) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil || r.closed {
+		return 0, r.err
+	}
+	if r.stream == nil {
+		if r.stream, r.err = r.start(ctx); r.err != nil {
+			return 0, r.err
+		}
+	}
+	n, err := r.stream.Next(ctx, dst)
+	r.err = err
+	return n, err
+}
+
+// Close stops the query and waits for its workers.
+func (r *Rows) Close() error {
+	r.cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	if r.stream != nil {
+		r.stream.Close()
+	}
+	r.root.close()
+	return nil
+}

@@ -1,0 +1,337 @@
+package exec
+
+import (
+	"context"
+
+	"quern/engine/internal/hash"
+	"quern/engine/internal/sched"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// groups are the groups of one aggregation, in three steps:
+//
+//  1. every worker has a table of its own that stays in cache. When it is full,
+//     its rows (keys and states) are scattered to radix partitions and it
+//     starts anew; if it did not reduce its input, later rows go straight to
+//     the partitions, each as a group of its own.
+//  2. finish: without partitions the workers' tables are merged into one.
+//  3. groups is a stage whose morsels are the partitions: each is merged in a
+//     table that its worker reuses, and streamed out.
+//
+// States of a row are mergeable, so it does not matter where rows meet.
+type groups struct {
+	q       *query
+	keys    *hash.Keys
+	keyTyps []types.Type
+	calls   []*aggCall
+	stride  int
+	arenas  hash.Arenas
+	workers []*groupWorker
+	stores  []*collectStore // id = worker·collects + index
+	nstores int             // per worker
+	parted  bool
+	merged  *groupWorker // not parted
+	limit   int          // bytes of a local table
+}
+
+// Sizes of local tables. Beyond the second level cache a probe costs more, but
+// less than a trip through the partitions.
+const tableLimit = 8 << 20
+
+func (q *query) newGroups(keyTyps []types.Type, calls []*aggCall) *groups {
+	g := &groups{
+		q: q, keys: hash.NewKeys(keyTyps), keyTyps: keyTyps, calls: calls, limit: tableLimit,
+		workers: make([]*groupWorker, q.threads),
+	}
+	g.stride = g.keys.Words
+	for _, c := range calls {
+		c.off = g.stride
+		g.stride += c.agg.words()
+		if c.collect != nil {
+			c.collect.index = g.nstores
+			g.nstores++
+		}
+	}
+	g.stores = make([]*collectStore, g.nstores*q.threads)
+	return g
+}
+
+// groupWorker is one worker's part.
+type groupWorker struct {
+	g       *groups
+	id      int
+	table   *hash.Table
+	parts   *hash.Parts
+	arena   *hash.Arena
+	acct    *sched.Account
+	at      []uint32
+	buf     []uint64 // rows of a batch that goes straight to the partitions
+	hashes  []uint64
+	through bool // no table any more
+	batch   int  // rows in buf
+	in      int  // rows since the table was empty
+	cache   codeCache
+}
+
+// worker returns worker w's part; only w calls it.
+func (g *groups) worker(w int) *groupWorker {
+	if g.workers[w] == nil {
+		arena := &hash.Arena{All: &g.arenas}
+		g.workers[w] = &groupWorker{
+			g: g, id: w, arena: arena, acct: g.q.account(),
+			table: hash.NewTable(g.keys, g.stride-g.keys.Words, arena),
+		}
+		for _, c := range g.calls {
+			if c.collect != nil {
+				id := w*g.nstores + c.collect.index
+				g.stores[id] = c.collect.newStore(id)
+			}
+		}
+	}
+	return g.workers[w]
+}
+
+func (g *groups) store(w int, c *aggCall) *collectStore {
+	return g.stores[w*g.nstores+c.collect.index]
+}
+
+// begin finds the groups of n live rows: row i's begins at rows[at[i]]. Both
+// are valid until end.
+func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows []uint64, at []uint32) {
+	if cap(w.at) < n {
+		w.at = make([]uint32, n)
+	}
+	at = w.at[:n]
+	if len(keys) == 0 {
+		w.table.Single()
+		clear(at)
+		return w.table.Rows, at
+	}
+	w.in += n
+	if !w.through {
+		w.cache.find(w.table, at, keys, sel)
+		return w.table.Rows, at
+	}
+	g := w.g
+	if cap(w.buf) < n*g.stride {
+		w.buf = make([]uint64, n*g.stride)
+	}
+	if cap(w.hashes) < n {
+		w.hashes = make([]uint64, n)
+	}
+	w.buf, w.batch = w.buf[:n*g.stride], n
+	g.keys.Encode(w.buf, g.stride, w.hashes[:n], keys, sel)
+	if g.keys.HasStrings() {
+		g.keys.Store(w.buf, g.stride, n, keys, sel, w.arena)
+	}
+	for i := range at {
+		clear(w.buf[i*g.stride+g.keys.Words : (i+1)*g.stride])
+		at[i] = uint32(i * g.stride)
+	}
+	return w.buf, at
+}
+
+// end takes the batch's rows on.
+func (w *groupWorker) end() error {
+	if w.through {
+		w.parts.Scatter(w.buf, w.batch)
+	} else if len(w.g.keyTyps) > 0 && w.table.Size() > w.g.limit {
+		w.through = 2*w.table.Len() > w.in
+		w.flush()
+	}
+	return w.account()
+}
+
+// flush empties the table into the partitions.
+func (w *groupWorker) flush() {
+	if w.parts == nil {
+		w.parts = hash.NewParts(blocks, w.g.stride)
+	}
+	w.parts.Scatter(w.table.Rows, w.table.Len())
+	w.table.Reset()
+	w.cache.reset()
+	w.in = 0
+}
+
+func (w *groupWorker) account() error {
+	size := w.table.Size() + w.arena.Size() + 8*cap(w.buf) + w.cache.size()
+	if w.parts != nil {
+		size += w.parts.Size()
+	}
+	for _, c := range w.g.calls {
+		if c.collect != nil {
+			size += w.g.store(w.id, c).size()
+		}
+	}
+	return w.acct.Set(int64(size))
+}
+
+// finish ends step 1: no more rows come.
+func (g *groups) finish() error {
+	for _, s := range g.stores {
+		if s != nil {
+			s.vals = nil
+			for _, c := range s.cols {
+				s.vals = append(s.vals, c.Peek())
+			}
+		}
+	}
+	for _, w := range g.workers {
+		if w != nil && w.parts != nil {
+			g.parted = true
+		}
+	}
+	for _, w := range g.workers {
+		switch {
+		case w == nil:
+		case g.parted:
+			w.flush()
+			if err := w.account(); err != nil {
+				return err
+			}
+		case g.merged == nil:
+			g.merged = w
+		default:
+			at := make([]uint32, vec.BatchRows)
+			if err := g.mergeRows(g.merged, at, w.table.Rows, w.table.Len()); err != nil {
+				return err
+			}
+			w.table.Reset()
+			if err := g.merged.account(); err != nil {
+				return err
+			}
+		}
+	}
+	if g.merged == nil && !g.parted {
+		g.merged = g.worker(0)
+	}
+	if len(g.keyTyps) == 0 {
+		g.merged.table.Single()
+	}
+	return nil
+}
+
+// mergeRows adds n rows of keys and states to w's table.
+func (g *groups) mergeRows(w *groupWorker, at []uint32, rows []uint64, n int) error {
+	for lo := 0; lo < n; lo += len(at) {
+		k := min(len(at), n-lo)
+		src := rows[lo*g.stride : (lo+k)*g.stride]
+		if len(g.keyTyps) == 0 {
+			w.table.Single()
+			clear(at)
+		} else {
+			w.table.MergeRows(at[:k], src, g.stride)
+		}
+		m := aggMerge{rows: w.table.Rows, at: at[:k], src: src, stride: g.stride, arena: w.arena, stores: g.stores}
+		for _, c := range g.calls {
+			m.off = c.off
+			if err := c.agg.merge(&m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *groups) prepare(context.Context) error { return nil }
+
+func (g *groups) morsels() int {
+	if g.parted {
+		return hash.Partitions
+	}
+	return 1
+}
+
+func (g *groups) close() {
+	for _, w := range g.workers {
+		if w == nil {
+			continue
+		}
+		w.acct.Close()
+		if w.parts != nil {
+			for p := range hash.Partitions {
+				w.parts.Free(p)
+			}
+			w.parts = nil
+		}
+	}
+}
+
+func (g *groups) open() runner {
+	r := &groupRunner{g: g, at: make([]uint32, vec.BatchRows)}
+	r.out.Cols = make([]vec.Vector, len(g.keyTyps)+len(g.calls))
+	r.scratch.Col(len(r.out.Cols))
+	if g.parted {
+		arena := &hash.Arena{All: &g.arenas}
+		r.w = &groupWorker{g: g, arena: arena, acct: g.q.account(), table: hash.NewTable(g.keys, g.stride-g.keys.Words, arena)}
+	}
+	return r
+}
+
+// groupRunner merges partitions and streams groups.
+type groupRunner struct {
+	g       *groups
+	w       *groupWorker
+	at      []uint32
+	out     vec.Batch
+	scratch vec.BatchScratch
+}
+
+func (r *groupRunner) run(ctx context.Context, part int, emit sched.Emit) error {
+	g := r.g
+	if !g.parted {
+		return r.emit(ctx, g.merged.table, emit)
+	}
+	r.w.table.Reset()
+	for _, w := range g.workers {
+		if w == nil || w.parts == nil {
+			continue
+		}
+		err := w.parts.Blocks(part, func(rows []uint64, n int) error {
+			if err := sched.CheckCancel(ctx); err != nil {
+				return err
+			}
+			if err := g.mergeRows(r.w, r.at, rows, n); err != nil {
+				return err
+			}
+			return r.w.acct.Set(int64(r.w.table.Size()))
+		})
+		if err != nil {
+			return err
+		}
+		w.parts.Free(part)
+	}
+	return r.emit(ctx, r.w.table, emit)
+}
+
+func (r *groupRunner) emit(ctx context.Context, t *hash.Table, emit sched.Emit) error {
+	g := r.g
+	chunks := g.arenas.Chunks()
+	for lo := 0; lo < t.Len(); lo += vec.BatchRows {
+		if err := sched.CheckCancel(ctx); err != nil {
+			return err
+		}
+		n := min(vec.BatchRows, t.Len()-lo)
+		rows := t.Rows[lo*g.stride : (lo+n)*g.stride]
+		for i := range g.keyTyps {
+			g.keys.Decode(&r.out.Cols[i], r.scratch.Col(i), i, rows, g.stride, n, chunks)
+		}
+		for i, c := range g.calls {
+			i += len(g.keyTyps)
+			r.scratch.Col(i).Flat(&r.out.Cols[i], c.typ, n)
+			f := aggOutput{
+				rows: rows, stride: g.stride, off: c.off, n: n, out: &r.out.Cols[i], s: r.scratch.Col(i),
+				chunks: chunks, stores: g.stores,
+			}
+			if err := c.agg.final(&f); err != nil {
+				return err
+			}
+		}
+		r.out.Len, r.out.Sel = n, nil
+		if err := emit(&r.out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
