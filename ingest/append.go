@@ -88,19 +88,32 @@ func (g *Ingester) appendOnce(ctx context.Context, r *Request, body []byte, form
 	}
 	c := &storage.Commit{Schema: b.schema, BaseVersion: cat.Version(), Tables: b.rows(),
 		Rejects: b.rejects, Source: r.Source, Ingest: true}
-	if r.Key != "" {
-		if len(r.Key) > 256 {
-			return nil, errs.New(errs.InvalidParameterValue, "Idempotency-Key is longer than 256 bytes")
-		}
-		c.Key = &storage.BatchKey{Principal: r.Principal.RoleID, Table: b.table.ID, Key: r.Key, Digest: [16]byte(digest[:16])}
+	if err := setKey(c, r, b.table.ID, digest); err != nil {
+		return nil, err
 	}
+	return g.commit(ctx, c, b.shown)
+}
+
+// setKey makes c idempotent if the request has a key.
+func setKey(c *storage.Commit, r *Request, table uint32, digest [32]byte) error {
+	if r.Key == "" {
+		return nil
+	}
+	if len(r.Key) > 256 {
+		return errs.New(errs.InvalidParameterValue, "Idempotency-Key is longer than 256 bytes")
+	}
+	c.Key = &storage.BatchKey{Principal: r.Principal.RoleID, Table: table, Key: r.Key, Digest: [16]byte(digest[:16])}
+	return nil
+}
+
+func (g *Ingester) commit(ctx context.Context, c *storage.Commit, shown []Rejected) (*Answer, error) {
 	out, err := g.store.Commit(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	a := &Answer{Received: out.Received, Accepted: out.Accepted, Duplicates: out.Duplicates, Quarantined: out.Quarantined,
-		Refused: out.Refused, CommitSeq: out.Seq, Replayed: out.Replayed, Rejects: b.shown}
-	if a.Rejects == nil || out.Replayed {
+		Refused: out.Refused, CommitSeq: out.Seq, Replayed: out.Replayed, Rejects: shown}
+	if shown == nil || out.Replayed {
 		a.Rejects = []Rejected{}
 	}
 	return a, nil

@@ -27,7 +27,8 @@ type batch struct {
 	cols    []uint32 // ids of the decoded columns
 	columns []decode.Column
 	batches []*vec.Batch
-	raws    [][]byte // raw bytes of every good row, for quarantine by storage
+	place   []decode.Place // where row i stands in the request, if it was cut out of one
+	raws    [][]byte       // raw bytes of every good row, for quarantine by storage
 	rejects []storage.Reject
 	shown   []Rejected
 }
@@ -212,6 +213,14 @@ func (b *batch) choose() {
 }
 
 func (b *batch) reject(r decode.Reject) error {
+	if b.place != nil && r.Row < int64(len(b.place)) {
+		r.Offset, r.Row = b.place[r.Row].Offset, b.place[r.Row].Row
+	}
+	return b.rejectNamed(r, b.table.Name)
+}
+
+// rejectNamed keeps a bad row of a table; without a name it is of none.
+func (b *batch) rejectNamed(r decode.Reject, name string) error {
 	if n := int64(len(b.rejects)); b.mode.limit >= 0 && n >= b.mode.limit {
 		code := errs.Code(r.Code)
 		if len(r.Code) != 5 {
@@ -219,7 +228,11 @@ func (b *batch) reject(r decode.Reject) error {
 		}
 		return errs.New(code, "row %d: %s", r.Row+1, r.Message)
 	}
-	b.rejects = append(b.rejects, storage.Reject{Table: b.table.ID, Name: b.table.Name, Raw: r.Raw, Row: r.Row,
+	table := uint32(0)
+	if name != "" {
+		table = b.table.ID
+	}
+	b.rejects = append(b.rejects, storage.Reject{Table: table, Name: name, Raw: r.Raw, Row: r.Row,
 		Offset: r.Offset, Format: b.format, Kind: r.Kind, Code: r.Code, Column: r.Column, Message: r.Message, Client: b.req.Client})
 	if len(b.shown) < rejectsShown {
 		b.shown = append(b.shown, Rejected{Row: r.Row, Offset: r.Offset, Code: r.Code, Column: r.Column, Message: r.Message})

@@ -285,3 +285,35 @@ func TestCut(t *testing.T) {
 		}
 	}
 }
+
+func TestAppendMulti(t *testing.T) {
+	s, g := open(t)
+	body := `{"table":"a","row":{"x":1}}
+{"table":"b","row":{"y":"z"}}
+{"table":"a","row":{"x":"bad"}}
+{"table":"a","row":{"x":2}}
+{"tabel":"a"}
+`
+	send := func() (*ingest.Answer, error) {
+		return g.AppendMulti(context.Background(), &ingest.Request{Principal: admin, Create: true, Key: "k", Source: "http", Body: strings.NewReader(body)})
+	}
+	// x is an integer and a text in the same batch: text takes both.
+	a, err := send()
+	if err != nil || counts(a) != "received=5 accepted=4 duplicates=0 quarantined=1 refused=0 replayed=false rejects=1" || a.Rejects[0].Row != 4 {
+		t.Fatal(counts(a), err)
+	}
+	if got := dump(t, s, "public", "a", "x") + dump(t, s, "public", "b", "y"); got != "1\nbad\n2\nz\n" {
+		t.Error(got)
+	}
+	if again, err := send(); err != nil || !again.Replayed || again.CommitSeq != a.CommitSeq {
+		t.Error(counts(again), err)
+	}
+	before := s.Catalog().Version()
+	if _, err := g.AppendMulti(context.Background(), &ingest.Request{Principal: admin, Source: "http",
+		Body: strings.NewReader(`{"table":"a","row":{"x":"q"}}` + "\n" + `{"table":"none","row":{"x":1}}`)}); errs.CodeOf(err) != errs.UndefinedTable {
+		t.Error(err)
+	}
+	if got := dump(t, s, "public", "a", "x"); got != "1\nbad\n2\n" || s.Catalog().Version() != before {
+		t.Errorf("a failed batch left rows: %s", got)
+	}
+}
