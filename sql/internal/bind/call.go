@@ -48,6 +48,9 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.Over != nil && ctx.agg == nil {
+		return nil, at(errs.New(errs.Windowing, "window functions are not allowed in %s", aggregateClauses[ctx.clause]), e)
+	}
 	if err := refuseCall(e, name); err != nil {
 		return nil, err
 	}
@@ -59,6 +62,9 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	}
 	switch {
 	case e.Star:
+		if x, err := b.function(name, nil, e); err != nil {
+			return x, err
+		}
 		return nil, notAgg(name + "(*)")
 	case e.Distinct:
 		return nil, notAgg("DISTINCT")
@@ -79,7 +85,7 @@ func refuseCall(e *ast.Call, name string) error {
 	case e.Over != nil:
 		return at(errs.NotSupported("a window function"), e)
 	case windowOnly[name]:
-		return at(errs.New(errs.Windowing, "window function %s requires an OVER clause", name), e)
+		return at(errs.New(errs.WrongObjectType, "window function %s requires an OVER clause", name), e)
 	case e.WithinGroup:
 		return at(errs.NotSupported("WITHIN GROUP"), e)
 	case e.Variadic:

@@ -54,11 +54,6 @@ func figure(e ast.Expr) (string, int) {
 		return [...]string{"coalesce", "greatest", "least", "nullif", "grouping"}[e.Kind], 2
 	case *ast.ValueFunc:
 		return e.Name, 2
-	case *ast.Literal:
-		if e.Kind == ast.LitBool {
-			// PostgreSQL 15 reads TRUE as a cast of 't' to bool.
-			return "bool", 1
-		}
 	}
 	return "", 0
 }

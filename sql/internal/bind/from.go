@@ -50,7 +50,7 @@ func (b *binder) fromList(s *scope, items []ast.TableExpr) (logical.Node, error)
 		if err != nil {
 			return nil, err
 		}
-		if err := checkAliases(s.rels, f.rels, it); err != nil {
+		if err := checkAliases(s.rels, f.rels); err != nil {
 			return nil, err
 		}
 		s.rels = append(s.rels, f.rels...)
@@ -67,13 +67,13 @@ func (b *binder) fromList(s *scope, items []ast.TableExpr) (logical.Node, error)
 	return node, nil
 }
 
-func checkAliases(have, add []*relation, n ast.Node) error {
+func checkAliases(have, add []*relation) error {
 	for _, a := range add {
 		for _, h := range have {
 			if a.alias == "" || a.alias != h.alias || a.table && h.table && a.schema != h.schema {
 				continue
 			}
-			return at(errs.New(errs.DuplicateAlias, "table name %q specified more than once", a.alias), n)
+			return errs.New(errs.DuplicateAlias, "table name %q specified more than once", a.alias)
 		}
 	}
 	return nil
@@ -268,8 +268,8 @@ func rename(rel *relation, a *ast.Alias) error {
 		}
 	}
 	if len(a.Columns) > visible {
-		return at(errs.New(errs.InvalidColumnReference, "table %q has %d columns available but %d columns specified",
-			a.Name, visible, len(a.Columns)), a)
+		return errs.New(errs.InvalidColumnReference, "table %q has %d columns available but %d columns specified",
+			a.Name, visible, len(a.Columns))
 	}
 	i := 0
 	for _, c := range rel.cols {

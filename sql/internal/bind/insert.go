@@ -149,13 +149,13 @@ func (in *inserter) rows(s *scope) error {
 	if err != nil {
 		return err
 	}
-	if err := in.width(len(r.cols), q); err != nil {
+	if err := in.width(len(r.cols), r.place(len(in.cols), q)); err != nil {
 		return err
 	}
 	items := make([]logical.Item, len(r.cols))
 	cols := make([]outCol, len(r.cols))
 	for i := range r.cols {
-		e, err := in.assign(r.cols[i].expr(), in.cols[i], q)
+		e, err := in.assign(r.cols[i].expr(), in.cols[i], r.place(i, q))
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkAliases(l.rels, r.rels, j.Right); err != nil {
+	if err := checkAliases(l.rels, r.rels); err != nil {
 		return nil, err
 	}
 	lateral := logical.Free(r.node).Meets(logical.OutSet(l.node))
@@ -110,14 +110,14 @@ func (b *binder) using(s *scope, f *from, node *logical.Join, l, r *from, names 
 	for i, name := range names {
 		for _, n := range names[:i] {
 			if n == name {
-				return at(errs.New(errs.DuplicateColumn, "column name %q appears more than once in USING clause", name), j)
+				return errs.New(errs.DuplicateColumn, "column name %q appears more than once in USING clause", name)
 			}
 		}
-		lc, err := usingSide(l.cols, name, "left", j)
+		lc, err := usingSide(l.cols, name, "left")
 		if err != nil {
 			return err
 		}
-		rc, err := usingSide(r.cols, name, "right", j)
+		rc, err := usingSide(r.cols, name, "right")
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (b *binder) mergedColumn(kind plan.JoinKind, lc, rc *column, j *ast.Join) (
 		return nil, nil, err
 	}
 	src := lc
-	if kind == plan.Right {
+	if kind == plan.Right || kind == plan.Inner && lc.Type.OID != t.OID && rc.Type.OID == t.OID {
 		src = rc
 	}
 	if kind != plan.Full && src.Type.OID == t.OID {
@@ -185,19 +185,19 @@ func (b *binder) mergedColumn(kind plan.JoinKind, lc, rc *column, j *ast.Join) (
 	return &column{Column: col}, &logical.Item{Col: col, Expr: e}, nil
 }
 
-func usingSide(cols []*column, name, side string, j *ast.Join) (*column, error) {
+func usingSide(cols []*column, name, side string) (*column, error) {
 	var found *column
 	for _, c := range cols {
 		if c.Name != name {
 			continue
 		}
 		if found != nil {
-			return nil, at(errs.New(errs.AmbiguousColumn, "common column name %q appears more than once in %s table", name, side), j)
+			return nil, errs.New(errs.AmbiguousColumn, "common column name %q appears more than once in %s table", name, side)
 		}
 		found = c
 	}
 	if found == nil {
-		return nil, at(errs.New(errs.UndefinedColumn, "column %q specified in USING clause does not exist in %s table", name, side), j)
+		return nil, errs.New(errs.UndefinedColumn, "column %q specified in USING clause does not exist in %s table", name, side)
 	}
 	return found, nil
 }

@@ -51,6 +51,8 @@ type outCol struct {
 	tableOID uint32
 	attNum   int16
 	unknown  plan.Expr
+	// src is where error messages point, nil if nowhere.
+	src ast.Node
 }
 
 // result is a bound query.
@@ -234,7 +236,7 @@ func (b *binder) coerceResult(r *result, want []types.Type, ctx castContext, n a
 		if c.unknown != nil {
 			src = c.unknown
 		}
-		e, err := b.coerce(src, want[i], ctx, n)
+		e, err := b.coerce(src, want[i], ctx, r.place(i, n))
 		if err != nil {
 			return nil, err
 		}
@@ -303,12 +305,12 @@ func (b *binder) setOp(s *scope, o *ast.SetOp) (*result, error) {
 	}
 	word := [...]string{"UNION", "INTERSECT", "EXCEPT"}[o.Kind]
 	if len(l.cols) != len(r.cols) {
-		return nil, at(errs.New(errs.Syntax, "each %s query must have the same number of columns", word), o.Right)
+		return nil, at(errs.New(errs.Syntax, "each %s query must have the same number of columns", word), r.place(0, o.Right))
 	}
 	want := make([]types.Type, len(l.cols))
 	for i := range want {
 		le, re := l.cols[i].expr(), r.cols[i].expr()
-		t, err := b.commonType(word, []plan.Expr{le, re}, nil, o.Right)
+		t, err := b.commonType(word, []plan.Expr{le, re}, nil, r.place(i, o.Right))
 		if err != nil {
 			return nil, err
 		}
@@ -344,6 +346,14 @@ func (c *outCol) expr() plan.Expr {
 		return c.unknown
 	}
 	return c.Col()
+}
+
+// place is where column i was written, n if unknown.
+func (r *result) place(i int, n ast.Node) ast.Node {
+	if i < len(r.cols) && r.cols[i].src != nil {
+		return r.cols[i].src
+	}
+	return n
 }
 
 func (r *result) ids() []int {

@@ -38,7 +38,7 @@ func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, 
 		return nil, at(errs.NotSupported("DISTINCT ON"), sel.DistinctOn[0])
 	}
 	for _, step := range []func() error{
-		st.from, st.where, st.list, st.group, st.havingClause, st.order, st.aggregate, st.project,
+		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.aggregate, st.project,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -94,7 +94,7 @@ func (st *selectState) target(t *ast.Target) error {
 		}
 		for _, c := range cols {
 			e := st.b.named(c, star)
-			st.targets = append(st.targets, target{expr: e, col: outCol{Column: c.Column, tableOID: c.tableOID, attNum: c.attNum}})
+			st.targets = append(st.targets, target{expr: e, col: outCol{Column: c.Column, tableOID: c.tableOID, attNum: c.attNum, src: star}})
 		}
 		return nil
 	}
@@ -106,7 +106,7 @@ func (st *selectState) target(t *ast.Target) error {
 	if name == "" {
 		name = columnName(t.Expr)
 	}
-	out := outCol{Column: logical.Column{Name: name, Type: e.Type()}}
+	out := outCol{Column: logical.Column{Name: name, Type: e.Type()}, src: t.Expr}
 	if c, ok := t.Expr.(*ast.Column); ok {
 		if col, _, err := st.b.column(st.scope, c); err == nil && col != nil {
 			out.tableOID, out.attNum, out.NotNull = col.tableOID, col.attNum, col.NotNull
@@ -353,17 +353,17 @@ func (b *binder) limitExpr(s *scope, e ast.Expr, clause string) (plan.Expr, erro
 	if e == nil {
 		return nil, nil
 	}
-	x, err := b.expr(&exprCtx{scope: &scope{parent: s.parent}, clause: clause}, e)
+	x, err := b.expr(&exprCtx{scope: s, clause: clause}, e)
 	if err != nil {
 		return nil, err
-	}
-	if len(logical.Refs(x)) > 0 {
-		return nil, at(errs.New(errs.InvalidColumnReference, "argument of %s must not contain variables", clause), e)
 	}
 	t := x.Type()
 	r, err := b.coerce(x, types.Int8, castAssignment, e)
 	if err != nil && errs.CodeOf(err) != errs.InvalidText {
 		return nil, at(errs.New(errs.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, t), e)
+	}
+	if err == nil && len(logical.Refs(x)) > 0 {
+		return nil, at(errs.New(errs.InvalidColumnReference, "argument of %s must not contain variables", clause), e)
 	}
 	return r, err
 }
