@@ -58,6 +58,15 @@ func (b *ArrayBuilder) AppendTo(dst []byte) []byte {
 	return b.appendDims(dst, []Dim{{b.n, 1}})
 }
 
+// AppendShape appends the array with the given dimensions, whose product is
+// Len.
+func (b *ArrayBuilder) AppendShape(dst []byte, dims []Dim) []byte {
+	if b.n == 0 {
+		return append(dst, 0)
+	}
+	return b.appendDims(dst, dims)
+}
+
 func (b *ArrayBuilder) appendDims(dst []byte, dims []Dim) []byte {
 	dst = append(dst, byte(len(dims)))
 	for _, d := range dims {
