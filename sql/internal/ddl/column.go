@@ -282,3 +282,6 @@ func printConst(t types.Type, text, typ string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'::" + base.String()
 }
+
+// CheckNewColumn checks the name of a column that a table gets (42701).
+func CheckNewColumn(t *catalog.Table, name string) error { return checkNewColumn(t, name, -1) }

@@ -13,14 +13,16 @@ import (
 type Session interface {
 	// Settings lists pg_settings' rows.
 	Settings() []SettingRow
-	// SearchPath lists the effective schemas, pg_catalog first.
-	SearchPath() []string
-	// Activity lists running sessions that the principal may see.
+	// Activity lists the sessions that the principal may see.
 	Activity() []ActivityRow
-	// TableSize gives rows and bytes of a stored table, ok false if unknown.
-	TableSize(table uint32) (rows, bytes int64, segments int, ok bool)
+	// TableSize gives rows, bytes and segments of a stored table.
+	TableSize(table uint32) (rows, bytes int64, segments int)
 	Cursors() []CursorRow
 	PreparedRows() []PreparedRow
+	// SetConfig is set_config: the new value as SHOW prints it.
+	SetConfig(name, value string, local bool) (string, error)
+	// Signal is pg_cancel_backend and, with terminate, pg_terminate_backend.
+	Signal(pid uint32, terminate bool) (bool, error)
 }
 
 // SettingRow is one row of pg_settings.
@@ -56,16 +58,149 @@ type PreparedRow struct {
 }
 
 // Context is one statement's view of the catalog. It implements
-// fn.CatalogHandle.
+// fn.CatalogHandle. Not for concurrent use by several statements; its methods
+// may be called by several workers of one.
 type Context struct {
 	Catalog   *catalog.Snapshot
 	Principal policy.Principal
 	Session   Session
-	Version   string // product version
-	Now       int64  // µs since 1970
+	Version   string   // version()'s text
+	Now       int64    // µs since 1970
+	Start     int64    // of the server
+	Path      []string // effective search_path, without the implicit pg_catalog
 }
 
 // Rows computes a relation.
 func (c *Context) Rows(_ context.Context, r *Relation) ([]*vec.Batch, error) {
-	return nil, nil
+	gen := generators[r.Schema+"."+r.Name]
+	if gen == nil {
+		return nil, nil
+	}
+	w := newRows(r)
+	if err := gen(c, w); err != nil {
+		return nil, err
+	}
+	return w.finish()
+}
+
+// generators make the rows of the relations that have any.
+var generators = map[string]func(*Context, *rows) error{
+	"pg_catalog.pg_namespace":           pgNamespace,
+	"pg_catalog.pg_class":               pgClass,
+	"pg_catalog.pg_attribute":           pgAttribute,
+	"pg_catalog.pg_attrdef":             pgAttrdef,
+	"pg_catalog.pg_index":               pgIndex,
+	"pg_catalog.pg_indexes":             pgIndexes,
+	"pg_catalog.pg_constraint":          pgConstraint,
+	"pg_catalog.pg_description":         pgDescription,
+	"pg_catalog.pg_type":                pgType,
+	"pg_catalog.pg_proc":                pgProc,
+	"pg_catalog.pg_am":                  pgAm,
+	"pg_catalog.pg_database":            pgDatabase,
+	"pg_catalog.pg_tablespace":          pgTablespace,
+	"pg_catalog.pg_collation":           pgCollation,
+	"pg_catalog.pg_language":            pgLanguage,
+	"pg_catalog.pg_settings":            pgSettings,
+	"pg_catalog.pg_roles":               pgRoles,
+	"pg_catalog.pg_user":                pgUser,
+	"pg_catalog.pg_auth_members":        pgAuthMembers,
+	"pg_catalog.pg_tables":              pgTables,
+	"pg_catalog.pg_stat_user_tables":    pgStatTables,
+	"pg_catalog.pg_stat_all_tables":     pgStatTables,
+	"pg_catalog.pg_stat_activity":       pgStatActivity,
+	"pg_catalog.pg_cursors":             pgCursors,
+	"pg_catalog.pg_prepared_statements": pgPrepared,
+
+	"information_schema.information_schema_catalog_name": isCatalogName,
+	"information_schema.schemata":                        isSchemata,
+	"information_schema.tables":                          isTables,
+	"information_schema.columns":                         isColumns,
+	"information_schema.table_constraints":               isTableConstraints,
+	"information_schema.key_column_usage":                isKeyColumnUsage,
+	"information_schema.constraint_column_usage":         isConstraintColumnUsage,
+	"information_schema.referential_constraints":         isReferential,
+	"information_schema.table_privileges":                isTablePrivileges,
+	"information_schema.role_table_grants":               isTablePrivileges,
+	"information_schema.enabled_roles":                   isEnabledRoles,
+	"information_schema.applicable_roles":                isApplicableRoles,
+
+	"system.tables":             systemTables,
+	"system.columns":            systemColumns,
+	"system.segments":           systemSegments,
+	"system.queries":            systemQueries,
+	"system.settings":           systemSettings,
+	"system.masking_policies":   systemMaskings,
+	"system.retention_policies": systemRetention,
+}
+
+// view is what the principal sees of a table, nil if nothing.
+func (c *Context) view(t *catalog.Table) *policy.View {
+	v, err := policy.Resolve(c.Catalog, t.ID, c.Principal, c.Now)
+	if err != nil || !v.HasAny() {
+		return nil
+	}
+	return v
+}
+
+// tables lists the stored tables of which the principal may know.
+func (c *Context) tables(yield func(*catalog.Table, *policy.View) bool) {
+	for _, t := range c.Catalog.Tables() {
+		if v := c.view(t); v != nil && !yield(t, v) {
+			return
+		}
+	}
+}
+
+// active tells whether the principal acts with a role's rights.
+func (c *Context) active(role uint32) bool {
+	return c.Principal.Superuser || policy.Active(c.Catalog, c.Principal.RoleID)[role]
+}
+
+// schemaVisible: the system's own, and those on which the principal has a
+// privilege.
+func (c *Context) schemaVisible(s *catalog.Schema) bool {
+	if s.ID < catalog.FirstOID || c.active(s.Owner) {
+		return true
+	}
+	active := policy.Active(c.Catalog, c.Principal.RoleID)
+	for _, g := range s.Grants {
+		if g.Role == 0 || active[g.Role] {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Context) schemaName(id uint32) string {
+	if s := c.Catalog.SchemaByID(id); s != nil {
+		return s.Name
+	}
+	return ""
+}
+
+func (c *Context) roleName(id uint32) string {
+	if r := c.Catalog.Role(id); r != nil {
+		return r.Name
+	}
+	return ""
+}
+
+// OIDs of objects that exist as parts of others: bases that leave room for the
+// part's number. They never reach those of tables, which count up from 16384.
+const (
+	rowTypeBase    = 1_500_000_000
+	defaultBase    = 2_000_000_000
+	constraintBase = 2_600_000_000
+	indexBase      = 3_200_000_000
+)
+
+func rowTypeOID(t *catalog.Table) uint32 { return rowTypeBase + t.ID }
+func defaultOID(t *catalog.Table, col uint32) uint32 {
+	return defaultBase + (t.ID-catalog.SchemaInfo)*2048 + col%2048
+}
+func constraintOID(t *catalog.Table, key int) uint32 {
+	return constraintBase + (t.ID-catalog.SchemaInfo)*64 + uint32(key)%64
+}
+func indexOID(t *catalog.Table, key int) uint32 {
+	return indexBase + (t.ID-catalog.SchemaInfo)*64 + uint32(key)%64
 }

@@ -308,3 +308,11 @@ func fixedZone(sec int) (*time.Location, string, error) {
 	}
 	return time.FixedZone(sign+text, sec), "<" + sign + text + ">" + other + text, nil
 }
+
+// Print prints a raw value of a setting with that unit as SHOW does.
+func Print(raw, unit string) string {
+	if unit == "" {
+		return raw
+	}
+	return withUnit(raw, unit)
+}

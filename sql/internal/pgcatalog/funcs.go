@@ -1,0 +1,725 @@
+package pgcatalog
+
+import (
+	"strconv"
+	"strings"
+
+	"quern/sql/internal/settings"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/policy"
+	"quern/storage/types"
+)
+
+// Call implements fn.CatalogHandle: args are one row's, of the types that the
+// registry declares. A function that takes an object by name or by OID tells
+// the two by the Datum: a text has S set. Objects that the principal may not
+// see do not exist.
+func (c *Context) Call(name string, args []types.Datum) (types.Datum, error) {
+	f := functions[name]
+	if f == nil {
+		return types.Datum{}, errs.NotSupported("function " + name)
+	}
+	return f(c, args)
+}
+
+var (
+	null  = types.NullDatum
+	empty = types.Datum{}
+)
+
+func text(s string) types.Datum { return types.Datum{S: s} }
+
+func textOrNull(s string, ok bool) types.Datum {
+	if !ok {
+		return null
+	}
+	return text(s)
+}
+
+func boolean(b bool) types.Datum {
+	if b {
+		return types.Datum{I: 1}
+	}
+	return types.Datum{}
+}
+
+func arg(args []types.Datum, i int) types.Datum {
+	if i < len(args) {
+		return args[i]
+	}
+	return null
+}
+
+type function func(c *Context, args []types.Datum) (types.Datum, error)
+
+// functions by name. Those that look at nothing but their arguments are here
+// too, when they belong to the catalog.
+var functions map[string]function
+
+func init() {
+	yes := func(*Context, []types.Datum) (types.Datum, error) { return boolean(true), nil }
+	none := func(*Context, []types.Datum) (types.Datum, error) { return null, nil }
+	blank := func(*Context, []types.Datum) (types.Datum, error) { return empty, nil }
+	functions = map[string]function{
+		"version":                  func(c *Context, _ []types.Datum) (types.Datum, error) { return text(c.Version), nil },
+		"pg_postmaster_start_time": func(c *Context, _ []types.Datum) (types.Datum, error) { return types.Datum{I: c.Start}, nil },
+		"pg_conf_load_time":        func(c *Context, _ []types.Datum) (types.Datum, error) { return types.Datum{I: c.Start}, nil },
+		"pg_is_in_recovery":        blank,
+		"pg_table_is_visible":      tableIsVisible,
+		"pg_type_is_visible":       yes,
+		"pg_function_is_visible":   yes,
+		"pg_operator_is_visible":   yes,
+		"pg_collation_is_visible":  yes,
+		"pg_conversion_is_visible": yes,
+		"pg_opclass_is_visible":    yes,
+		"pg_opfamily_is_visible":   yes,
+		"pg_ts_config_is_visible":  yes,
+		"pg_ts_dict_is_visible":    yes,
+		"pg_ts_parser_is_visible":  yes,
+
+		"pg_relation_is_publishable":         blank,
+		"pg_get_userbyid":                    userByID,
+		"format_type":                        formatType,
+		"pg_get_expr":                        getExpr,
+		"pg_get_constraintdef":               constraintDefOf,
+		"pg_get_indexdef":                    indexDefOf,
+		"pg_get_viewdef":                     none,
+		"pg_get_ruledef":                     none,
+		"pg_get_triggerdef":                  none,
+		"pg_get_partkeydef":                  none,
+		"pg_get_statisticsobjdef_columns":    none,
+		"pg_get_function_result":             none,
+		"pg_get_function_arguments":          blank,
+		"pg_get_function_identity_arguments": blank,
+		"pg_get_functiondef":                 none,
+		"pg_get_function_sqlbody":            none,
+		"pg_get_serial_sequence":             serialSequence,
+		"pg_tablespace_location":             blank,
+		"obj_description":                    objDescription,
+		"col_description":                    colDescription,
+		"shobj_description":                  none,
+		"pg_encoding_to_char":                encodingToChar,
+		"pg_char_to_encoding":                charToEncoding,
+		"pg_relation_size":                   relationSize,
+		"pg_table_size":                      relationSize,
+		"pg_total_relation_size":             relationSize,
+		"pg_indexes_size":                    blank,
+		"pg_database_size":                   databaseSize,
+		"has_table_privilege":                hasTablePrivilege,
+		"has_any_column_privilege":           hasTablePrivilege,
+		"has_column_privilege":               hasColumnPrivilege,
+		"has_schema_privilege":               hasSchemaPrivilege,
+		"has_database_privilege":             yes,
+		"has_function_privilege":             yes,
+		"has_type_privilege":                 yes,
+		"has_tablespace_privilege":           yes,
+		"has_language_privilege":             yes,
+		"has_sequence_privilege":             yes,
+		"pg_has_role":                        hasRole,
+		"current_setting":                    currentSetting,
+		"set_config":                         setConfig,
+		"to_regclass":                        toRegclass,
+		"to_regtype":                         toRegtype,
+		"to_regproc":                         toRegproc,
+		"to_regnamespace":                    toRegnamespace,
+		"to_regrole":                         toRegrole,
+		"pg_cancel_backend":                  func(c *Context, a []types.Datum) (types.Datum, error) { return c.signal(a, false) },
+		"pg_terminate_backend":               func(c *Context, a []types.Datum) (types.Datum, error) { return c.signal(a, true) },
+		"pg_stat_get_numscans":               blank,
+		"txid_current":                       blank,
+		"pg_my_temp_schema":                  blank,
+		"regclass_out":                       regclassOut,
+		"regtype_out":                        regtypeOut,
+		"regproc_out":                        regprocOut,
+		"regnamespace_out":                   regnamespaceOut,
+		"regrole_out":                        regroleOut,
+	}
+}
+
+func (c *Context) signal(a []types.Datum, terminate bool) (types.Datum, error) {
+	ok, err := c.Session.Signal(uint32(arg(a, 0).I), terminate)
+	return boolean(ok), err
+}
+
+// relation finds a table by OID that the principal may see.
+func (c *Context) table(oid int64) *catalog.Table {
+	t := c.Catalog.Table(uint32(oid))
+	if t == nil || c.view(t) == nil {
+		return nil
+	}
+	return t
+}
+
+// tableArg finds a table by name or OID; ok tells whether it exists at all for
+// the principal. A virtual relation has a nil table.
+func (c *Context) tableArg(d types.Datum) (t *catalog.Table, ok bool) {
+	oid := uint32(d.I)
+	if d.S != "" {
+		if oid, ok = c.RelationOID(d.S); !ok {
+			return nil, false
+		}
+	}
+	if ByOID(oid) != nil {
+		return nil, true
+	}
+	t = c.table(int64(oid))
+	return t, t != nil
+}
+
+// names splits a possibly qualified name, folding what is not quoted.
+func names(s string) []string {
+	var out []string
+	for s = strings.TrimSpace(s); s != ""; {
+		var part string
+		if s[0] == '"' {
+			rest := s[1:]
+			var b strings.Builder
+			for {
+				i := strings.IndexByte(rest, '"')
+				if i < 0 {
+					return nil
+				}
+				b.WriteString(rest[:i])
+				rest = rest[i+1:]
+				if !strings.HasPrefix(rest, `"`) {
+					break
+				}
+				b.WriteByte('"')
+				rest = rest[1:]
+			}
+			part, s = b.String(), rest
+		} else {
+			i := strings.IndexByte(s, '.')
+			if i < 0 {
+				i = len(s)
+			}
+			part, s = strings.ToLower(strings.TrimSpace(s[:i])), s[i:]
+		}
+		out = append(out, part)
+		s = strings.TrimPrefix(strings.TrimSpace(s), ".")
+	}
+	return out
+}
+
+// path is where unqualified relations are looked up.
+func (c *Context) path() []string {
+	for _, p := range c.Path {
+		if p == "pg_catalog" {
+			return c.Path
+		}
+	}
+	return append([]string{"pg_catalog"}, c.Path...)
+}
+
+// RelationOID implements fn.CatalogHandle: regclass's input.
+func (c *Context) RelationOID(name string) (uint32, bool) {
+	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return uint32(n), true
+	}
+	parts := names(name)
+	path := c.path()
+	switch len(parts) {
+	case 1:
+	case 3:
+		parts = parts[1:]
+		fallthrough
+	case 2:
+		path = parts[:1]
+	default:
+		return 0, false
+	}
+	rel := parts[len(parts)-1]
+	for _, s := range path {
+		if oid, ok := c.inSchema(s, rel); ok {
+			return oid, true
+		}
+	}
+	return 0, false
+}
+
+func (c *Context) inSchema(schema, name string) (uint32, bool) {
+	if r := Lookup(schema, name); r != nil {
+		return r.OID, true
+	}
+	s := c.Catalog.SchemaByName(schema)
+	if s == nil {
+		return 0, false
+	}
+	if t := c.Catalog.TableByName(s.ID, name); t != nil && c.view(t) != nil {
+		return t.ID, true
+	}
+	for t := range c.tables {
+		for i := range t.Keys {
+			if t.Schema == s.ID && t.Keys[i].Kind != "f" && t.Keys[i].Name == name {
+				return indexOID(t, i), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// RelationName implements fn.CatalogHandle: regclass's output, qualified when
+// the search path does not find it.
+func (c *Context) RelationName(oid uint32) (string, bool) {
+	if r := ByOID(oid); r != nil {
+		return c.qualify(r.Schema, r.Name, oid), true
+	}
+	if t := c.table(int64(oid)); t != nil {
+		return c.qualified(t), true
+	}
+	if t, i := c.keyByIndex(oid); t != nil {
+		return c.qualify(c.schemaName(t.Schema), t.Keys[i].Name, oid), true
+	}
+	return "", false
+}
+
+func (c *Context) qualified(t *catalog.Table) string {
+	return c.qualify(c.schemaName(t.Schema), t.Name, t.ID)
+}
+
+func (c *Context) qualify(schema, name string, oid uint32) string {
+	if c.visible(name, oid) {
+		return quoteIdent(name)
+	}
+	return quoteIdent(schema) + "." + quoteIdent(name)
+}
+
+// visible: the first relation of that name on the path is this one.
+func (c *Context) visible(name string, oid uint32) bool {
+	for _, s := range c.path() {
+		if o, ok := c.inSchema(s, name); ok {
+			return o == oid
+		}
+	}
+	return false
+}
+
+func (c *Context) keyByIndex(oid uint32) (*catalog.Table, int) {
+	for t := range c.tables {
+		for i := range t.Keys {
+			if t.Keys[i].Kind != "f" && indexOID(t, i) == oid {
+				return t, i
+			}
+		}
+	}
+	return nil, 0
+}
+
+func tableIsVisible(c *Context, a []types.Datum) (types.Datum, error) {
+	oid := uint32(arg(a, 0).I)
+	if r := ByOID(oid); r != nil {
+		return boolean(c.visible(r.Name, oid)), nil
+	}
+	if t := c.table(int64(oid)); t != nil {
+		return boolean(c.visible(t.Name, oid)), nil
+	}
+	if t, i := c.keyByIndex(oid); t != nil {
+		return boolean(c.visible(t.Keys[i].Name, oid)), nil
+	}
+	return null, nil
+}
+
+func userByID(c *Context, a []types.Datum) (types.Datum, error) {
+	oid := uint32(arg(a, 0).I)
+	if n := c.roleName(oid); n != "" {
+		return text(n), nil
+	}
+	return text("unknown (OID=" + strconv.FormatUint(uint64(oid), 10) + ")"), nil
+}
+
+func formatType(_ *Context, a []types.Datum) (types.Datum, error) {
+	oid := arg(a, 0)
+	if oid.Null {
+		return null, nil
+	}
+	if oid.I == 0 {
+		return text("-"), nil
+	}
+	t := types.Type{OID: types.OID(oid.I), Mod: -1}
+	if m := arg(a, 1); !m.Null {
+		t.Mod = int32(m.I)
+	}
+	if !types.Known(t.OID) {
+		if r := typeByOID()[uint32(oid.I)]; r != nil {
+			if base := typeByOID()[r.elem]; base != nil && strings.HasPrefix(r.f[1], "_") {
+				return text(base.f[1] + "[]"), nil
+			}
+			return text(r.f[1]), nil
+		}
+		return text("???"), nil
+	}
+	return text(t.String()), nil
+}
+
+// getExpr: what the catalogs hold is text already.
+func getExpr(_ *Context, a []types.Datum) (types.Datum, error) { return arg(a, 0), nil }
+
+func constraintDefOf(c *Context, a []types.Datum) (types.Datum, error) {
+	for t := range c.tables {
+		for i := range t.Keys {
+			if int64(constraintOID(t, i)) == arg(a, 0).I {
+				return text(c.constraintDef(t, i)), nil
+			}
+		}
+	}
+	return null, nil
+}
+
+func indexDefOf(c *Context, a []types.Datum) (types.Datum, error) {
+	t, i := c.keyByIndex(uint32(arg(a, 0).I))
+	if t == nil {
+		return null, nil
+	}
+	if n := arg(a, 1); !n.Null && n.I > 0 {
+		if int(n.I) > len(t.Keys[i].Cols) {
+			return empty, nil
+		}
+		return text(columnList(t, t.Keys[i].Cols[n.I-1:n.I])), nil
+	}
+	return text(c.indexDef(t, i)), nil
+}
+
+func serialSequence(c *Context, a []types.Datum) (types.Datum, error) {
+	t, ok := c.tableArg(arg(a, 0))
+	if !ok || t == nil {
+		return null, errs.New(errs.UndefinedTable, "relation %q does not exist", arg(a, 0).S)
+	}
+	col := t.Column(arg(a, 1).S)
+	if col == nil {
+		return null, errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", arg(a, 1).S, t.Name)
+	}
+	if col.Default.Kind != catalog.DefaultCounter {
+		return null, nil
+	}
+	return text(quoteIdent(c.schemaName(t.Schema)) + "." + quoteIdent(t.Name+"_"+col.Name+"_seq")), nil
+}
+
+func objDescription(c *Context, a []types.Datum) (types.Datum, error) {
+	if t := c.table(arg(a, 0).I); t != nil && (arg(a, 1).Null || arg(a, 1).S == "pg_class") {
+		return textOrNull(t.Comment, t.Comment != ""), nil
+	}
+	return null, nil
+}
+
+func colDescription(c *Context, a []types.Datum) (types.Datum, error) {
+	if t := c.table(arg(a, 0).I); t != nil {
+		if col := t.ColumnByID(uint32(arg(a, 1).I)); col != nil {
+			return textOrNull(col.Comment, col.Comment != ""), nil
+		}
+	}
+	return null, nil
+}
+
+func encodingToChar(_ *Context, a []types.Datum) (types.Datum, error) {
+	return text(map[int64]string{0: "SQL_ASCII", 6: "UTF8", 8: "LATIN1"}[arg(a, 0).I]), nil
+}
+
+func charToEncoding(_ *Context, a []types.Datum) (types.Datum, error) {
+	switch strings.ToUpper(strings.ReplaceAll(arg(a, 0).S, "-", "")) {
+	case "UTF8", "UNICODE":
+		return types.Datum{I: 6}, nil
+	case "LATIN1":
+		return types.Datum{I: 8}, nil
+	case "SQL_ASCII":
+		return types.Datum{}, nil
+	}
+	return types.Datum{I: -1}, nil
+}
+
+// relationSize is NULL for roles that a policy binds: sizes tell of hidden rows.
+func relationSize(c *Context, a []types.Datum) (types.Datum, error) {
+	t, ok := c.tableArg(arg(a, 0))
+	if !ok {
+		return null, nil
+	}
+	if t == nil {
+		return types.Datum{}, nil
+	}
+	v := c.view(t)
+	if _, _, cut := v.Floor(); v.Bound() || cut {
+		return null, nil
+	}
+	_, bytes, _ := c.Session.TableSize(t.ID)
+	return types.Datum{I: bytes}, nil
+}
+
+func databaseSize(c *Context, _ []types.Datum) (types.Datum, error) {
+	if !c.active(catalog.RoleMonitor) {
+		return null, nil
+	}
+	var sum int64
+	for _, t := range c.Catalog.Tables() {
+		_, bytes, _ := c.Session.TableSize(t.ID)
+		sum += bytes
+	}
+	return types.Datum{I: sum}, nil
+}
+
+// grantee splits off the leading role argument of has_…_privilege; want is the
+// number of arguments without it.
+func (c *Context) grantee(a []types.Datum, want int) (policy.Principal, []types.Datum, error) {
+	if len(a) <= want {
+		return c.Principal, a, nil
+	}
+	d := a[0]
+	r := c.Catalog.Role(uint32(d.I))
+	if d.S != "" {
+		if r = c.Catalog.RoleByName(d.S); r == nil {
+			return policy.Principal{}, nil, errs.New(errs.UndefinedObject, "role %q does not exist", d.S)
+		}
+	}
+	if r == nil {
+		return policy.Principal{}, a[1:], nil
+	}
+	return policy.Principal{RoleID: r.ID, Superuser: r.Superuser, Name: r.Name}, a[1:], nil
+}
+
+// askedPrivileges reads "SELECT, INSERT WITH GRANT OPTION": any of them is enough.
+func askedPrivileges(s string) ([]policy.Privilege, error) {
+	var out []policy.Privilege
+	for _, w := range strings.Split(s, ",") {
+		w = strings.TrimSuffix(strings.ToUpper(strings.TrimSpace(w)), " WITH GRANT OPTION")
+		found := false
+		for i, n := range append(append([]string(nil), privilegeNames...), "USAGE", "CREATE", "UNMASK") {
+			if n == w {
+				out, found = append(out, 1<<i), true
+			}
+		}
+		if !found {
+			return nil, errs.New(errs.InvalidParameterValue, "unrecognized privilege type: %q", w)
+		}
+	}
+	return out, nil
+}
+
+func hasTablePrivilege(c *Context, a []types.Datum) (types.Datum, error) {
+	who, a, err := c.grantee(a, 2)
+	if err != nil {
+		return null, err
+	}
+	t, ok := c.tableArg(arg(a, 0))
+	if !ok {
+		if arg(a, 0).S != "" {
+			return null, errs.New(errs.UndefinedTable, "relation %q does not exist", arg(a, 0).S)
+		}
+		return null, nil
+	}
+	asked, err := askedPrivileges(arg(a, 1).S)
+	if err != nil {
+		return null, err
+	}
+	if t == nil {
+		return boolean(who.Superuser || asked[0] == policy.Select), nil
+	}
+	v, err := policy.Resolve(c.Catalog, t.ID, who, c.Now)
+	if err != nil {
+		return null, err
+	}
+	for _, p := range asked {
+		if v.Has(p) {
+			return boolean(true), nil
+		}
+	}
+	return boolean(false), nil
+}
+
+func hasColumnPrivilege(c *Context, a []types.Datum) (types.Datum, error) {
+	who, a, err := c.grantee(a, 3)
+	if err != nil {
+		return null, err
+	}
+	t, ok := c.tableArg(arg(a, 0))
+	if !ok {
+		return null, nil
+	}
+	asked, err := askedPrivileges(arg(a, 2).S)
+	if err != nil {
+		return null, err
+	}
+	if t == nil {
+		return boolean(true), nil
+	}
+	id := uint32(arg(a, 1).I)
+	if n := arg(a, 1).S; n != "" {
+		col := t.Column(n)
+		if col == nil {
+			return null, errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", n, t.Name)
+		}
+		id = col.ID
+	}
+	v, err := policy.Resolve(c.Catalog, t.ID, who, c.Now)
+	if err != nil {
+		return null, err
+	}
+	for _, p := range asked {
+		if v.HasColumn(p, id) {
+			return boolean(true), nil
+		}
+	}
+	return boolean(false), nil
+}
+
+func hasSchemaPrivilege(c *Context, a []types.Datum) (types.Datum, error) {
+	who, a, err := c.grantee(a, 2)
+	if err != nil {
+		return null, err
+	}
+	s := c.Catalog.SchemaByID(uint32(arg(a, 0).I))
+	if n := arg(a, 0).S; n != "" {
+		if s = c.Catalog.SchemaByName(n); s == nil {
+			return null, errs.New(errs.InvalidSchemaName, "schema %q does not exist", n)
+		}
+	}
+	if s == nil {
+		return null, nil
+	}
+	asked, err := askedPrivileges(arg(a, 1).S)
+	if err != nil {
+		return null, err
+	}
+	active := policy.Active(c.Catalog, who.RoleID)
+	for _, p := range asked {
+		if who.Superuser || active[s.Owner] {
+			return boolean(true), nil
+		}
+		for _, g := range s.Grants {
+			if (g.Role == 0 || active[g.Role]) && g.Priv&p == p {
+				return boolean(true), nil
+			}
+		}
+	}
+	return boolean(false), nil
+}
+
+func hasRole(c *Context, a []types.Datum) (types.Datum, error) {
+	who, a, err := c.grantee(a, 2)
+	if err != nil {
+		return null, err
+	}
+	id := uint32(arg(a, 0).I)
+	if n := arg(a, 0).S; n != "" {
+		r := c.Catalog.RoleByName(n)
+		if r == nil {
+			return null, errs.New(errs.UndefinedObject, "role %q does not exist", n)
+		}
+		id = r.ID
+	}
+	return boolean(who.Superuser || policy.Active(c.Catalog, who.RoleID)[id]), nil
+}
+
+func currentSetting(c *Context, a []types.Datum) (types.Datum, error) {
+	name := arg(a, 0).S
+	for _, s := range c.Session.Settings() {
+		if strings.EqualFold(s.Name, name) {
+			return text(settings.Print(s.Value, s.Unit)), nil
+		}
+	}
+	if m := arg(a, 1); !m.Null && m.I != 0 {
+		return null, nil
+	}
+	return null, errs.New(errs.UndefinedObject, "unrecognized configuration parameter %q", name)
+}
+
+func setConfig(c *Context, a []types.Datum) (types.Datum, error) {
+	if arg(a, 0).Null {
+		return null, errs.New(errs.NullNotAllowed, "SET requires parameter name")
+	}
+	v, err := c.Session.SetConfig(arg(a, 0).S, arg(a, 1).S, arg(a, 2).I != 0)
+	return text(v), err
+}
+
+func oidOrNull(oid uint32, ok bool) types.Datum {
+	if !ok {
+		return null
+	}
+	return types.Datum{I: int64(oid)}
+}
+
+func toRegclass(c *Context, a []types.Datum) (types.Datum, error) {
+	return oidOrNull(c.RelationOID(arg(a, 0).S)), nil
+}
+
+func toRegtype(_ *Context, a []types.Datum) (types.Datum, error) {
+	t, ok := types.ByName(strings.ToLower(arg(a, 0).S))
+	return oidOrNull(uint32(t.OID), ok), nil
+}
+
+func toRegproc(_ *Context, a []types.Datum) (types.Datum, error) {
+	parts := names(arg(a, 0).S)
+	if len(parts) == 0 {
+		return null, nil
+	}
+	oid, ok := procByName()[parts[len(parts)-1]]
+	return oidOrNull(oid, ok), nil
+}
+
+func toRegnamespace(c *Context, a []types.Datum) (types.Datum, error) {
+	parts := names(arg(a, 0).S)
+	if len(parts) != 1 {
+		return null, nil
+	}
+	if s := c.Catalog.SchemaByName(parts[0]); s != nil && c.schemaVisible(s) {
+		return types.Datum{I: int64(s.ID)}, nil
+	}
+	return null, nil
+}
+
+func toRegrole(c *Context, a []types.Datum) (types.Datum, error) {
+	parts := names(arg(a, 0).S)
+	if len(parts) != 1 {
+		return null, nil
+	}
+	if r := c.Catalog.RoleByName(parts[0]); r != nil {
+		return types.Datum{I: int64(r.ID)}, nil
+	}
+	return null, nil
+}
+
+// The …_out functions print an OID as the name of what it is; one that is not
+// known prints as a number, 0 as "-".
+func out(d types.Datum, name string, ok bool) (types.Datum, error) {
+	switch {
+	case d.Null:
+		return null, nil
+	case d.I == 0:
+		return text("-"), nil
+	case !ok:
+		return text(strconv.FormatUint(uint64(uint32(d.I)), 10)), nil
+	}
+	return text(name), nil
+}
+
+func regclassOut(c *Context, a []types.Datum) (types.Datum, error) {
+	n, ok := c.RelationName(uint32(arg(a, 0).I))
+	return out(arg(a, 0), n, ok)
+}
+
+func regtypeOut(c *Context, a []types.Datum) (types.Datum, error) {
+	d := arg(a, 0)
+	if d.Null || d.I == 0 {
+		return out(d, "", false)
+	}
+	n, err := formatType(c, []types.Datum{d, null})
+	if err != nil || n.S == "???" {
+		return out(d, "", false)
+	}
+	return n, nil
+}
+
+func regprocOut(_ *Context, a []types.Datum) (types.Datum, error) {
+	n, ok := procNames()[uint32(arg(a, 0).I)]
+	return out(arg(a, 0), n, ok)
+}
+
+func regnamespaceOut(c *Context, a []types.Datum) (types.Datum, error) {
+	n := c.schemaName(uint32(arg(a, 0).I))
+	return out(arg(a, 0), quoteIdent(n), n != "")
+}
+
+func regroleOut(c *Context, a []types.Datum) (types.Datum, error) {
+	n := c.roleName(uint32(arg(a, 0).I))
+	return out(arg(a, 0), quoteIdent(n), n != "")
+}
+
+func quoteLiteral(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
