@@ -53,7 +53,7 @@ var layers = []layer{
 // (by prefix). Test files are free, except that product rules hold for cmd/dev.
 var modules = map[string][]string{
 	"github.com/pingcap/":               {"sql/internal/parse"},
-	"github.com/jackc/pgx/v5/pgproto3":  {"server/internal/pgwire"},
+	"github.com/jackc/pgx/v5/pgproto3":  {"server/internal/pgwire", "cmd/dev"},
 	"github.com/jackc/pgx/v5":           {"server/internal/pgwire", "cmd/dev", "cmd/quern"},
 	"github.com/apache/arrow/go/v17":    {"ingest/internal/parquet", "ingest/internal/arrowipc", "server/internal/export", "storage/vec"},
 	"github.com/klauspost/compress":     {"storage/internal/encoding", "storage/internal/wal", "ingest"},

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+var _ = register("twin", "two worlds that differ only in hidden values must look the same", runTwin)
+
+// runTwin builds two data folders that are equal in what the role analyst may
+// see and different in masked values and expired rows, and compares all bytes
+// that the analyst receives (GOVERNANCE.md §1.1). Rows of a result without
+// ORDER BY are sorted before the comparison.
+func runTwin(args []string) error {
+	flags := flag.NewFlagSet("twin", flag.ContinueOnError)
+	short := flags.Bool("short", false, "the form that CI runs: 300 generated queries")
+	count := flags.Int("queries", 20000, "generated queries")
+	seed := flags.Uint64("seed", 1, "seed of the generated queries")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *short {
+		*count = 300
+	}
+	dir, err := os.MkdirTemp("", "quern-twin-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	bin, err := buildQuern(dir)
+	if err != nil {
+		return err
+	}
+	var worlds [2]*twinWorld
+	for i := range worlds {
+		if worlds[i], err = newTwinWorld(bin, filepath.Join(dir, fmt.Sprintf("world%d", i+1)), i); err != nil {
+			return err
+		}
+		defer worlds[i].close()
+	}
+	start := time.Now()
+	queries := append(slices.Clone(twinQueries), generateTwinQueries(*count, *seed)...)
+	differences, refused := 0, 0
+	for _, q := range queries {
+		a, b := worlds[0].ask(q), worlds[1].ask(q)
+		if strings.Contains(a, "0A000") {
+			refused++
+		}
+		if a != b {
+			if differences++; differences <= 10 {
+				fmt.Printf("DIFFERENCE for %s\n  world 1: %s\n  world 2: %s\n", q, clipText(a), clipText(b))
+			}
+		}
+	}
+	if err := twinProof(worlds); err != nil {
+		return err
+	}
+	fmt.Printf("twin %d queries, %d refused, %d differences, seed %d, %.0f s\n", len(queries), refused, differences, *seed, time.Since(start).Seconds())
+	if differences > 0 {
+		return errors.New("hidden values can be learned")
+	}
+	return nil
+}
+
+// twinProof shows that the comparison can fail: to the admin, who may see
+// everything, the worlds differ.
+func twinProof(worlds [2]*twinWorld) error {
+	var answers [2]string
+	for i, w := range worlds {
+		err := withConn(w.q.URL, func(ctx context.Context, c *pgconn.PgConn) error {
+			res, err := c.Exec(ctx, "SELECT id, email FROM people ORDER BY id").ReadAll()
+			if err == nil {
+				answers[i] = fmt.Sprint(res[0].Rows)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if answers[0] == answers[1] {
+		return errors.New("the worlds do not differ even for the admin: the harness proves nothing")
+	}
+	return nil
+}
+
+func clipText(s string) string {
+	if len(s) > 600 {
+		return s[:600] + "…"
+	}
+	return s
+}
+
+// twinWorld is one server and the analyst's connection to it.
+type twinWorld struct {
+	q    *quernProcess
+	conn *rawConn
+}
+
+const peopleRows = 500
+
+func newTwinWorld(bin, data string, world int) (*twinWorld, error) {
+	q, err := startQuern(bin, data, "--flush-rows", "300")
+	if err != nil {
+		return nil, err
+	}
+	w := &twinWorld{q: q}
+	err = withConn(q.URL, func(ctx context.Context, c *pgconn.PgConn) error {
+		for _, s := range twinSetup(world) {
+			if _, err := c.Exec(ctx, s).ReadAll(); err != nil {
+				return fmt.Errorf("%s: %w", clipText(s), err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		q.Kill()
+		return nil, err
+	}
+	w.conn, err = dialRaw(q.URL, "analyst")
+	return w, err
+}
+
+// twinSetup gives the statements that build a world. Visible values are equal
+// in both; masked values and rows that are expired already differ.
+func twinSetup(world int) []string {
+	rng := rand.New(rand.NewPCG(uint64(world), 7))
+	out := []string{
+		"CREATE ROLE analyst LOGIN",
+		"CREATE TABLE people (id int4, city text, email text, income int8, score float8, born date, seen timestamptz)",
+		"CREATE TABLE cities (city text, country text)",
+		"INSERT INTO cities VALUES ('Oslo','NO'),('Rome','IT'),('Kyiv','UA'),('Lima','PE')",
+		"CREATE MASKING POLICY hide FOR any AS NULL",
+		"CREATE MASKING POLICY fixed FOR text AS CONSTANT 'hidden'",
+		"CREATE TABLE events (id int4, city text, amount int8, ts timestamptz) WITH (time_column = 'ts', retention = '90 days')",
+	}
+	cities := []string{"Oslo", "Rome", "Kyiv", "Lima", "Nuuk"}
+	for start := 0; start < peopleRows; start += 100 {
+		var b strings.Builder
+		b.WriteString("INSERT INTO people VALUES ")
+		for i := start; i < start+100; i++ {
+			email := fmt.Sprintf("'user%d@world%d.example'", rng.IntN(300), world)
+			if rng.IntN(10) == 0 {
+				email = "NULL"
+			}
+			sep := ","
+			if i == start {
+				sep = ""
+			}
+			fmt.Fprintf(&b, "%s(%d,'%s',%s,%d,%g,'2000-01-%02d',TIMESTAMPTZ '2025-06-01 00:00:00+00' + INTERVAL '%d minutes')",
+				sep, i, cities[i%5], email, rng.IntN(1_000_000), rng.Float64(), 1+i%28, i)
+		}
+		out = append(out, b.String())
+	}
+	return append(append(out, twinEvents(rng, cities)...),
+		"ALTER TABLE people ALTER COLUMN email SET MASKING POLICY fixed",
+		"ALTER TABLE people ALTER COLUMN income SET MASKING POLICY hide",
+		"ALTER TABLE people ALTER COLUMN score SET MASKING POLICY hide",
+		"GRANT SELECT ON people, cities, events TO analyst")
+}
+
+// twinEvents are 400 visible rows that both worlds share and expired ones
+// that differ in number and value. They are written while the table has no
+// retention; a floor then hides them.
+func twinEvents(rng *rand.Rand, cities []string) []string {
+	out := []string{"ALTER TABLE events RESET (retention)"}
+	day := time.Now().UTC().Truncate(24 * time.Hour)
+	var b strings.Builder
+	b.WriteString("INSERT INTO events VALUES ")
+	for i := range 400 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "(%d,'%s',%d,'%s')", i, cities[i%4], i*37%1000, day.Add(-time.Duration(i)*time.Hour).Format(time.RFC3339))
+	}
+	out = append(out, b.String())
+	b.Reset()
+	b.WriteString("INSERT INTO events VALUES ")
+	for i := range 50 + rng.IntN(200) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "(%d,'%s',%d,'%s')", 10_000+i, cities[rng.IntN(4)], rng.IntN(1e6), day.AddDate(0, 0, -100-rng.IntN(300)).Format(time.RFC3339))
+	}
+	return append(out, b.String(), "ALTER TABLE events SET (retention = '90 days')")
+}
+
+func (w *twinWorld) close() {
+	if w.conn != nil {
+		w.conn.close()
+	}
+	_ = w.q.Stop()
+}
+
+// ask gives all that the analyst receives for one statement, over the wire,
+// or over HTTP for statements that start with "http ".
+func (w *twinWorld) ask(query string) string {
+	if sql, ok := strings.CutPrefix(query, "http "); ok {
+		return w.askHTTP(sql)
+	}
+	messages, err := w.conn.query(query)
+	if err != nil {
+		return "connection: " + err.Error()
+	}
+	if !strings.Contains(strings.ToUpper(query), "ORDER BY") {
+		sortRuns(messages)
+	}
+	return string(bytes.Join(messages, nil))
+}
+
+// sortRuns sorts each run of DataRow or CopyData messages.
+func sortRuns(messages [][]byte) {
+	for i := 0; i < len(messages); {
+		j := i
+		for j < len(messages) && messages[j][0] == messages[i][0] && (messages[i][0] == 'D' || messages[i][0] == 'd') {
+			j++
+		}
+		slices.SortFunc(messages[i:j], bytes.Compare)
+		i = max(j, i+1)
+	}
+}
+
+func (w *twinWorld) askHTTP(sql string) string {
+	u, err := url.Parse(w.q.HTTP + "/v1/query")
+	if err != nil {
+		return err.Error()
+	}
+	req, err := http.NewRequest(http.MethodPost, u.String(), strings.NewReader(sql))
+	if err != nil {
+		return err.Error()
+	}
+	req.SetBasicAuth("analyst", "")
+	req.Header.Set("Accept", "text/csv")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(string(body), "\n")
+	if !strings.Contains(strings.ToUpper(sql), "ORDER BY") {
+		slices.Sort(lines)
+	}
+	return fmt.Sprint(res.StatusCode, lines)
+}
