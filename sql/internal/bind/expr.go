@@ -75,7 +75,7 @@ func (b *binder) expr(ctx *exprCtx, e ast.Expr) (plan.Expr, error) {
 
 // construct names what is refused.
 func construct(e ast.Expr) string {
-	switch e := e.(type) {
+	switch e.(type) {
 	case *ast.Overlaps:
 		return "OVERLAPS"
 	case *ast.ArrayQuery:
@@ -88,8 +88,6 @@ func construct(e ast.Expr) string {
 		return "an array subscript"
 	case *ast.Field, *ast.RowStar:
 		return "a field of a composite value"
-	case *ast.GroupingSet:
-		return groupingNames[e.Kind]
 	case *ast.NamedArg:
 		return "a named argument"
 	}
@@ -326,7 +324,7 @@ func (b *binder) whenCond(ctx *exprCtx, arg plan.Expr, e ast.Expr) (plan.Expr, e
 
 func (b *binder) builtin(ctx *exprCtx, e *ast.Builtin) (plan.Expr, error) {
 	if e.Kind == ast.Grouping {
-		return nil, at(errs.NotSupported("GROUPING"), e)
+		return b.groupingExpr(ctx, e)
 	}
 	args := make([]plan.Expr, len(e.Args))
 	for i, a := range e.Args {

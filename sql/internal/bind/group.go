@@ -14,6 +14,10 @@ type aggState struct {
 	grouped bool // GROUP BY, HAVING or an aggregate occurred
 	keys    []logical.Item
 	aggs    []logical.AggItem
+	// sets are the grouping sets as indexes of keys; nil = one of all keys.
+	sets [][]int
+	// groupings are the GROUPING(…) calls.
+	groupings []groupingCall
 }
 
 // group binds GROUP BY. An item is, in this order, an ordinal, an input column,
@@ -33,48 +37,50 @@ func (st *selectState) group() error {
 		}
 		return nil
 	}
+	sets := [][]int{nil}
+	plain := true
 	for _, it := range g.Items {
-		if gs, ok := it.(*ast.GroupingSet); ok {
-			if gs.Kind == ast.GroupEmpty && len(g.Items) == 1 {
-				continue
-			}
-			return at(errs.NotSupported(groupingNames[gs.Kind]), gs)
-		}
-		if r, ok := it.(*ast.Row); ok && !r.Explicit {
-			for _, e := range r.Elems {
-				if err := st.groupItem(e); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		if err := st.groupItem(it); err != nil {
+		alts, err := st.alternatives(it)
+		if err != nil {
 			return err
 		}
+		if _, ok := it.(*ast.GroupingSet); ok {
+			plain = false
+		}
+		if sets, err = crossSets(sets, alts, it); err != nil {
+			return err
+		}
+	}
+	if !plain {
+		st.agg.sets = normalSets(sets, g.Distinct)
 	}
 	return nil
 }
 
-var groupingNames = map[ast.GroupingKind]string{
-	ast.GroupEmpty: "an empty grouping set among others", ast.GroupRollup: "ROLLUP",
-	ast.GroupCube: "CUBE", ast.GroupSets: "GROUPING SETS",
+// groupItem binds one expression of GROUP BY and returns its key's index.
+func (st *selectState) groupItem(it ast.Expr) (int, error) {
+	e, err := st.groupExpr(it)
+	if err != nil {
+		return 0, err
+	}
+	return st.addKey(e), nil
 }
 
-func (st *selectState) groupItem(it ast.Expr) error {
+func (st *selectState) groupExpr(it ast.Expr) (plan.Expr, error) {
 	if l, ok := it.(*ast.Literal); ok {
 		n, err := strconv.Atoi(l.Text)
 		if l.Kind != ast.LitInt {
-			return at(errs.New(errs.Syntax, "non-integer constant in GROUP BY"), it)
+			return nil, at(errs.New(errs.Syntax, "non-integer constant in GROUP BY"), it)
 		}
 		if err != nil || n < 1 || n > len(st.targets) {
-			return at(errs.New(errs.InvalidColumnReference, "GROUP BY position %s is not in select list", l.Text), it)
+			return nil, at(errs.New(errs.InvalidColumnReference, "GROUP BY position %s is not in select list", l.Text), it)
 		}
 		return st.groupTarget(n-1, it)
 	}
 	if c, ok := it.(*ast.Column); ok && len(c.Parts) == 1 {
 		in, err := st.scope.unqualified(c.Parts[0])
 		if err != nil {
-			return at(err, c)
+			return nil, at(err, c)
 		}
 		if in == nil {
 			found := -1
@@ -83,7 +89,7 @@ func (st *selectState) groupItem(it ast.Expr) error {
 					continue
 				}
 				if found >= 0 && logical.Key(st.targets[found].expr) != logical.Key(st.targets[i].expr) {
-					return at(errs.New(errs.AmbiguousColumn, "GROUP BY %q is ambiguous", c.Parts[0]), it)
+					return nil, at(errs.New(errs.AmbiguousColumn, "GROUP BY %q is ambiguous", c.Parts[0]), it)
 				}
 				found = i
 			}
@@ -95,28 +101,20 @@ func (st *selectState) groupItem(it ast.Expr) error {
 	ctx := &exprCtx{scope: st.scope, clause: "GROUP BY"}
 	e, err := st.b.expr(ctx, it)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if e, err = st.b.known(e, it); err != nil {
-		return err
+		return nil, err
 	}
-	if err := st.b.sortable(e.Type(), it); err != nil {
-		return err
-	}
-	st.addKey(e)
-	return nil
+	return e, st.b.sortable(e.Type(), it)
 }
 
-func (st *selectState) groupTarget(i int, n ast.Node) error {
+func (st *selectState) groupTarget(i int, n ast.Node) (plan.Expr, error) {
 	t := &st.targets[i]
 	if st.hasAggregate(t.expr) {
-		return at(errs.New(errs.Grouping, "aggregate functions are not allowed in GROUP BY"), t.src)
+		return nil, at(errs.New(errs.Grouping, "aggregate functions are not allowed in GROUP BY"), t.src)
 	}
-	if err := st.b.sortable(t.expr.Type(), n); err != nil {
-		return err
-	}
-	st.addKey(t.expr)
-	return nil
+	return t.expr, st.b.sortable(t.expr.Type(), n)
 }
 
 func (st *selectState) hasAggregate(e plan.Expr) bool {
@@ -129,11 +127,11 @@ func (st *selectState) hasAggregate(e plan.Expr) bool {
 	return false
 }
 
-func (st *selectState) addKey(e plan.Expr) {
+func (st *selectState) addKey(e plan.Expr) int {
 	k := logical.Key(e)
 	for i := range st.agg.keys {
 		if logical.Key(st.agg.keys[i].Expr) == k {
-			return
+			return i
 		}
 	}
 	col := logical.Column{Type: e.Type()}
@@ -143,6 +141,7 @@ func (st *selectState) addKey(e plan.Expr) {
 		col.ID = st.b.newID()
 	}
 	st.agg.keys = append(st.agg.keys, logical.Item{Col: col, Expr: e})
+	return len(st.agg.keys) - 1
 }
 
 // aggregate puts the Aggregate over the input and rewrites targets, HAVING and
@@ -151,16 +150,15 @@ func (st *selectState) aggregate() error {
 	if !st.agg.grouped && len(st.agg.aggs) == 0 {
 		return nil
 	}
-	input := logical.OutSet(st.node)
-	ok := logical.Set{}
-	keys := map[string]logical.Column{}
-	for i := range st.agg.keys {
-		k := &st.agg.keys[i]
-		keys[logical.Key(k.Expr)] = k.Col
-		ok[k.Col.ID] = true
+	g := grouping{b: st.b, input: logical.OutSet(st.node), ok: logical.Set{}, keys: map[string]logical.Column{}}
+	node, keyCols, err := st.groupedNode()
+	if err != nil {
+		return err
 	}
-	g := grouping{b: st.b, input: input, ok: ok, keys: keys}
-	var err error
+	for i, c := range keyCols {
+		g.keys[logical.Key(st.agg.keys[i].Expr)] = c
+		g.ok[c.ID] = true
+	}
 	for i := range st.targets {
 		if st.targets[i].expr, err = g.rewrite(st.targets[i].expr); err != nil {
 			return err
@@ -176,7 +174,7 @@ func (st *selectState) aggregate() error {
 			return err
 		}
 	}
-	st.node = &logical.Aggregate{In: st.node, Keys: st.agg.keys, Aggs: st.agg.aggs}
+	st.node = node
 	if st.having != nil {
 		st.node = &logical.Filter{In: st.node, Preds: logical.Conjuncts(nil, st.having)}
 	}

@@ -124,6 +124,7 @@ func nullSafeKeys(j *plan.Join, d *plan.Distinct, n *logical.Join, llay, rlay la
 	if !ok || l.Type().OID != r.Type().OID || logical.HasSub(d) || logical.Volatile(d) {
 		return false, nil
 	}
+	sure := notNull(l, n.L) || notNull(r, n.R)
 	l, err := expr(l, llay)
 	if err != nil {
 		return false, err
@@ -131,8 +132,27 @@ func nullSafeKeys(j *plan.Join, d *plan.Distinct, n *logical.Join, llay, rlay la
 	if r, err = expr(r, rlay); err != nil {
 		return false, err
 	}
+	if sure {
+		j.LeftKeys, j.RightKeys = append(j.LeftKeys, l), append(j.RightKeys, r)
+		return true, nil
+	}
 	zero := &plan.Lit{Typ: l.Type()}
 	j.LeftKeys = append(j.LeftKeys, &plan.Coalesce{Args: []plan.Expr{l, zero}, Typ: l.Type()}, &plan.IsNull{Arg: l})
 	j.RightKeys = append(j.RightKeys, &plan.Coalesce{Args: []plan.Expr{r, zero}, Typ: r.Type()}, &plan.IsNull{Arg: r})
 	return true, nil
+}
+
+// notNull tells whether e is a column of n without NULLs: equality then decides
+// as IS NOT DISTINCT FROM would.
+func notNull(e plan.Expr, n logical.Node) bool {
+	c, ok := e.(*plan.Col)
+	if !ok {
+		return false
+	}
+	for _, col := range n.Out() {
+		if col.ID == c.Index {
+			return col.NotNull
+		}
+	}
+	return false
 }
