@@ -15,6 +15,9 @@ package crashtest
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"quern/storage"
 )
@@ -61,12 +64,40 @@ func (r *Report) fail(count *int, seed int64, format string, args ...any) {
 // Run runs the seeds from firstSeed on.
 func Run(seeds int, firstSeed int64) Report { return RunMutated(seeds, firstSeed, storage.Mutations{}) }
 
-// RunMutated is Run with planted bugs: it must report violations.
+// RunMutated is Run with planted bugs: it must report violations. Seeds are
+// independent, so that all cores may work on them.
 func RunMutated(seeds int, firstSeed int64, m storage.Mutations) Report {
 	var rep Report
-	for i := range int64(seeds) {
-		rep.Seeds++
-		newRun(firstSeed+i, &rep, m).all()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), seeds) {
+		wg.Go(func() {
+			var own Report
+			for i := next.Add(1) - 1; i < int64(seeds); i = next.Add(1) - 1 {
+				own.Seeds++
+				newRun(firstSeed+i, &own, m).all()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			rep.add(&own)
+		})
 	}
+	wg.Wait()
 	return rep
+}
+
+func (r *Report) add(o *Report) {
+	r.Seeds += o.Seeds
+	r.Cuts += o.Cuts
+	r.Acked += o.Acked
+	r.Lost += o.Lost
+	r.Duplicated += o.Duplicated
+	r.Partial += o.Partial
+	r.Resurrected += o.Resurrected
+	r.Other += o.Other
+	r.Flushes += o.Flushes
+	r.Retired += o.Retired
+	r.Failures = append(r.Failures, o.Failures...)
+	r.Failures = r.Failures[:min(len(r.Failures), failuresMax)]
 }

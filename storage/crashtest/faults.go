@@ -38,7 +38,6 @@ func RunFaults(stride, offset int64) Report {
 	return rep
 }
 
-
 // fault runs the workload with one fault and says whether it was met.
 func (r *run) fault(f faultfs.Fault) bool {
 	r.rng = rand.New(rand.NewPCG(7, 7)) // the same workload for every N

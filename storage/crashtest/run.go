@@ -25,16 +25,17 @@ const (
 
 // run is one seed.
 type run struct {
-	seed int64
-	rep  *Report
-	rng  *rand.Rand // workload
-	fs   *crashfs.FS
-	s    *storage.Store
-	m    *model
-	mut  storage.Mutations
-	now  time.Time
-	ids  *rand.Rand // randomness of the store
-	down bool       // the power went during this round
+	seed  int64
+	rep   *Report
+	rng   *rand.Rand // workload
+	fs    *crashfs.FS
+	s     *storage.Store
+	m     *model
+	mut   storage.Mutations
+	now   time.Time
+	ids   *rand.Rand // randomness of the store
+	looks int        // syncs at which a reader could look
+	down  bool       // the power went during this round
 	// over, if set, is a failing file system over fs; lenient lets operations
 	// of the workload fail with the errors of a failing disk.
 	over    vfs.FS
@@ -259,7 +260,13 @@ func (r *run) changeTable() {
 		r.ddl(catalog.Change{Drop: "table", ID: id}, func(acked bool) { r.m.dropped(id, acked) })
 		return
 	}
-	t := *r.s.Catalog().Table(id)
+	now := r.s.Catalog().Table(id)
+	if now == nil {
+		r.rep.fail(&r.rep.Lost, r.seed, "table %d was acknowledged and is not visible", id)
+		r.down = true
+		return
+	}
+	t := *now
 	t.Columns = append(append([]catalog.Column(nil), t.Columns...), catalog.Column{ID: t.NextCol,
 		Name: fmt.Sprintf("c%d", t.NextCol), Type: types.Int4, Default: catalog.Default{Kind: catalog.DefaultConst, Text: "7"}})
 	t.NextCol++
