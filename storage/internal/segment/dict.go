@@ -15,10 +15,13 @@ import (
 const (
 	dictEntriesMax = 1 << 20
 	dictBytesMax   = 64 << 20
-	// dictRowsPerEntry is how often a value must occur on average.
-	dictRowsPerEntry = 4
+	// dictRowsPerEntry is how often a value must occur on average. NB: a quarter
+	// was planned for when row groups have dictionaries and strings are packed;
+	// until then the other choice is plain bytes.
+	dictRowsPerEntry = 2
 	// dictSample rows decide early that a column has too many values.
-	dictSample = 8192
+	dictSample      = 65536
+	dictSampleLimit = dictSample * 15 / 16
 )
 
 // dictionary is a column as codes into sorted distinct values.
@@ -141,7 +144,7 @@ func (d *distinct) column(c *encoding.Column, rows *int) []uint32 {
 		if len(d.hashes) > d.limit || len(d.bytes) > dictBytesMax {
 			return nil
 		}
-		if *rows == dictSample && len(d.hashes) > dictSample*4/5 {
+		if *rows == dictSample && len(d.hashes) > dictSampleLimit {
 			return nil
 		}
 	}
