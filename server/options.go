@@ -1,0 +1,75 @@
+package server
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"quern/storage"
+)
+
+// Version is the product's.
+const Version = "0.1.0"
+
+// Options of a Server. The zero value of a field means its default.
+type Options struct {
+	// Dir is the data folder.
+	Dir string
+	// PGAddr and HTTPAddr are listen addresses; empty = not served. Port 0
+	// takes a free one.
+	PGAddr, HTTPAddr string
+	// Memory bounds the process; 0 = 60 % of the machine's.
+	Memory  int64
+	Threads int
+	// Auth is scram (default) or trust.
+	Auth string
+	// TLSCert and TLSKey are PEM files.
+	TLSCert, TLSKey string
+	// InsecureListen allows a non-loopback address without TLS.
+	InsecureListen bool
+	MaxConnections int
+	// AdminPassword sets the admin role's password at the first start instead
+	// of a random one.
+	AdminPassword string
+	// NoSuperuserUnmask masks superusers too.
+	NoSuperuserUnmask bool
+
+	WALBytesMax int64
+	FlushRows   int
+	FlushAge    time.Duration
+
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+	Log *slog.Logger // discards if nil
+	// Print takes what the operator must see once: the first password.
+	Print io.Writer
+	// Storage lets tests and tools change the store's options.
+	Storage func(*storage.Options)
+}
+
+func (o *Options) defaults() {
+	if o.Auth == "" {
+		o.Auth = "scram"
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 1000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Print == nil {
+		o.Print = io.Discard
+	}
+	if o.Memory == 0 {
+		o.Memory = defaultMemory()
+	}
+}
+
+// Shares of Memory. What is left is for the process itself: connections,
+// bodies being decoded, the collector's head room.
+func (o *Options) memTableBytes() int64 { return min(1<<30, o.Memory/4) }
+func (o *Options) queryBytes() int64    { return o.Memory / 2 }
+func (o *Options) writeBytes() int64    { return min(1<<30, o.Memory/8) }
