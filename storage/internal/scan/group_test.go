@@ -82,9 +82,9 @@ func sortModel(rows []modelRow, order []segment.SortKey) []modelRow {
 func TestSegmentsMatchModel(t *testing.T) {
 	tab := modelTable()
 	fs := testFS(t)
-	for seed := range uint64(10) {
+	for seed := range uint64(7) {
 		rng := rand.New(rand.NewPCG(seed, 9))
-		rows := modelRows(rng, 1+rng.IntN(20_000))
+		rows := modelRows(rng, 1+rng.IntN(14_000))
 		mem := modelMemtable(t, rows)
 		spec := modelSpec(tab, seed+1)
 		for range rng.IntN(3) {
