@@ -1,6 +1,9 @@
 package fn
 
 import (
+	"unicode"
+	"unicode/utf8"
+
 	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -278,3 +281,44 @@ func (f *Func) volatile() *Func  { f.Vol = Volatile; return f }
 func (f *Func) leakproof() *Func { f.Leakproof = true; return f }
 func (f *Func) seesNull() *Func  { f.NotStrict = true; return f }
 func (f *Func) variadic() *Func  { f.Variadic = true; return f }
+
+// AppendLower appends s in lower case, as lower() does.
+func AppendLower(dst, s []byte) []byte {
+	for i, c := range s {
+		if c >= utf8.RuneSelf {
+			return appendMapped(dst, s[i:], unicode.ToLower)
+		}
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// AppendUpper appends s in upper case, as upper() does.
+func AppendUpper(dst, s []byte) []byte {
+	for i, c := range s {
+		if c >= utf8.RuneSelf {
+			return appendMapped(dst, s[i:], unicode.ToUpper)
+		}
+		if c-'a' < 26 {
+			c &^= 0x20
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+func appendMapped(dst, s []byte, f func(rune) rune) []byte {
+	for len(s) > 0 {
+		r, n := utf8.DecodeRune(s)
+		if r == utf8.RuneError && n == 1 {
+			dst = append(dst, s[0])
+		} else {
+			dst = utf8.AppendRune(dst, f(r))
+		}
+		s = s[n:]
+	}
+	return dst
+}
