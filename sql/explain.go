@@ -1,0 +1,229 @@
+package sql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"quern/engine"
+	"quern/engine/plan"
+	"quern/sql/internal/ast"
+	"quern/sql/internal/bind"
+	"quern/sql/internal/explain"
+	"quern/storage"
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// explainOptions are EXPLAIN's, validated.
+type explainOptions struct {
+	analyze, json, timing, summary bool
+}
+
+func readExplain(st *ast.Explain) (explainOptions, error) {
+	var o explainOptions
+	var timing, summary *bool
+	for i := range st.Options {
+		x := &st.Options[i]
+		on := true
+		switch strings.ToLower(x.Value) {
+		case "off", "false", "0":
+			on = false
+		}
+		switch x.Name {
+		case "analyze":
+			o.analyze = on
+		case "timing":
+			timing = &on
+		case "summary":
+			summary = &on
+		case "verbose", "costs", "settings", "buffers", "wal":
+		case "format":
+			switch strings.ToLower(x.Value) {
+			case "text":
+			case "json":
+				o.json = true
+			case "xml", "yaml":
+				return o, errs.NotSupported("EXPLAIN format " + strings.ToUpper(x.Value)).WithPos(x.Pos + 1)
+			default:
+				return o, errs.New(errs.InvalidParameterValue, "unrecognized value for EXPLAIN option %q: %q", x.Name, x.Value).WithPos(x.Pos + 1)
+			}
+		default:
+			return o, errs.New(errs.Syntax, "unrecognized EXPLAIN option %q", x.Name).WithPos(x.Pos + 1)
+		}
+	}
+	o.timing, o.summary = o.analyze, o.analyze
+	if timing != nil {
+		if *timing && !o.analyze {
+			return o, errs.New(errs.InvalidParameterValue, "EXPLAIN option TIMING requires ANALYZE")
+		}
+		o.timing = *timing
+	}
+	if summary != nil {
+		o.summary = *summary
+	}
+	return o, nil
+}
+
+// explained is the query inside EXPLAIN.
+func (s *Session) explained(st *ast.Explain) (inner ast.Stmt, given []types.Type, execute *ast.Execute, err error) {
+	switch x := st.Stmt.(type) {
+	case *ast.SelectStmt, *ast.Insert:
+		return x, nil, nil, nil
+	case *ast.DeclareCursor:
+		return &ast.SelectStmt{At: x.Query.At, Query: x.Query}, nil, nil, nil
+	case *ast.CreateTableAs:
+		if x.Query != nil {
+			return &ast.SelectStmt{At: x.Query.At, Query: x.Query}, nil, nil, nil
+		}
+	case *ast.Execute:
+		p, err := s.findPrepared(x.Name)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		switch p.st.stmt.(type) {
+		case *ast.SelectStmt, *ast.Insert:
+			return p.st.stmt, p.params, x, nil
+		}
+	}
+	return nil, nil, nil, errs.NotSupported("EXPLAIN of this statement")
+}
+
+func (s *Session) describeExplain(ctx context.Context, p *prepared, st *ast.Explain) error {
+	o, err := readExplain(st)
+	if err != nil {
+		return err
+	}
+	inner, given, execute, err := s.explained(st)
+	if err != nil {
+		return err
+	}
+	if execute == nil {
+		b, err := s.bind(ctx, inner, p.given, p.hasParams)
+		if err != nil {
+			return err
+		}
+		p.params = b.Params
+	} else if _, err := s.bind(ctx, inner, given, true); err != nil {
+		return noPos(err)
+	}
+	typ := types.Text
+	if o.json {
+		typ = types.JSON
+	}
+	p.fields = []Field{{Name: "QUERY PLAN", Type: typ}}
+	return nil
+}
+
+func (s *Session) runExplain(ctx context.Context, c *commandPortal, st *ast.Explain) error {
+	o, err := readExplain(st)
+	if err != nil {
+		return err
+	}
+	inner, given, execute, err := s.explained(st)
+	if err != nil {
+		return err
+	}
+	params, hasParams := c.params, c.p.hasParams
+	if execute != nil {
+		if _, params, err = s.executeArgs(ctx, execute); err != nil {
+			return err
+		}
+		hasParams = true
+	} else {
+		given = c.p.params
+	}
+	started := time.Now() //nolint:forbidigo // a duration, not a point in time
+	b, err := s.bind(ctx, inner, given, hasParams)
+	if err != nil {
+		return err
+	}
+	node, err := b.Compile()
+	if err != nil {
+		return err
+	}
+	planning := time.Since(started)
+	s.tellMasks(node)
+	opts := explain.Options{Timing: o.timing, Shape: b.Bound}
+	var execution time.Duration
+	if o.analyze {
+		var an engine.Analysis
+		started = time.Now() //nolint:forbidigo // as above
+		if err := s.analyze(ctx, b, node, params, &an); err != nil {
+			return err
+		}
+		execution = time.Since(started)
+		opts.Counters = func(n plan.Node) (explain.Counter, bool) { return counterOf(&an, n) }
+	}
+	c.tag = "EXPLAIN"
+	var lines []string
+	if o.json {
+		text, err := explain.JSON(node, opts, planning, execution)
+		if err != nil {
+			return fmt.Errorf("explain: %w", err)
+		}
+		lines = []string{text}
+	} else {
+		lines = explain.Text(node, opts)
+		if o.summary && !b.Bound {
+			lines = append(lines, fmt.Sprintf("Planning Time: %.3f ms", ms(planning)))
+			if o.analyze {
+				lines = append(lines, fmt.Sprintf("Execution Time: %.3f ms", ms(execution)))
+			}
+		}
+	}
+	rows := make([][]*string, len(lines))
+	for i := range lines {
+		rows[i] = []*string{&lines[i]}
+	}
+	c.out = textRows(c.fields, rows)
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// analyze runs the statement; an INSERT's rows are written, as in PostgreSQL.
+func (s *Session) analyze(ctx context.Context, b *bind.Bound, node plan.Node, params []types.Datum, an *engine.Analysis) error {
+	if b.Target != nil {
+		if err := s.mayWrite("INSERT"); err != nil {
+			return err
+		}
+	}
+	rows, err := s.runPlan(ctx, node, params, an)
+	if err != nil {
+		return err
+	}
+	if b.Target == nil {
+		return drain(ctx, rows, 0, func(*vec.Batch) error { return nil })
+	}
+	return s.insertRows(ctx, b, rows)
+}
+
+func (s *Session) insertRows(ctx context.Context, b *bind.Bound, rows engine.Rows) error {
+	tr := storage.TableRows{Table: b.Target.Table.ID, Cols: b.Target.Cols}
+	err := drain(ctx, rows, s.db.o.WriteMemory, func(x *vec.Batch) error {
+		tr.Batches = append(tr.Batches, x)
+		return nil
+	})
+	if err == nil {
+		_, err = s.write(&tr, "insert")
+	}
+	return err
+}
+
+func counterOf(an *engine.Analysis, n plan.Node) (explain.Counter, bool) {
+	st, ok := an.Node(n)
+	if !ok {
+		return explain.Counter{}, false
+	}
+	c := explain.Counter{Rows: st.Rows, Batches: st.Batches, Time: time.Duration(st.Nanos)}
+	if _, scan := n.(*plan.Scan); scan {
+		z := st.Scan
+		c.HasScan, c.Read = true, z.Bytes
+		c.Segments = [2]int{z.Segments - z.SegmentsSkipped, z.Segments}
+		c.Groups = [2]int{z.RowGroups - z.RowGroupsSkipped, z.RowGroups}
+	}
+	return c, true
+}

@@ -1,0 +1,337 @@
+package sql
+
+import (
+	"context"
+
+	"quern/engine"
+	"quern/engine/plan"
+	"quern/sql/internal/ast"
+	"quern/sql/internal/bind"
+	"quern/sql/internal/ddl"
+	"quern/storage"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/policy"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// runBound compiles a bound query and starts it on the transaction's snapshot.
+func (s *Session) runBound(ctx context.Context, b *bind.Bound, params []types.Datum) (engine.Rows, error) {
+	node, err := b.Compile()
+	if err != nil {
+		return nil, err
+	}
+	s.tellMasks(node)
+	return s.runPlan(ctx, node, params, nil)
+}
+
+func (s *Session) runPlan(ctx context.Context, node plan.Node, params []types.Datum, an *engine.Analysis) (engine.Rows, error) {
+	snap, err := s.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return s.db.run(ctx, &engine.Query{Plan: node, Snap: snap, Params: params, Env: s.env(ctx),
+		Threads: s.db.o.Threads, Memory: s.memory(), Analyze: an})
+}
+
+// memory is the budget of one query: work_mem when the session set it.
+func (s *Session) memory() int64 {
+	if s.set.Source("work_mem") == "default" {
+		return s.db.o.Memory
+	}
+	n := int64(s.millis("work_mem")) << 10
+	if s.db.o.Memory > 0 {
+		n = min(n, s.db.o.Memory)
+	}
+	return n
+}
+
+// tellMasks tells the client, once per session and column, that it compares
+// masked values.
+func (s *Session) tellMasks(n plan.Node) {
+	if sc, ok := n.(*plan.Scan); ok {
+		for i, id := range sc.Cols {
+			if sc.View.Mask(id) == nil {
+				continue
+			}
+			name := sc.Table + "." + sc.Names[i]
+			if t := s.catalog().Table(sc.View.Table()); t != nil {
+				name = t.Name + "." + sc.Names[i]
+			}
+			if !s.told[name] {
+				s.told[name] = true
+				s.notice(Notice{Severity: "NOTICE", Code: string(errs.Success),
+					Msg: "column " + name + " is masked for you; predicates compare masked values"})
+			}
+		}
+	}
+	for _, in := range n.Inputs() {
+		s.tellMasks(in)
+	}
+}
+
+// drain runs a query to its end and keeps copies of its rows.
+func drain(ctx context.Context, rows engine.Rows, maxBytes int64, keep func(*vec.Batch) error) (err error) {
+	defer func() {
+		if cerr := rows.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	var dst vec.Batch
+	var bytes int64
+	for {
+		n, err := rows.Next(ctx, &dst)
+		if err != nil || n == 0 {
+			return err
+		}
+		c := cloneBatch(&dst)
+		if bytes += batchBytes(c); maxBytes > 0 && bytes > maxBytes {
+			return errs.New(errs.OutOfMemory, "result is larger than %d bytes", maxBytes)
+		}
+		if err := keep(c); err != nil {
+			return err
+		}
+	}
+}
+
+// execute runs a command.
+func (s *Session) execute(ctx context.Context, c *commandPortal) error {
+	switch st := c.p.st.stmt.(type) {
+	case *ast.Empty:
+		return nil
+	case *ast.Begin, *ast.Commit, *ast.Rollback, *ast.Savepoint, *ast.ReleaseSavepoint, *ast.RollbackTo:
+		tag, err := s.runTx(ctx, st)
+		c.tag = tag
+		return err
+	case *ast.Insert:
+		return s.runInsert(ctx, c, st)
+	case *ast.CreateTableAs:
+		return s.createTableAs(ctx, c, st)
+	case *ast.Explain:
+		return s.runExplain(ctx, c, st)
+	case *ast.DeclareCursor:
+		return s.declare(ctx, c, st)
+	case *ast.Fetch:
+		return s.fetch(ctx, c, st)
+	case *ast.Close:
+		return s.closeCursor(c, st)
+	case *ast.Prepare:
+		c.tag = "PREPARE"
+		return s.runPrepare(ctx, st, c.p.st)
+	case *ast.Execute:
+		return s.runExecute(ctx, c, st)
+	case *ast.Deallocate:
+		return s.deallocate(c, st)
+	}
+	if done, err := s.executeUtility(ctx, c); done || err != nil {
+		return err
+	}
+	tag, err := s.planDDL(c.p.st.stmt)
+	c.tag = tag
+	return err
+}
+
+// ddlCtx is what definitions are planned with.
+func (s *Session) ddlCtx() *ddl.Ctx {
+	return &ddl.Ctx{Cat: s.catalog(), Who: s.Principal(), SessionUser: s.userID, SearchPath: s.searchPath(),
+		Now: s.db.nowMicros(), SaltBytes: s.db.random}
+}
+
+// planDDL plans a definition and adds its changes to the transaction.
+func (s *Session) planDDL(st ast.Stmt) (string, error) {
+	r, ok, err := ddl.Plan(s.ddlCtx(), st)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", errs.NotSupported("this statement")
+	}
+	if err := s.mayWrite(r.Tag); err != nil {
+		return "", err
+	}
+	for _, n := range r.Notices {
+		s.notice(Notice(n))
+	}
+	if err := s.change(r.Changes); err != nil {
+		return "", err
+	}
+	if s.tx.ddl != nil || len(s.tx.changes) == len(r.Changes) {
+		s.tx.ddl = append(s.tx.ddl, st)
+	}
+	return r.Tag, nil
+}
+
+// change adds catalog changes to the transaction, which sees them at once.
+func (s *Session) change(changes []catalog.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	t := &s.tx
+	if t.base == nil {
+		t.base = s.db.store.Catalog()
+		t.cat = t.base
+	}
+	cat, err := t.cat.Apply(changes)
+	if err != nil {
+		return err
+	}
+	t.cat = cat
+	t.changes = append(t.changes, changes...)
+	t.stale()
+	return nil
+}
+
+// runInsert runs INSERT and keeps its rows for the transaction's Commit.
+func (s *Session) runInsert(ctx context.Context, c *commandPortal, st *ast.Insert) error {
+	if err := s.mayWrite("INSERT"); err != nil {
+		return err
+	}
+	b, err := s.bind(ctx, st, c.p.params, c.p.hasParams)
+	if err != nil {
+		return err
+	}
+	rows, err := s.runBound(ctx, b, c.params)
+	if err != nil {
+		return err
+	}
+	tr := storage.TableRows{Table: b.Target.Table.ID, Cols: b.Target.Cols}
+	if err := drain(ctx, rows, s.db.o.WriteMemory, func(b *vec.Batch) error {
+		tr.Batches = append(tr.Batches, b)
+		return nil
+	}); err != nil {
+		return err
+	}
+	n, err := s.write(&tr, "insert")
+	if err != nil {
+		return err
+	}
+	c.verb, c.tag = "INSERT 0", countTag("INSERT 0", n)
+	if len(b.Returning) == 0 {
+		return nil
+	}
+	return s.returning(ctx, c, b)
+}
+
+// returning computes RETURNING over the rows as they were written.
+func (s *Session) returning(ctx context.Context, c *commandPortal, b *bind.Bound) error {
+	last := s.tx.rows[len(s.tx.rows)-1]
+	in := &plan.Virtual{Name: "inserted rows", Gen: func(context.Context) ([]*vec.Batch, error) { return last.Batches, nil }}
+	for i := range b.Target.Table.Columns {
+		in.Typs = append(in.Typs, b.Target.Table.Columns[i].Type)
+	}
+	names := make([]string, len(b.Field))
+	for i, f := range b.Field {
+		names[i] = f.Name
+	}
+	rows, err := s.runPlan(ctx, &plan.Project{In: in, Exprs: b.Returning, Names: names}, c.params, nil)
+	if err != nil {
+		return err
+	}
+	return drain(ctx, rows, 0, func(b *vec.Batch) error {
+		c.out = append(c.out, b)
+		return nil
+	})
+}
+
+// createTableAs makes the table and its rows in one transaction.
+func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.CreateTableAs) error {
+	switch {
+	case st.Materialized:
+		return errs.NotSupported("CREATE MATERIALIZED VIEW")
+	case st.Persistence == ast.Temporary:
+		return errs.NotSupported("a temporary table")
+	case st.Execute != nil:
+		return errs.NotSupported("CREATE TABLE AS EXECUTE")
+	}
+	if err := s.mayWrite("CREATE TABLE AS"); err != nil {
+		return err
+	}
+	d := s.ddlCtx()
+	t, err := d.NewTable(st.Name, st.IfNotExists)
+	if err != nil {
+		return err
+	}
+	for _, n := range d.Result().Notices {
+		s.notice(Notice(n))
+	}
+	c.verb, c.tag = "SELECT", "SELECT 0"
+	if t == nil {
+		c.tag = "CREATE TABLE AS"
+		return nil
+	}
+	b, err := s.bind(ctx, &ast.SelectStmt{At: st.Query.At, Query: st.Query}, c.p.params, c.p.hasParams)
+	if err != nil {
+		return err
+	}
+	cols, err := columnsAs(t, st, b.Field)
+	if err != nil {
+		return err
+	}
+	if err := d.SetOptions(t, st.Options); err != nil {
+		return err
+	}
+	// The query reads the state before the table exists.
+	tr := storage.TableRows{Table: t.ID, Cols: cols}
+	if !st.WithNoData {
+		rows, err := s.runBound(ctx, b, c.params)
+		if err != nil {
+			return err
+		}
+		if err := drain(ctx, rows, s.db.o.WriteMemory, func(b *vec.Batch) error {
+			tr.Batches = append(tr.Batches, b)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if err := s.change([]catalog.Change{{Table: t, Create: true}}); err != nil {
+		return err
+	}
+	s.tx.ddl = nil
+	if st.WithNoData {
+		c.tag = "CREATE TABLE AS"
+		return nil
+	}
+	n, err := s.write(&tr, "insert")
+	c.tag = countTag("SELECT", n)
+	return err
+}
+
+// columnsAs gives a table the columns of a query.
+func columnsAs(t *catalog.Table, st *ast.CreateTableAs, fields []bind.Field) ([]uint32, error) {
+	if len(st.Columns) > len(fields) {
+		return nil, errs.New(errs.Syntax, "too many column names were specified")
+	}
+	var ids []uint32
+	for i, f := range fields {
+		name := f.Name
+		if i < len(st.Columns) {
+			name = st.Columns[i]
+		}
+		if err := ddl.CheckNewColumn(t, name); err != nil {
+			return nil, err
+		}
+		if types.Category(f.Type.OID) == types.CatPseudo {
+			return nil, errs.New(errs.InvalidTableDefinition, "column %q has pseudo-type %s", name, f.Type)
+		}
+		t.Columns = append(t.Columns, catalog.Column{ID: t.NextCol, Name: name, Type: f.Type})
+		ids = append(ids, t.NextCol)
+		t.NextCol++
+	}
+	return ids, nil
+}
+
+// mayInsert is COPY FROM's check, made again when rows arrive.
+func (s *Session) mayInsert(table uint32, cols []uint32) error {
+	v, err := policy.Resolve(s.catalog(), table, s.Principal(), s.db.nowMicros())
+	if err != nil {
+		return err
+	}
+	for _, c := range cols {
+		if !v.HasColumn(policy.Insert, c) {
+			return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", s.catalog().Table(table).Name)
+		}
+	}
+	return nil
+}

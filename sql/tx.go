@@ -1,0 +1,395 @@
+package sql
+
+import (
+	"context"
+
+	"quern/sql/internal/ast"
+	"quern/sql/internal/settings"
+	"quern/storage"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+)
+
+// tx is the session's transaction: none, the implicit one of a Q or an extended
+// sequence, or a block.
+//
+//	none ── BeginImplicit ──► implicit ── EndImplicit ──► none
+//	  implicit, none ── BEGIN ──► block ── COMMIT, ROLLBACK ──► none
+//	                              block ── error ──► failed ── ROLLBACK (TO) …
+//
+// It reads one snapshot, pinned at its first use, plus its own writes: rows and
+// catalog changes that one Commit makes durable at the end.
+type tx struct {
+	open   bool // implicit or block
+	block  bool
+	failed bool
+
+	snap    *storage.Snapshot // pinned, nil until first use
+	merged  *storage.Snapshot // snap with rows and changes, nil if stale
+	rows    []storage.TableRows
+	bytes   int64
+	changes []catalog.Change
+	base    *catalog.Snapshot // what changes were computed from, nil if none
+	cat     *catalog.Snapshot // base with changes
+	ddl     []ast.Stmt        // the statements that made changes, while these can be planned again
+	source  string
+	key     *storage.BatchKey
+
+	startedAt int64
+	readOnly  bool
+	isolation string
+	mark      mark
+	saves     []savepoint
+}
+
+// mark is what ROLLBACK restores of the session.
+type mark struct {
+	set            settings.Mark
+	userID, roleID uint32
+}
+
+type savepoint struct {
+	name    string
+	rows    int
+	bytes   int64
+	changes int
+	cat     *catalog.Snapshot
+	mark    mark
+}
+
+// end drops what the transaction holds.
+func (t *tx) end() {
+	if t.merged != nil {
+		t.merged.Close()
+	}
+	if t.snap != nil {
+		t.snap.Close()
+	}
+	*t = tx{}
+}
+
+func (t *tx) stale() {
+	if t.merged != nil {
+		t.merged.Close()
+		t.merged = nil
+	}
+}
+
+// TxStatus is ReadyForQuery's byte.
+func (s *Session) TxStatus() TxStatus {
+	switch {
+	case !s.tx.block:
+		return TxIdle
+	case s.tx.failed:
+		return TxFailed
+	}
+	return TxBlock
+}
+
+func (s *Session) markNow() mark { return mark{s.set.Mark(), s.userID, s.roleID} }
+
+func (s *Session) restore(m mark) {
+	s.set.Restore(m.set)
+	s.userID = m.userID
+	if !s.pinned {
+		s.roleID = m.roleID
+	}
+	s.fixRole()
+}
+
+// BeginImplicit starts the implicit transaction of a Q or of an extended
+// sequence, unless a transaction is open.
+func (s *Session) BeginImplicit() {
+	if !s.tx.open {
+		s.begin(ast.TxModes{})
+	}
+}
+
+func (s *Session) begin(m ast.TxModes) {
+	iso, _ := s.set.Raw("default_transaction_isolation")
+	ro, _ := s.set.Raw("default_transaction_read_only")
+	s.tx = tx{open: true, startedAt: s.db.nowMicros(), readOnly: ro == "on", isolation: iso, mark: s.markNow()}
+	s.modes(m)
+}
+
+func (s *Session) modes(m ast.TxModes) {
+	if m.Isolation != "" {
+		s.tx.isolation = m.Isolation
+	}
+	if m.ReadOnly != nil {
+		s.tx.readOnly = *m.ReadOnly
+	}
+	s.set.Fix("transaction_isolation", s.tx.isolation)
+	s.set.Fix("transaction_read_only", onOff(s.tx.readOnly))
+}
+
+// EndImplicit ends it: with nil its writes are committed, with an error they
+// are dropped (inside a block: the block is failed). Portals die with it.
+// Inside a healthy block it does nothing.
+func (s *Session) EndImplicit(ctx context.Context, err error) error {
+	switch {
+	case s.tx.block && err != nil:
+		s.tx.failed = true
+		s.closeAllPortals(false)
+		return nil
+	case s.tx.block || !s.tx.open:
+		return nil
+	case err != nil:
+		s.rollback()
+		return nil
+	}
+	return s.commit(ctx)
+}
+
+// commit makes the transaction's writes durable and ends it.
+func (s *Session) commit(ctx context.Context) error {
+	if err := s.holdCursors(ctx); err != nil {
+		s.rollback()
+		return err
+	}
+	s.closeAllPortals(false)
+	t := &s.tx
+	if len(t.rows) == 0 && len(t.changes) == 0 {
+		s.finish()
+		return nil
+	}
+	for try := 0; ; try++ {
+		c := &storage.Commit{Schema: t.changes, Tables: t.rows, Source: t.source, User: s.Principal().Name, Key: t.key}
+		if len(t.changes) > 0 {
+			c.BaseVersion = t.base.Version()
+		}
+		_, err := s.db.store.Commit(ctx, c)
+		if err == nil {
+			s.finish()
+			return nil
+		}
+		if errs.CodeOf(err) == errs.SerializationFailure && try < ddlTriesMax && s.planAgain() == nil {
+			continue
+		}
+		s.rollback()
+		return causeOf(ctx, err)
+	}
+}
+
+// ddlTriesMax bounds how often definitions outside a block are planned again
+// because another session's came first.
+const ddlTriesMax = 20
+
+// planAgain computes the catalog changes of an implicit transaction from the
+// newest catalog.
+func (s *Session) planAgain() error {
+	t := &s.tx
+	if t.block || len(t.rows) > 0 || len(t.ddl) == 0 {
+		return errNotAgain
+	}
+	stmts, notices := t.ddl, s.notices
+	t.changes, t.base, t.cat, t.ddl = nil, nil, nil, nil
+	for _, st := range stmts {
+		if _, err := s.planDDL(st); err != nil {
+			return err
+		}
+	}
+	s.notices = notices // the client has been told
+	return nil
+}
+
+var errNotAgain = errs.New(errs.SerializationFailure, "could not serialize access due to concurrent update")
+
+func (s *Session) finish() {
+	s.set.EndLocal()
+	s.tx.end()
+	s.afterTx()
+}
+
+// rollback drops the transaction's writes and what it set.
+func (s *Session) rollback() {
+	s.closeAllPortals(false)
+	if s.tx.open {
+		s.restore(s.tx.mark)
+	}
+	s.tx.end()
+	s.afterTx()
+}
+
+func (s *Session) afterTx() {
+	for _, n := range []string{"transaction_isolation", "transaction_read_only"} {
+		v, _ := s.set.Raw("default_" + n)
+		s.set.Fix(n, v)
+	}
+}
+
+// now is transaction_timestamp in µs.
+func (s *Session) now() int64 {
+	if s.tx.open {
+		return s.tx.startedAt
+	}
+	return s.db.nowMicros()
+}
+
+// catalog is what names are resolved in: the newest, with the transaction's
+// own changes.
+func (s *Session) catalog() *catalog.Snapshot {
+	if s.tx.cat == nil {
+		return s.db.store.Catalog()
+	}
+	return s.tx.cat
+}
+
+// snapshot is what statements read: it belongs to the transaction.
+func (s *Session) snapshot() (*storage.Snapshot, error) {
+	t := &s.tx
+	if t.snap == nil {
+		t.snap = s.db.store.Snapshot()
+	}
+	cat := s.catalog()
+	if t.cat != nil && t.base.Version() != s.db.store.Catalog().Version() {
+		// The COMMIT would fail, and policies may have changed.
+		return nil, errNotAgain
+	}
+	if len(t.rows) == 0 && cat.Version() == t.snap.Catalog().Version() && t.cat == nil {
+		return t.snap, nil
+	}
+	if t.merged != nil && t.merged.Catalog() == cat {
+		return t.merged, nil
+	}
+	t.stale()
+	m, err := t.snap.With(storage.Pending{Rows: t.rows, Catalog: cat})
+	if err != nil {
+		return nil, err
+	}
+	t.merged = m
+	return m, nil
+}
+
+// write adds rows to the transaction; they have their defaults from now on.
+func (s *Session) write(rows *storage.TableRows, source string) (int64, error) {
+	full, err := s.db.store.Complete(s.catalog(), rows, s.Principal().Name)
+	if err != nil {
+		return 0, err
+	}
+	var n, bytes int64
+	for _, b := range full.Batches {
+		n += int64(b.Rows())
+		bytes += batchBytes(b)
+	}
+	s.tx.bytes += bytes
+	if s.tx.bytes > s.db.o.WriteMemory {
+		return 0, errs.New(errs.OutOfMemory, "the transaction has written more than %d bytes", s.db.o.WriteMemory).
+			WithHint("Commit more often, or load the data with COPY or over HTTP.")
+	}
+	s.tx.rows = append(s.tx.rows, full)
+	s.tx.source = source
+	s.tx.stale()
+	return n, nil
+}
+
+// mayWrite is checked before any statement that changes something.
+func (s *Session) mayWrite(verb string) error {
+	switch {
+	case s.tx.readOnly:
+		return errs.New(errs.ReadOnlyTransaction, "cannot execute %s in a read-only transaction", verb)
+	case s.tx.isolation == "serializable":
+		return errs.NotSupported("writing in a SERIALIZABLE transaction").
+			WithHint("Use REPEATABLE READ.")
+	}
+	return nil
+}
+
+// runTx runs the statements of transaction control and gives their tag.
+func (s *Session) runTx(ctx context.Context, st ast.Stmt) (tag string, err error) {
+	switch st := st.(type) {
+	case *ast.Begin:
+		tag = "BEGIN"
+		if st.Start {
+			tag = "START TRANSACTION"
+		}
+		if s.tx.block {
+			s.notice(warning(errs.ActiveTransaction, "there is already a transaction in progress"))
+			return tag, nil
+		}
+		if !s.tx.open {
+			s.begin(st.Modes)
+		}
+		s.tx.block = true
+		s.modes(st.Modes)
+		return tag, nil
+	case *ast.Commit:
+		return s.endBlock(ctx, "COMMIT", st.Chain)
+	case *ast.Rollback:
+		return s.endBlock(ctx, "ROLLBACK", st.Chain)
+	case *ast.Savepoint:
+		if !s.tx.block {
+			return "", errs.New(errs.NoActiveTransaction, "SAVEPOINT can only be used in transaction blocks")
+		}
+		s.tx.saves = append(s.tx.saves, savepoint{st.Name, len(s.tx.rows), s.tx.bytes, len(s.tx.changes), s.tx.cat, s.markNow()})
+		return "SAVEPOINT", nil
+	case *ast.ReleaseSavepoint:
+		i, err := s.savepoint(st.Name, "RELEASE SAVEPOINT")
+		if err != nil {
+			return "", err
+		}
+		s.tx.saves = s.tx.saves[:i]
+		return "RELEASE", nil
+	case *ast.RollbackTo:
+		i, err := s.savepoint(st.Name, "ROLLBACK TO SAVEPOINT")
+		if err != nil {
+			return "", err
+		}
+		s.rollbackTo(i)
+		return "ROLLBACK", nil
+	}
+	return "", errs.New(errs.Internal, "not a transaction statement")
+}
+
+func (s *Session) endBlock(ctx context.Context, word string, chain bool) (string, error) {
+	if !s.tx.block {
+		if chain {
+			return "", errs.New(errs.NoActiveTransaction, "%s AND CHAIN can only be used in transaction blocks", word)
+		}
+		s.notice(warning(errs.NoActiveTransaction, "there is no transaction in progress"))
+		if word == "ROLLBACK" {
+			s.rollback()
+			return word, nil
+		}
+		return word, s.commit(ctx)
+	}
+	modes := ast.TxModes{Isolation: s.tx.isolation, ReadOnly: &s.tx.readOnly}
+	if word == "COMMIT" && !s.tx.failed {
+		if err := s.commit(ctx); err != nil {
+			return "", err
+		}
+	} else {
+		word = "ROLLBACK"
+		s.rollback()
+	}
+	if chain {
+		s.begin(modes)
+		s.tx.block = true
+	}
+	return word, nil
+}
+
+func (s *Session) savepoint(name, what string) (int, error) {
+	if !s.tx.block {
+		return 0, errs.New(errs.NoActiveTransaction, "%s can only be used in transaction blocks", what)
+	}
+	for i := len(s.tx.saves) - 1; i >= 0; i-- {
+		if s.tx.saves[i].name == name {
+			return i, nil
+		}
+	}
+	return 0, errs.New(errs.InvalidSavepoint, "savepoint %q does not exist", name)
+}
+
+func (s *Session) rollbackTo(i int) {
+	t := &s.tx
+	sp := t.saves[i]
+	t.saves = t.saves[:i+1]
+	t.rows, t.bytes, t.changes, t.cat = t.rows[:sp.rows:sp.rows], sp.bytes, t.changes[:sp.changes:sp.changes], sp.cat
+	if len(t.changes) == 0 {
+		t.base = nil
+	}
+	t.failed = false
+	t.stale()
+	s.restore(sp.mark)
+}

@@ -1,0 +1,141 @@
+package sql
+
+import (
+	"context"
+
+	"quern/sql/internal/bind"
+	"quern/sql/internal/pgcatalog"
+	"quern/sql/internal/settings"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/policy"
+	"quern/storage/vec"
+)
+
+// virtual finds relations computed from the catalog, for the binder.
+func (s *Session) virtual() func(schema, name string) (*bind.Virtual, bool) {
+	return func(schema, name string) (*bind.Virtual, bool) {
+		r := pgcatalog.Lookup(schema, name)
+		if r == nil {
+			return nil, false
+		}
+		v := &bind.Virtual{Schema: schema, Name: name, OID: r.OID}
+		for _, c := range r.Cols {
+			v.Cols = append(v.Cols, bind.VirtualColumn{Name: c.Name, Type: c.Type})
+		}
+		handle := s.catalogContext()
+		v.Gen = func(ctx context.Context) ([]*vec.Batch, error) { return handle.Rows(ctx, r) }
+		return v, true
+	}
+}
+
+// catalogContext is what catalog relations and functions see.
+func (s *Session) catalogContext() *pgcatalog.Context {
+	return &pgcatalog.Context{Catalog: s.catalog(), Principal: s.Principal(), Session: (*sessionView)(s),
+		Version: s.db.versionText(), Now: s.db.nowMicros(), Start: s.db.start.UnixMicro(), Path: s.searchPath()}
+}
+
+// sessionView is the session as catalog relations see it.
+type sessionView Session
+
+func (v *sessionView) Settings() []pgcatalog.SettingRow {
+	out := make([]pgcatalog.SettingRow, 0, len(settings.All()))
+	for _, d := range settings.All() {
+		raw, _ := v.set.Raw(d.Name)
+		out = append(out, pgcatalog.SettingRow{Name: d.Name, Value: raw, Unit: d.Unit, Context: d.Context,
+			VarType: d.VarType, Source: v.set.Source(d.Name), Default: d.Default})
+	}
+	return out
+}
+
+// Activity lists the role's own sessions, all of them for monitor. Query texts
+// of other roles have no literals.
+func (v *sessionView) Activity() []pgcatalog.ActivityRow {
+	s := (*Session)(v)
+	me := s.Principal()
+	active := policy.Active(s.catalog(), me.RoleID)
+	all := me.Superuser || active[catalog.RoleMonitor]
+	var out []pgcatalog.ActivityRow
+	for _, o := range s.db.list() {
+		a := o.activity.Load()
+		if a == nil || !all && o.authID != s.authID {
+			continue
+		}
+		row := pgcatalog.ActivityRow{PID: o.pid, Role: a.role, RoleName: a.roleName, Application: a.app, State: a.state,
+			Query: a.query, BackendStart: o.born, QueryStart: a.since}
+		if o.authID != s.authID {
+			row.Query = withoutLiterals(a.query)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func (v *sessionView) TableSize(table uint32) (rows, bytes int64, segments int) {
+	snap := v.db.store.Snapshot()
+	defer snap.Close()
+	z := snap.Size(table)
+	return z.Rows, z.Bytes, z.Segments
+}
+
+func (v *sessionView) Cursors() []pgcatalog.CursorRow {
+	var out []pgcatalog.CursorRow
+	for name, pt := range v.portals {
+		if c, ok := pt.(*cursor); ok {
+			out = append(out, pgcatalog.CursorRow{Name: name, Statement: c.text, Hold: c.hold, Binary: c.binary,
+				Scroll: c.scroll, Created: c.created})
+		}
+	}
+	return out
+}
+
+func (v *sessionView) PreparedRows() []pgcatalog.PreparedRow {
+	var out []pgcatalog.PreparedRow
+	for name, p := range v.prepared {
+		if name != "" {
+			out = append(out, pgcatalog.PreparedRow{Name: name, Statement: p.st.text, Params: p.params, FromSQL: p.fromSQL, Prepared: p.at})
+		}
+	}
+	return out
+}
+
+// SetConfig runs while the session's goroutine waits for the row.
+func (v *sessionView) SetConfig(name, value string, local bool) (string, error) {
+	s := (*Session)(v)
+	level := settings.Session
+	if local {
+		level = settings.Local
+	}
+	if err := s.applySetting(name, value, level); err != nil {
+		return "", err
+	}
+	out, _ := s.set.Show(name)
+	return out, nil
+}
+
+// Signal is pg_cancel_backend: for own sessions, for those of roles that one is
+// a member of, and for superusers.
+func (v *sessionView) Signal(pid uint32, terminate bool) (bool, error) {
+	s := (*Session)(v)
+	o := s.db.SessionByPID(pid)
+	me := s.Principal()
+	if o == nil {
+		s.notice(warning(errs.Warning, "PID is not a PostgreSQL server process"))
+		return false, nil
+	}
+	cat := s.catalog()
+	target := cat.Role(o.authID)
+	if !me.Superuser && (target == nil || target.Superuser || !policy.Active(cat, me.RoleID)[o.authID]) {
+		word := "cancel"
+		if terminate {
+			word = "terminate"
+		}
+		return false, errs.New(errs.InsufficientPrivilege, "must be a member of the role whose query is being canceled to %s it", word)
+	}
+	if terminate {
+		o.Terminate()
+	} else {
+		o.Cancel()
+	}
+	return true, nil
+}
