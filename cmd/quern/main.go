@@ -33,7 +33,9 @@ type streams struct {
 // commands lists the subcommands.
 func commands(s *streams) []*ff.Command {
 	return []*ff.Command{
+		demoCommand(s),
 		serveCommand(s),
+		loadCommand(s),
 		sqlCommand(s),
 		checkCommand(s),
 		versionCommand(s),
