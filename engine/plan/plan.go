@@ -116,6 +116,11 @@ type Join struct {
 	Left, Right         Node
 	LeftKeys, RightKeys []Expr
 	Residual            Expr
+	// PlainKeys matters for AntiNull and Mark only: the last PlainKeys keys are
+	// ordinary equalities (correlation), where NULL does not match. The keys
+	// before them are IN's: a NULL among them makes the result unknown. 0 makes
+	// all keys IN's; a Mark for EXISTS has PlainKeys = len(LeftKeys).
+	PlainKeys int
 }
 
 // SortKey orders by Expr.

@@ -89,7 +89,7 @@ func sumType(t types.Type) types.Type {
 // TestAggregate groups by every type and pair of types, and compares with the
 // model, with and without partitions.
 func TestAggregate(t *testing.T) {
-	tab := randTable(1, 1200, allTypes...)
+	tab := randTable(1, 700, allTypes...)
 	tables := []*exectest.Table{tab}
 	scan := scanOf(tables, 0)
 	summed := []types.Type{types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.Numeric}
@@ -142,9 +142,9 @@ func smallTables(r *Rows) {
 	walk = func(s stage) {
 		switch s := s.(type) {
 		case *aggStage:
-			s.groups.limit = 8_000
+			s.groups.limit = 5_000
 			for _, d := range s.sets {
-				d.groups.limit = 8_000
+				d.groups.limit = 5_000
 			}
 			walk(s.in)
 		case *projectStage:

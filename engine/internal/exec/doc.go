@@ -59,20 +59,20 @@ var blocks = sched.NewBlocks(keepBlocks)
 // query is what the stages of one execution share. Immutable while it runs but
 // for what its fields synchronise themselves.
 type query struct {
-	snap    Scanner
-	params  []types.Datum
-	env     *fn.Env
-	threads int
-	budget  *sched.Budget
-	stats   *Stats
-	subs    map[*plan.Subquery]*plan.Lit
-	batch   int // rows per batch of sources in memory
+	snap      Scanner
+	params    []types.Datum
+	env       *fn.Env
+	threads   int
+	budget    *sched.Budget
+	stats     *Stats
+	subs      map[*plan.Subquery]*plan.Lit
+	sortSplit int // rows from which sorting uses several workers
 }
 
 func newQuery(cfg *Config) *query {
 	q := &query{
 		snap: cfg.Snap, params: cfg.Params, env: cfg.Env, threads: cfg.Threads, stats: cfg.Stats,
-		subs: map[*plan.Subquery]*plan.Lit{}, batch: vec.BatchRows,
+		subs: map[*plan.Subquery]*plan.Lit{}, sortSplit: parallelSortRows,
 	}
 	if q.env == nil {
 		q.env = &fn.Env{Format: types.DefaultFormat}

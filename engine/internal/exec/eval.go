@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"quern/engine/internal/expr"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -16,6 +17,9 @@ type compiled struct {
 	e   plan.Expr
 	typ types.Type
 	col int // index of a plain column, -1 otherwise
+	// prog is the program of what is neither column nor constant. It is never
+	// run: instances are clones.
+	prog *expr.Program
 }
 
 // instance evaluates a compiled expression for one worker.
@@ -23,7 +27,7 @@ type instance struct {
 	c    *compiled
 	lit  vec.Vector // of a constant; Len is set per batch
 	sel  vec.Selection
-	prog *program
+	prog *expr.Program
 }
 
 func (q *query) compile(ctx context.Context, e plan.Expr) (*compiled, error) {
@@ -31,11 +35,17 @@ func (q *query) compile(ctx context.Context, e plan.Expr) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
+	e = expr.Fold(e, q.env)
 	c := &compiled{q: q, e: e, typ: e.Type(), col: -1}
 	if col, ok := e.(*plan.Col); ok {
 		c.col = col.Index
 	}
-	return c, c.check()
+	switch e.(type) {
+	case *plan.Col, *plan.Lit:
+		return c, nil
+	}
+	c.prog, err = expr.Compile(e, q.env)
+	return c, err
 }
 
 func (q *query) compileAll(ctx context.Context, es []plan.Expr) ([]*compiled, error) {
@@ -67,7 +77,7 @@ func (c *compiled) instance() *instance {
 		in.lit = vec.ConstVector(l.Typ, &l.Val, 1)
 		return in
 	}
-	in.prog = newProgram(c)
+	in.prog = c.prog.Clone()
 	return in
 }
 
@@ -78,7 +88,7 @@ func (in *instance) eval(b *vec.Batch) (*vec.Vector, error) {
 	case in.c.col >= 0:
 		return &b.Cols[in.c.col], nil
 	case in.prog != nil:
-		return in.prog.eval(b)
+		return in.prog.Eval(b, nil)
 	}
 	in.lit.Len = b.Len
 	return &in.lit, nil
@@ -100,7 +110,7 @@ func evalAll(es []*instance, b *vec.Batch, out []vec.Vector) error {
 // true; nil means all b.Len rows. Valid until the next call.
 func (in *instance) selectRows(b *vec.Batch) (vec.Selection, error) {
 	if in.prog != nil {
-		return in.prog.selectRows(b)
+		return in.prog.Select(b, b.Sel, nil)
 	}
 	v, err := in.eval(b)
 	if err != nil {

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"quern/engine/internal/expr"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage"
@@ -31,6 +32,7 @@ func (q *query) buildScan(ctx context.Context, n *plan.Scan) (stage, error) {
 		if err != nil {
 			return nil, err
 		}
+		f = expr.Fold(f, q.env)
 		var rest []plan.Expr
 		s.spec.Preds, rest = splitPreds(f)
 		if len(rest) > 0 {

@@ -1,0 +1,393 @@
+package exec
+
+import (
+	"context"
+
+	"quern/engine/internal/hash"
+	"quern/engine/internal/sched"
+	"quern/engine/plan"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// joinRunner probes for one worker. Candidates are gathered as pairs of a probe
+// row of the batch and a build row, a batch of pairs at a time.
+type joinRunner struct {
+	s                *joinStage
+	in               runner
+	keys             []*instance
+	vecs             []vec.Vector
+	residual         *instance
+	prober           *hash.Prober
+	probeAt, buildAt int // where the sides' columns begin in left++right
+
+	first     []uint32 // per live row: first candidate + 1
+	hit       []bool   // per row of the batch: has matched
+	probeRows []uint16
+	buildRows []uint32
+	pair      vec.Batch
+	scratch   vec.BatchScratch
+	out       vec.Batch
+	sel       vec.Selection
+	mark      vec.Scratch
+	emit      sched.Emit
+	onPairs   func(b *vec.Batch, pairs vec.Selection) error
+}
+
+func (r *joinRunner) run(ctx context.Context, morsel int, emit sched.Emit) error {
+	r.emit = emit
+	s := r.s
+	if morsel == s.probeParts {
+		select {
+		case <-s.allDone:
+		case <-ctx.Done():
+			return sched.CheckCancel(ctx)
+		}
+		return r.unmatchedBuild(ctx)
+	}
+	if s.tracksBuild() {
+		defer s.ended()
+	}
+	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
+		if b.Rows() == 0 {
+			return nil
+		}
+		return r.batch(ctx, b)
+	})
+}
+
+// live gives the position of live row i.
+func live(b *vec.Batch, i int) int {
+	if b.Sel != nil {
+		return int(b.Sel[i])
+	}
+	return i
+}
+
+func (r *joinRunner) batch(ctx context.Context, b *vec.Batch) error {
+	s := r.s
+	n := b.Rows()
+	if cap(r.hit) < b.Len {
+		r.hit = make([]bool, b.Len)
+	}
+	r.hit = r.hit[:b.Len]
+	clear(r.hit)
+	if s.table != nil {
+		if err := evalAll(r.keys, b, r.vecs); err != nil {
+			return err
+		}
+		if cap(r.first) < n {
+			r.first = make([]uint32, n)
+		}
+		r.first = r.first[:n]
+		r.prober.Find(r.first, r.vecs, b.Sel)
+	}
+	if err := r.candidates(ctx, b, n); err != nil {
+		return err
+	}
+	switch s.kind {
+	case plan.Left, plan.Full, plan.Single:
+		return r.emitPadded(b)
+	case plan.Semi:
+		return r.emitRows(b, func(row int) bool { return r.hit[row] })
+	case plan.Anti:
+		return r.emitRows(b, func(row int) bool { return !r.hit[row] })
+	case plan.AntiNull, plan.Mark:
+		return r.emitMarked(ctx, b)
+	}
+	return nil
+}
+
+// onlyHits tells whether the pairs themselves are not part of the result.
+func (s *joinStage) onlyHits() bool {
+	switch s.kind {
+	case plan.Semi, plan.Anti, plan.AntiNull, plan.Mark:
+		return true
+	}
+	return false
+}
+
+// candidates goes through all pairs of the batch.
+func (r *joinRunner) candidates(ctx context.Context, b *vec.Batch, n int) error {
+	s := r.s
+	r.onPairs = r.matches
+	if s.table == nil {
+		for i := range n {
+			row := uint16(live(b, i))
+			for build := range s.set.rows {
+				if err := r.add(ctx, b, row, uint32(build)); err != nil {
+					return err
+				}
+				if r.hit[row] && s.onlyHits() {
+					break
+				}
+			}
+		}
+		return r.flush(b)
+	}
+	if s.onlyHits() && r.residual == nil {
+		for i := range n {
+			r.hit[live(b, i)] = r.first[i] != 0
+		}
+		return nil
+	}
+	for i := range n {
+		for c := r.first[i]; c != 0; c = s.table.Next(c - 1) {
+			if err := r.add(ctx, b, uint16(live(b, i)), c-1); err != nil {
+				return err
+			}
+		}
+	}
+	return r.flush(b)
+}
+
+func (r *joinRunner) add(ctx context.Context, b *vec.Batch, probe uint16, build uint32) error {
+	r.probeRows, r.buildRows = append(r.probeRows, probe), append(r.buildRows, build)
+	if len(r.probeRows) < vec.BatchRows {
+		return nil
+	}
+	if err := sched.CheckCancel(ctx); err != nil {
+		return err
+	}
+	return r.flush(b)
+}
+
+// flush makes the gathered pairs a batch over left++right, applies the residual
+// and hands the rest on. Columns that nobody looks at are not gathered.
+func (r *joinRunner) flush(b *vec.Batch) error {
+	if len(r.probeRows) == 0 {
+		return nil
+	}
+	s := r.s
+	all := !s.onlyHits()
+	r.pair.Len, r.pair.Sel = len(r.probeRows), nil
+	if r.residual != nil || all {
+		for i := range s.probeTyps {
+			if at := r.probeAt + i; all || s.resCols[at] {
+				r.scratch.Col(at).Gather(&r.pair.Cols[at], &b.Cols[i], r.probeRows)
+			}
+		}
+		for i := range s.buildTyps {
+			if at := r.buildAt + i; all || s.resCols[at] {
+				r.scratch.Col(at).GatherRows(&r.pair.Cols[at], &s.set.cols[i], r.buildRows)
+			}
+		}
+	}
+	var pairs vec.Selection
+	if r.residual != nil {
+		var err error
+		if pairs, err = r.residual.selectRows(&r.pair); err != nil {
+			return err
+		}
+	}
+	err := r.onPairs(b, pairs)
+	r.probeRows, r.buildRows = r.probeRows[:0], r.buildRows[:0]
+	return err
+}
+
+// matches takes pairs that match (nil = all) into the result.
+func (r *joinRunner) matches(_ *vec.Batch, pairs vec.Selection) error {
+	s := r.s
+	n := len(r.probeRows)
+	if pairs != nil {
+		n = len(pairs)
+	}
+	for i := range n {
+		p := i
+		if pairs != nil {
+			p = int(pairs[i])
+		}
+		row := r.probeRows[p]
+		if s.kind == plan.Single && r.hit[row] {
+			return errMoreThanOneRow()
+		}
+		r.hit[row] = true
+		if s.matched != nil {
+			word, bit := &s.matched[r.buildRows[p]>>5], uint32(1)<<(r.buildRows[p]&31)
+			if word.Load()&bit == 0 {
+				word.Or(bit)
+			}
+		}
+	}
+	if s.onlyHits() || n == 0 {
+		return nil
+	}
+	r.pair.Sel = pairs
+	return r.emit(&r.pair)
+}
+
+// emitRows passes the probe rows that keep says.
+func (r *joinRunner) emitRows(b *vec.Batch, keep func(row int) bool) error {
+	r.sel = r.sel[:0]
+	for i := range b.Rows() {
+		if row := live(b, i); keep(row) {
+			r.sel = append(r.sel, uint16(row))
+		}
+	}
+	if len(r.sel) == 0 {
+		return nil
+	}
+	r.out = *b
+	r.out.Sel = r.sel
+	return r.emit(&r.out)
+}
+
+// emitPadded passes the probe rows without match, with NULLs on the other side.
+func (r *joinRunner) emitPadded(b *vec.Batch) error {
+	r.sel = r.sel[:0]
+	for i := range b.Rows() {
+		if row := live(b, i); !r.hit[row] {
+			r.sel = append(r.sel, uint16(row))
+		}
+	}
+	if len(r.sel) == 0 {
+		return nil
+	}
+	s := r.s
+	cols := make([]vec.Vector, len(s.probeTyps)+len(s.buildTyps))
+	copy(cols[r.probeAt:], b.Cols[:len(s.probeTyps)])
+	nulls(cols[r.buildAt:], s.buildTyps, b.Len)
+	return r.emit(&vec.Batch{Cols: cols, Len: b.Len, Sel: r.sel})
+}
+
+func nulls(cols []vec.Vector, typs []types.Type, n int) {
+	for i, t := range typs {
+		cols[i] = vec.ConstVector(t, &types.NullDatum, n)
+	}
+}
+
+// unmatchedBuild passes the build rows that no probe row matched.
+func (r *joinRunner) unmatchedBuild(ctx context.Context) error {
+	s := r.s
+	rows := make([]uint32, 0, vec.BatchRows)
+	out := vec.Batch{Cols: make([]vec.Vector, len(r.pair.Cols))}
+	flush := func() error {
+		if len(rows) == 0 {
+			return nil
+		}
+		for i := range s.buildTyps {
+			at := r.buildAt + i
+			r.scratch.Col(at).GatherRows(&out.Cols[at], &s.set.cols[i], rows)
+		}
+		nulls(out.Cols[r.probeAt:], s.probeTyps, len(rows))
+		out.Len = len(rows)
+		rows = rows[:0]
+		if err := sched.CheckCancel(ctx); err != nil {
+			return err
+		}
+		return r.emit(&out)
+	}
+	for b := range s.set.rows {
+		if s.matched[b>>5].Load()>>(b&31)&1 != 0 {
+			continue
+		}
+		if rows = append(rows, uint32(b)); len(rows) == cap(rows) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// emitMarked is the end of a batch of NOT IN (AntiNull) and of IN as a value
+// (Mark): true for a match, unknown if NULLs leave it open, else false.
+func (r *joinRunner) emitMarked(ctx context.Context, b *vec.Batch) error {
+	s := r.s
+	unknown := make([]bool, b.Len)
+	if s.nullAware() && s.set.rows > 0 {
+		if err := r.findUnknown(ctx, b, unknown); err != nil {
+			return err
+		}
+	}
+	if s.kind == plan.AntiNull {
+		return r.emitRows(b, func(row int) bool { return !r.hit[row] && !unknown[row] })
+	}
+	var v vec.Vector
+	r.mark.Flat(&v, types.Bool, b.Len)
+	v.Valid = r.mark.Valid(b.Len)
+	for i := range b.Rows() {
+		row := live(b, i)
+		v.Fixed[row] = 0
+		switch {
+		case r.hit[row]:
+			v.Fixed[row] = 1
+		case unknown[row]:
+			v.SetNull(row)
+		}
+	}
+	r.out = *b
+	r.out.Cols = append(b.Cols[:len(b.Cols):len(b.Cols)], v)
+	return r.emit(&r.out)
+}
+
+// findUnknown marks the rows without match for which some build row might
+// match if its NULLs, or the row's own, were known.
+func (r *joinRunner) findUnknown(ctx context.Context, b *vec.Batch, unknown []bool) error {
+	s := r.s
+	simple := r.residual == nil && s.plainKeys == 0 && len(r.vecs) == 1
+	r.onPairs = func(_ *vec.Batch, pairs vec.Selection) error {
+		if pairs == nil {
+			for _, p := range r.probeRows {
+				unknown[p] = true
+			}
+		}
+		for _, p := range pairs {
+			unknown[r.probeRows[p]] = true
+		}
+		return nil
+	}
+	for i := range b.Rows() {
+		row := live(b, i)
+		if r.hit[row] {
+			continue
+		}
+		null := false
+		for k := range s.aware() {
+			null = null || r.vecs[k].Null(row)
+		}
+		if simple {
+			unknown[row] = null || len(s.nullBuild) > 0
+			continue
+		}
+		try := func(build uint32) error {
+			if unknown[row] || !r.maybe(row, int(build)) {
+				return nil
+			}
+			return r.add(ctx, b, uint16(row), build)
+		}
+		if !null {
+			for _, build := range s.nullBuild {
+				if err := try(build); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		for build := range s.set.rows {
+			if err := try(uint32(build)); err != nil {
+				return err
+			}
+		}
+	}
+	return r.flush(b)
+}
+
+// maybe tells whether no key of the two rows is known to differ; plain keys
+// must be equal.
+func (r *joinRunner) maybe(row, build int) bool {
+	s := r.s
+	for k := range r.vecs {
+		pn, bn := r.vecs[k].Null(row), s.keyCols[k].Null(build)
+		if pn || bn {
+			if k >= s.aware() {
+				return false
+			}
+			continue
+		}
+		if vec.Compare(&r.vecs[k], row, &s.keyCols[k], build) != 0 {
+			return false
+		}
+	}
+	return true
+}

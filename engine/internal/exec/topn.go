@@ -1,0 +1,287 @@
+package exec
+
+import (
+	"context"
+
+	"quern/engine/internal/sched"
+	"quern/engine/plan"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// topStage keeps the first rows of its input's order. Every worker collects
+// rows that may belong to them; when it has many more than needed it sorts
+// them, drops the rest, and from then on lets only rows pass whose first key
+// does not lie behind that of its last one.
+type topStage struct {
+	q             *query
+	in            stage
+	order         *ordering
+	count, offset *compiled
+	ties          bool
+	inner         *sortStage // the sorted result
+}
+
+// topMax is the most rows that are kept this way; more are sorted.
+const topMax = 10_000
+
+func (q *query) buildTopN(ctx context.Context, n *plan.TopN) (stage, error) {
+	in, err := q.build(ctx, n.In)
+	if err != nil {
+		return nil, err
+	}
+	o, err := q.newOrdering(ctx, n.In.Types(), n.Keys)
+	if err != nil {
+		return nil, err
+	}
+	s := &topStage{q: q, in: in, order: o, ties: n.Ties}
+	s.count, s.offset, err = q.compileLimit(ctx, n.Count, n.Offset)
+	return s, err
+}
+
+func (s *topStage) prepare(ctx context.Context) error {
+	n, skip, err := limitValues(s.count, s.offset)
+	if err != nil {
+		return err
+	}
+	in := s.in
+	switch {
+	case n == 0:
+		in = &memStage{typs: s.order.typs, gen: func(context.Context) ([]*vec.Batch, error) { return nil, nil }}
+	case n > 0 && n+skip <= topMax:
+		in = &topCollect{q: s.q, in: &keyed{s.in, s.order}, order: s.order, need: int(n + skip), ties: s.ties}
+	}
+	order := *s.order
+	if c, ok := in.(*topCollect); ok {
+		order = c.resultOrder()
+	}
+	inner := &sortStage{q: s.q, in: in, order: &order}
+	inner.limit = func(so *sorter, rows []uint32) (lo, hi int, err error) {
+		lo, hi = min(int(min(skip, 1<<40)), len(rows)), len(rows)
+		if n >= 0 {
+			hi = int(min(int64(len(rows)), int64(lo)+n))
+		}
+		for s.ties && hi > lo && hi < len(rows) && so.equal(rows[hi-1], rows[hi], len(s.order.keys)) {
+			hi++
+		}
+		return lo, hi, nil
+	}
+	s.inner = inner
+	return inner.prepare(ctx)
+}
+
+func (s *topStage) morsels() int { return s.inner.morsels() }
+func (s *topStage) open() runner {
+	r := s.inner.open().(*rowsRunner)
+	r.n = len(s.order.typs)
+	r.init()
+	return r
+}
+
+func (s *topStage) close() {
+	s.in.close()
+	if s.inner != nil {
+		s.inner.close()
+	}
+}
+
+// topCollect is a stage of one morsel: the candidates of all workers, with the
+// keys' extra columns and the position in the input as the last one.
+type topCollect struct {
+	q      *query
+	in     *keyed
+	order  *ordering
+	need   int
+	ties   bool
+	buffer []*topBuffer
+}
+
+func (s *topCollect) typs() []types.Type { return append(s.order.all(), types.Int8) }
+
+// resultOrder sorts candidates: by the keys, then by position.
+func (s *topCollect) resultOrder() ordering {
+	o := ordering{typs: s.typs()}
+	o.keys = append(s.order.keys[:len(s.order.keys):len(s.order.keys)], sortKey{col: len(o.typs) - 1})
+	return o
+}
+
+func (s *topCollect) prepare(ctx context.Context) error {
+	if err := s.in.prepare(ctx); err != nil {
+		return err
+	}
+	s.buffer = make([]*topBuffer, s.q.threads)
+	return s.q.consume(ctx, s.in, func(_ context.Context, w, m int, b *vec.Batch) error {
+		if s.buffer[w] == nil {
+			s.buffer[w] = s.newBuffer()
+		}
+		return s.buffer[w].add(m, b)
+	})
+}
+
+func (s *topCollect) morsels() int { return 1 }
+
+func (s *topCollect) close() {
+	s.in.close()
+	for _, b := range s.buffer {
+		if b != nil {
+			b.part.close()
+		}
+	}
+}
+
+func (s *topCollect) open() runner { return s }
+
+func (s *topCollect) run(_ context.Context, _ int, emit sched.Emit) error {
+	for _, b := range s.buffer {
+		if b == nil {
+			continue
+		}
+		set := b.finish()
+		var out vec.Batch
+		for lo := 0; lo < set.rows; lo += vec.BatchRows {
+			set.window(&out, lo, min(lo+vec.BatchRows, set.rows))
+			if err := emit(&out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// topBuffer are one worker's candidates.
+type topBuffer struct {
+	s      *topCollect
+	part   *part
+	max    int // rows at which the buffer is cut
+	morsel int
+	rows   int64 // of the morsel so far
+	// bound is the word of the first key of the last row kept; valid if has.
+	bound uint64
+	has   bool
+	sel   vec.Selection
+	words []uint64
+	flat  vec.Scratch
+	seq   vec.Scratch
+}
+
+func (s *topCollect) newBuffer() *topBuffer {
+	return &topBuffer{s: s, part: s.q.newPart(s.typs()), max: max(4*vec.BatchRows, 3*s.need), morsel: -1}
+}
+
+func (b *topBuffer) add(morsel int, in *vec.Batch) error {
+	if morsel != b.morsel {
+		b.morsel, b.rows = morsel, 0
+	}
+	batch := *in
+	if b.has {
+		batch.Sel = b.filter(in)
+		if len(batch.Sel) == 0 {
+			b.rows += int64(in.Len)
+			return nil
+		}
+	}
+	var seq vec.Vector
+	b.seq.Flat(&seq, types.Int8, in.Len)
+	pos := vec.Values[int64](&seq)
+	for i := range pos {
+		pos[i] = int64(morsel)<<32 | (b.rows + int64(i))
+	}
+	b.rows += int64(in.Len)
+	batch.Cols = append(in.Cols[:len(in.Cols):len(in.Cols)], seq)
+	if err := b.part.append(&batch); err != nil {
+		return err
+	}
+	if b.part.rows >= b.max {
+		return b.cut()
+	}
+	return nil
+}
+
+// filter drops rows whose first key lies behind the bound.
+func (b *topBuffer) filter(in *vec.Batch) vec.Selection {
+	k := b.s.order.keys[0]
+	src := in.Cols[k.col]
+	var v vec.Vector
+	b.flat.Flatten(&v, &src, in.Sel)
+	n := in.Rows()
+	if cap(b.sel) < n {
+		b.sel, b.words = make(vec.Selection, n), make([]uint64, n)
+	}
+	rows := []uint16(in.Sel)
+	if rows == nil {
+		rows = identity[:n]
+	}
+	sortWords(b.words[:n], &v, rows, k.desc)
+	out, j := b.sel[:n], 0
+	for i, r := range rows {
+		keep := b.words[i] <= b.bound
+		if v.Valid != nil && v.Null(int(r)) {
+			keep = k.nullsFirst
+		}
+		out[j] = r
+		if keep {
+			j++
+		}
+	}
+	return out[:j]
+}
+
+// finish hands the candidates over as columns.
+func (b *topBuffer) finish() *rowset {
+	set := &rowset{rows: b.part.rows}
+	for _, c := range b.part.cols {
+		set.cols = append(set.cols, c.Finish())
+	}
+	b.part.rows = 0
+	return set
+}
+
+// cut keeps only the rows that can be in the result.
+func (b *topBuffer) cut() error {
+	set := b.finish()
+	order := b.s.resultOrder()
+	so := sorter{cols: set.cols, keys: order.keys}
+	rows := make([]uint32, set.rows)
+	for i := range rows {
+		rows[i] = uint32(i)
+	}
+	so.sort(rows, 0)
+	keep := min(b.s.need, len(rows))
+	for b.s.ties && keep < len(rows) && so.equal(rows[keep-1], rows[keep], len(b.s.order.keys)) {
+		keep++
+	}
+	if len(b.s.order.keys) > 0 {
+		b.setBound(&so, rows[keep-1])
+	}
+	b.max = max(b.max, 2*keep)
+	var out vec.Batch
+	var sc vec.BatchScratch
+	out.Cols = make([]vec.Vector, len(set.cols))
+	for lo := 0; lo < keep; lo += vec.BatchRows {
+		hi := min(lo+vec.BatchRows, keep)
+		for i := range set.cols {
+			sc.Col(i).GatherRows(&out.Cols[i], &set.cols[i], rows[lo:hi])
+		}
+		out.Len = hi - lo
+		if err := b.part.append(&out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setBound remembers the first key of the last row kept. Behind a NULL that
+// comes last nothing can be dropped.
+func (b *topBuffer) setBound(so *sorter, row uint32) {
+	k := so.keys[0]
+	v := &so.cols[k.col]
+	if v.Null(int(row)) {
+		// With NULLs first no value can come before it; a value of word 0 may
+		// still pass, which the next cut puts right.
+		b.has, b.bound = k.nullsFirst, 0
+		return
+	}
+	var w [1]uint64
+	sortWords(w[:], v, []uint32{row}, k.desc)
+	b.bound, b.has = w[0], true
+}
