@@ -266,6 +266,8 @@ func (w *walker) alterAction() (ast.AlterAction, error) {
 		return nil, refuse("VALIDATE CONSTRAINT", t)
 	case "of", "not":
 		return nil, refuse("typed tables", t)
+	default:
+		w.p--
 	}
 	return nil, w.err()
 }

@@ -83,10 +83,9 @@ func (w *walker) callArgs(m *CallMark) error {
 	if w.punct(")") {
 		return nil
 	}
-	if w.cur().op("*") && w.peek(1).punct(")") {
-		w.p += 2
+	if w.op("*") {
 		m.Call.Star = true
-		return nil
+		return w.expect(")")
 	}
 	switch {
 	case w.word("distinct"):
@@ -95,9 +94,6 @@ func (w *walker) callArgs(m *CallMark) error {
 	}
 	named := false
 	for {
-		if m.Call.Variadic {
-			return w.err()
-		}
 		t := w.cur()
 		if w.word("variadic") {
 			m.Call.Variadic = true
@@ -117,15 +113,15 @@ func (w *walker) callArgs(m *CallMark) error {
 			}
 			w.b.raw(t.Start, ")")
 		} else {
-			if named {
-				return errs.New(errs.Syntax, "positional argument cannot follow named argument").WithPos(int(t.Start) + 1)
-			}
 			if _, err := w.expr(precMin, false); err != nil {
 				return err
 			}
+			if named {
+				return errs.New(errs.Syntax, "positional argument cannot follow named argument").WithPos(int(t.Start) + 1)
+			}
 		}
 		m.Args++
-		if !w.punct(",") {
+		if m.Call.Variadic || !w.punct(",") {
 			break
 		}
 	}
@@ -187,8 +183,10 @@ func (w *walker) sortTail(it *ast.SortItem) error {
 // callTail takes WITHIN GROUP, FILTER, IGNORE NULLS and OVER behind a call.
 func (w *walker) callTail(m *CallMark) error {
 	c := m.Call
-	if t := w.cur(); t.is("within") && w.peek(1).is("group") {
-		w.p += 2
+	if t := w.cur(); w.word("within") {
+		if err := w.expectWord("group"); err != nil {
+			return err
+		}
 		switch {
 		case c.Order != nil:
 			return errs.New(errs.Syntax, "cannot use multiple ORDER BY clauses with WITHIN GROUP").WithPos(int(t.Start) + 1)
@@ -211,8 +209,10 @@ func (w *walker) callTail(m *CallMark) error {
 			return err
 		}
 	}
-	if w.cur().is("filter") && w.peek(1).punct("(") {
-		w.p += 2
+	if w.word("filter") {
+		if err := w.expect("("); err != nil {
+			return err
+		}
 		if err := w.expectWord("where"); err != nil {
 			return err
 		}
@@ -232,8 +232,7 @@ func (w *walker) callTail(m *CallMark) error {
 			c.Nulls = ast.NullsIgnore
 		}
 	}
-	if t := w.cur(); t.is("over") && (w.peek(1).punct("(") || isColID(w.peek(1))) {
-		w.p++
+	if t := w.cur(); w.word("over") {
 		return w.over(m, t)
 	}
 	return nil
@@ -319,20 +318,24 @@ func (w *walker) frame(win *ast.Window, before func()) error {
 		f.Mode = ast.FrameGroups
 	}
 	var err error
+	start := w.cur()
+	end := start
 	if w.word("between") {
+		start = w.cur()
 		if f.Start, err = w.frameBound(before); err != nil {
 			return err
 		}
 		if err = w.expectWord("and"); err != nil {
 			return err
 		}
+		end = w.cur()
 		if f.End, err = w.frameBound(before); err != nil {
 			return err
 		}
 	} else if f.Start, err = w.frameBound(before); err != nil {
 		return err
 	}
-	if err := checkFrame(f); err != nil {
+	if err := checkFrame(f, start, end); err != nil {
 		return err
 	}
 	if w.word("exclude") {
@@ -352,22 +355,20 @@ func (w *walker) frame(win *ast.Window, before func()) error {
 	return nil
 }
 
-func checkFrame(f *ast.Frame) error {
+func checkFrame(f *ast.Frame, start, end *Token) error {
 	bad := func(msg string) error {
-		return errs.New(errs.Windowing, "%s", msg).WithPos(f.Pos + 1)
+		return errs.New(errs.Windowing, "%s", msg).WithPos(int(end.Start) + 1)
 	}
 	switch {
 	case f.Start.Kind == ast.UnboundedFollowing:
+		end = start
 		return bad("frame start cannot be UNBOUNDED FOLLOWING")
 	case f.End.Kind == ast.UnboundedPreceding:
 		return bad("frame end cannot be UNBOUNDED PRECEDING")
 	case f.Start.Kind == ast.CurrentRow && f.End.Kind == ast.Preceding:
 		return bad("frame starting from current row cannot have preceding rows")
 	case f.Start.Kind == ast.Following && (f.End.Kind == ast.Preceding || f.End.Kind == ast.CurrentRow):
-		if f.End.Kind == ast.Preceding {
-			return bad("frame starting from following row cannot have preceding rows")
-		}
-		return bad("frame starting from following row cannot end with current row")
+		return bad("frame starting from following row cannot have preceding rows")
 	}
 	return nil
 }
@@ -405,10 +406,6 @@ func (w *walker) specialCall(t *Token) (level, error) {
 	w.p++
 	switch t.Text {
 	case "exists":
-		if !w.isQuery(w.p) {
-			w.p++
-			return 0, w.err()
-		}
 		w.open(t.Start, &ast.Exists{At: at(t)})
 		w.b.raw(t.Start, ",")
 		if err := w.subquery(); err != nil {

@@ -1,8 +1,10 @@
 package dialect
 
 import (
+	"slices"
 	"sort"
 	"strconv"
+	"sync"
 
 	"quern/sql/internal/ast"
 )
@@ -150,6 +152,26 @@ type builder struct {
 	pieces   []piece
 	prefixes []prefix
 	side     []any
+	car      Carrier
+}
+
+// builders holds builders whose slices have grown; the carrier of one is dead
+// once it has been decoded.
+var builders = sync.Pool{New: func() any { return &builder{} }}
+
+// builderPiecesMax keeps the slices of long statements out of the pool.
+const builderPiecesMax = 8192
+
+// release gives b back. Nothing of it may be used afterwards.
+func (b *builder) release() {
+	if cap(b.pieces) > builderPiecesMax {
+		return
+	}
+	clear(b.pieces)
+	clear(b.side)
+	b.pieces, b.prefixes, b.side = b.pieces[:0], b.prefixes[:0], b.side[:0]
+	b.car = Carrier{starts: b.car.starts[:0], srcs: b.car.srcs[:0]}
+	builders.Put(b)
 }
 
 func (b *builder) raw(src int32, text string) {
@@ -184,11 +206,12 @@ func (b *builder) wrap(start int, src int32, text string, n int) {
 	p.pre = int32(len(b.prefixes) - 1)
 }
 
-// finish writes the carrier.
+// finish writes the carrier, which lives until release.
 func (b *builder) finish() *Carrier {
-	c := &Carrier{Side: b.side}
-	c.starts = make([]int32, 0, len(b.pieces)+len(b.prefixes))
-	c.srcs = make([]int32, 0, cap(c.starts))
+	c := &b.car
+	c.Side = b.side
+	c.starts = slices.Grow(c.starts, len(b.pieces)+len(b.prefixes))
+	c.srcs = slices.Grow(c.srcs, len(b.pieces)+len(b.prefixes))
 	size := 0
 	for i := range b.pieces {
 		size += len(b.pieces[i].text) + 6

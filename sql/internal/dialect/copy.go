@@ -93,7 +93,7 @@ func (w *walker) copyOptions(n *ast.Copy) error {
 	}
 	w.word("with")
 	if w.cur().punct("(") {
-		o, err := w.options()
+		o, err := w.genericOptions()
 		n.Options = append(n.Options, o...)
 		return err
 	}

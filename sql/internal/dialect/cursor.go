@@ -48,7 +48,7 @@ func (w *walker) declare() (ast.Stmt, error) {
 
 // queryOnly takes a query and stops at anything else.
 func (w *walker) queryOnly() (*ast.Query, error) {
-	if !w.cur().punct("(") && !w.isQueryStart(w.p) {
+	if !w.cur().punct("(") && !w.isQueryStart(w.p) && !w.cur().is("values") {
 		return nil, w.err()
 	}
 	return w.parseQuery()
@@ -73,7 +73,7 @@ func (w *walker) fetchCursor() (ast.Stmt, error) {
 func (w *walker) fetchDirection(n *ast.Fetch) error {
 	t := w.cur()
 	// A direction word alone before the end is the cursor's name.
-	if w.p+1 == len(w.toks)-1 {
+	if w.p+1 == len(w.toks)-1 && isColID(t) {
 		return nil
 	}
 	var err error

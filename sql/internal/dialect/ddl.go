@@ -158,27 +158,24 @@ func (w *walker) createTable(t *Token, persist ast.Persistence) (ast.Stmt, error
 func (w *walker) isTableAs() bool {
 	i := w.p
 	if w.toks[i].punct("(") {
-		if k := w.peek(2); !k.punct(",") && !k.punct(")") {
-			return false
-		}
-		i = w.matchOf(i) + 1
-	}
-	if i >= len(w.toks) {
-		return false
+		k := w.peek(2)
+		return isColID(w.peek(1)) && (k.punct(",") || k.punct(")"))
 	}
 	switch t := &w.toks[i]; {
 	case t.is("as"):
 		return true
 	case t.is("with"), t.is("without"), t.is("on"), t.is("tablespace"), t.is("using"):
-		return i != w.p || !w.toks[w.p].punct("(")
+		return true
 	}
 	return false
 }
 
 // tableSuffix takes WITH (…), WITHOUT OIDS, ON COMMIT and TABLESPACE.
 func (w *walker) tableSuffix() (opts []ast.Option, oc ast.OnCommit, space string, err error) {
-	if opts, err = w.withOptions(); err != nil {
-		return
+	if w.word("with") {
+		if opts, err = w.options(); err != nil {
+			return
+		}
 	}
 	w.words("without", "oids")
 	if w.words("on", "commit") {

@@ -19,6 +19,11 @@ func (w *walker) insert(with *ast.With) (ast.Stmt, error) {
 			return nil, err
 		}
 	}
+	if w.cur().punct("(") && w.peek(1).punct("(") && !w.isQuery(w.p) {
+		for w.punct("(") {
+		}
+		return nil, w.err()
+	}
 	if w.cur().punct("(") && !w.isQuery(w.p) {
 		if n.Columns, err = w.insertColumns(); err != nil {
 			return nil, err
@@ -81,7 +86,7 @@ func (w *walker) insertSource(n *ast.Insert) error {
 		}
 	}
 	k := w.cur()
-	if !k.punct("(") && !w.isQueryStart(w.p) {
+	if !k.punct("(") && !w.isQueryStart(w.p) && !k.is("values") {
 		return w.err()
 	}
 	var err error

@@ -87,16 +87,24 @@ func (w *walker) expr(min int, restricted bool) (level, error) {
 	// nonassoc is the precedence of the operator just closed if it may not be
 	// followed by another of its own: a < b < c.
 	nonassoc := -1
-	for wraps := 0; ; wraps++ {
+	wraps := 0
+	for {
 		t := w.cur()
 		prec := infix(t, w.peek(1), restricted)
-		if prec < 0 || prec < min {
+		if prec < 0 && t.is("similar") {
+			w.far = max(w.far, w.p+1) // TO must follow
+		}
+		if prec < 0 || prec < min || min == precMin && w.labelTok != 0 && w.p == w.labelTok {
 			return lv, nil
 		}
 		if prec == nonassoc {
 			return 0, w.err()
 		}
-		if wraps > 20*nestingMax {
+		// Operator chains stay flat; everything else nests in the tree.
+		if t.Kind != Op && prec > precAnd {
+			wraps++
+		}
+		if wraps > nestingMax {
 			return 0, errs.New(errs.TooComplex, "stack depth limit exceeded").WithPos(int(t.Start) + 1)
 		}
 		open := false
@@ -169,9 +177,7 @@ func infixWord(t, n *Token, restricted bool) int {
 			}
 		}
 	case "at":
-		if n.is("time") || n.is("local") {
-			return precAt
-		}
+		return precAt
 	case "collate":
 		return precCollate
 	}
@@ -397,13 +403,11 @@ func (w *walker) isNull(start int, lv level, t *Token, not bool) level {
 func (w *walker) is(start int, lv level, t *Token, restricted bool) (level, bool, error) {
 	w.p++
 	not := w.word("not")
-	k := w.next()
-	if k.Kind != Word {
-		return 0, false, w.errAt(k)
+	k := w.cur()
+	if k.Kind != Word || restricted && k.Text != "distinct" && k.Text != "document" {
+		return 0, false, w.err()
 	}
-	if restricted && k.Text != "distinct" && k.Text != "document" {
-		return 0, false, w.errAt(k)
-	}
+	w.p++
 	n := &ast.Is{At: at(t), Not: not}
 	switch k.Text {
 	case "null":
@@ -446,7 +450,8 @@ func (w *walker) is(start int, lv level, t *Token, restricted bool) (level, bool
 	case "json":
 		return 0, false, refuse("IS JSON", t)
 	default:
-		return 0, false, w.errAt(k)
+		w.p--
+		return 0, false, w.err()
 	}
 	w.node(start, t.Start, n)
 	w.b.raw(t.Start, ")")
@@ -588,6 +593,8 @@ func (w *walker) operand(restricted bool) (level, error) {
 		}
 		w.parens(rs, lv, levelPrimary)
 		return levelPrimary, nil
+	case t.Kind == Op && infix(t, t, false) != precOther:
+		return 0, w.err()
 	case t.Kind == Op, t.is("operator") && w.peek(1).punct("("):
 		schema, name, err := w.anyOperator()
 		if err != nil {

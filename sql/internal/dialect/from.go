@@ -171,10 +171,6 @@ func (w *walker) tablePrimary() (joined bool, top *ast.Join, err error) {
 	case t.is("lateral"):
 		w.p++
 		if w.cur().punct("(") {
-			if !w.isQuery(w.p) {
-				w.p++
-				return false, nil, w.err()
-			}
 			return false, nil, w.derived(t, true)
 		}
 		if w.isRowsFrom() {
@@ -185,6 +181,8 @@ func (w *walker) tablePrimary() (joined bool, top *ast.Join, err error) {
 		return false, nil, w.rowsFrom(t, false)
 	case w.isFromFunction():
 		return false, nil, w.fromFunction(t, false)
+	case t.Kind == Word && t.Class == TypeFunc:
+		return false, nil, w.errAt(w.peek(1)) // the word could only have been a function's name
 	}
 	return false, nil, w.relation()
 }
@@ -209,6 +207,13 @@ func (w *walker) isFromFunction() bool {
 		return true
 	}
 	if t.Kind != Word && t.Kind != Quoted {
+		return false
+	}
+	if t.Class == ColName && t.Kind == Word && !w.peek(1).punct(".") {
+		switch t.Text {
+		case "coalesce", "extract", "greatest", "least", "nullif", "normalize", "overlay", "position", "substring", "trim":
+			return w.peek(1).punct("(")
+		}
 		return false
 	}
 	i := 1
@@ -359,6 +364,12 @@ func (w *walker) windowlessCall() error {
 		return refuse("XMLTABLE", t)
 	}
 	if !w.isFromFunction() {
+		if isColID(t) || isFuncName(t) {
+			w.p++
+			for w.cur().punct(".") && isLabel(w.peek(1)) {
+				w.p += 2
+			}
+		}
 		return w.err()
 	}
 	if _, err := w.primary(); err != nil {

@@ -361,8 +361,7 @@ func (lx *lexer) dollar(start int) error {
 			i++
 		}
 		if isIdentStart(lx.at(i)) {
-			_, n := utf8.DecodeRuneInString(lx.src[i:])
-			return lx.fail("trailing junk after parameter", start, i+n)
+			return lx.fail("trailing junk after parameter", start, lx.identEnd(i))
 		}
 		lx.pos = i
 		lx.add(Param, start, lx.src[start+1:i])
@@ -431,7 +430,7 @@ func (lx *lexer) number(start int) error {
 			j++
 		}
 		if !isDigit(lx.at(j)) {
-			return lx.fail("trailing junk after numeric literal", start, j)
+			return lx.fail("trailing junk after numeric literal", start, lx.identEnd(j))
 		}
 		kind = Number
 		i = lx.digits(j)
@@ -447,10 +446,17 @@ func (lx *lexer) digits(i int) int {
 	return i
 }
 
+// identEnd is the end of the identifier characters at i.
+func (lx *lexer) identEnd(i int) int {
+	for isIdentPart(lx.at(i)) {
+		i++
+	}
+	return i
+}
+
 func (lx *lexer) numberEnd(kind Kind, start, end int, text string) error {
 	if isIdentStart(lx.at(end)) {
-		_, n := utf8.DecodeRuneInString(lx.src[end:])
-		return lx.fail("trailing junk after numeric literal", start, end+n)
+		return lx.fail("trailing junk after numeric literal", start, lx.identEnd(end))
 	}
 	lx.pos = end
 	if kind == Int {

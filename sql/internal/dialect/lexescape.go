@@ -20,7 +20,7 @@ func (lx *lexer) escapeString(start int) error {
 			}
 			c := lx.src[i]
 			if high != 0 && (c != '\\' || lx.at(i+1)|0x20 != 'u') {
-				return lx.badPair(start, i)
+				return lx.badPair(i)
 			}
 			switch {
 			case c == '\'' && lx.at(i+1) == '\'':
@@ -46,14 +46,29 @@ func (lx *lexer) escapeString(start int) error {
 		}
 	}
 	if !utf8.ValidString(b.String()) || strings.IndexByte(b.String(), 0) >= 0 {
-		return errs.New(errs.CharacterNotInRepertoire, `invalid byte sequence for encoding "UTF8"`).WithPos(start + 1)
+		return badEncoding(b.String())
 	}
 	lx.add(String, start, b.String())
 	return nil
 }
 
-func (lx *lexer) badPair(start, end int) error {
-	return lx.fail("invalid Unicode surrogate pair", start, min(end+1, len(lx.src)))
+// badEncoding words the first wrong byte of s.
+func badEncoding(s string) error {
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if s[i] == 0 || r == utf8.RuneError && n <= 1 {
+			return errs.New(errs.CharacterNotInRepertoire, `invalid byte sequence for encoding "UTF8": 0x%02x`, s[i])
+		}
+		i += n
+	}
+	return errs.New(errs.CharacterNotInRepertoire, `invalid byte sequence for encoding "UTF8"`)
+}
+
+// badPair is the error for a character at i where the second half of a pair
+// should be.
+func (lx *lexer) badPair(i int) error {
+	_, n := utf8.DecodeRuneInString(lx.src[i:])
+	return lx.fail("invalid Unicode surrogate pair", i, i+n)
 }
 
 // escape decodes one backslash sequence at i and returns its length.
@@ -106,7 +121,7 @@ func (lx *lexer) escape(b *strings.Builder, start, i int, high *rune) (int, erro
 				WithHint(`Unicode escapes must be \uXXXX or \UXXXXXXXX.`)
 		}
 		if err := putRune(b, rune(v), high); err != "" {
-			return 0, lx.fail(err, start, i+2+digits)
+			return 0, lx.fail(err, i, i+2+digits)
 		}
 		return 2 + digits, nil
 	default:
@@ -162,6 +177,7 @@ func putRune(b *strings.Builder, v rune, high *rune) string {
 // unicodeString reads U&'…' or U&"…" with lx.pos at the quote, and UESCAPE.
 func (lx *lexer) unicodeString(start int) error {
 	q := lx.src[lx.pos]
+	body := lx.pos + 1
 	raw, ok := lx.quoted(q)
 	for ok && q == '\'' && lx.continued() {
 		var more string
@@ -179,7 +195,7 @@ func (lx *lexer) unicodeString(start int) error {
 	if err != nil {
 		return err
 	}
-	text, err := decodeUnicode(raw, esc, start)
+	text, err := decodeUnicode(raw, esc, body)
 	if err != nil {
 		return err
 	}
@@ -209,6 +225,9 @@ func (lx *lexer) uescape() (byte, error) {
 	if err := lx.space(); err != nil {
 		return 0, err
 	}
+	if lx.pos >= len(lx.src) {
+		return 0, errs.New(errs.Syntax, "UESCAPE must be followed by a simple string literal at end of input").WithPos(lx.pos + 1)
+	}
 	if lx.at(lx.pos) != '\'' {
 		return 0, lx.fail("UESCAPE must be followed by a simple string literal", lx.pos, min(lx.pos+1, len(lx.src)))
 	}
@@ -224,12 +243,13 @@ func (lx *lexer) uescape() (byte, error) {
 }
 
 // decodeUnicode decodes \XXXX and \+XXXXXX of U& literals.
-func decodeUnicode(raw string, esc byte, start int) (string, error) {
+// body is where raw begins in the text.
+func decodeUnicode(raw string, esc byte, body int) (string, error) {
 	if strings.IndexByte(raw, esc) < 0 {
 		return raw, nil
 	}
-	bad := func(msg string) error {
-		return errs.New(errs.Syntax, "%s", msg).WithPos(start + 1).
+	bad := func(msg string, i int) error {
+		return errs.New(errs.Syntax, "%s", msg).WithPos(body + i + 1).
 			WithHint(`Unicode escapes must be \XXXX or \+XXXXXX.`)
 	}
 	var b strings.Builder
@@ -237,7 +257,7 @@ func decodeUnicode(raw string, esc byte, start int) (string, error) {
 	for i := 0; i < len(raw); {
 		if raw[i] != esc {
 			if high != 0 {
-				return "", bad("invalid Unicode surrogate pair")
+				return "", bad("invalid Unicode surrogate pair", i)
 			}
 			b.WriteByte(raw[i])
 			i++
@@ -245,7 +265,7 @@ func decodeUnicode(raw string, esc byte, start int) (string, error) {
 		}
 		if i+1 < len(raw) && raw[i+1] == esc {
 			if high != 0 {
-				return "", bad("invalid Unicode surrogate pair")
+				return "", bad("invalid Unicode surrogate pair", i)
 			}
 			b.WriteByte(esc)
 			i += 2
@@ -257,15 +277,15 @@ func decodeUnicode(raw string, esc byte, start int) (string, error) {
 		}
 		v, ok := hexAt(raw, i+skip, digits)
 		if !ok {
-			return "", bad("invalid Unicode escape")
+			return "", bad("invalid Unicode escape", i)
 		}
 		if msg := putRune(&b, rune(v), &high); msg != "" {
-			return "", bad(msg)
+			return "", bad(msg, i)
 		}
 		i += skip + digits
 	}
 	if high != 0 {
-		return "", bad("invalid Unicode surrogate pair")
+		return "", bad("invalid Unicode surrogate pair", len(raw))
 	}
 	return b.String(), nil
 }

@@ -91,17 +91,12 @@ func (w *walker) wordExpr(t *Token) (level, error) {
 			w.p++
 			w.leaf(t.Start, &ast.ValueFunc{At: at(t), Name: t.Text, Precision: -1})
 			return levelPrimary, nil
-		case n.punct("(") && t.Text == "collation":
-			return 0, w.errAt(n)
-		case n.punct("("), n.Kind == String:
-			if t.Text == "collation" {
-				return 0, w.err()
-			}
-			return w.nameExpr()
 		case t.Text == "collation" && n.is("for"):
 			return w.collationFor(t)
+		case n.punct("("), n.Kind == String:
+			return w.nameExpr()
 		}
-		return 0, w.err()
+		return 0, w.errAt(n) // the word could only have been a function's name
 	}
 	if t.Text == "double" && w.peek(1).is("precision") && w.peek(2).Kind == String {
 		return w.literalOf(t)
@@ -224,10 +219,6 @@ func (w *walker) castCall(t *Token) error {
 // array takes [..] or (query) behind ARRAY.
 func (w *walker) array(t *Token) error {
 	if w.cur().punct("(") {
-		if !w.isQuery(w.p) {
-			w.p++
-			return w.err()
-		}
 		w.open(t.Start, &ast.ArrayQuery{At: at(t)})
 		w.b.raw(t.Start, ",")
 		if err := w.subquery(); err != nil {
@@ -288,13 +279,8 @@ func (w *walker) typedLiteral(t *Token) (level, bool, error) {
 	case n.Kind == String:
 	case n.punct("("):
 		// No function has such a name, so a string must come.
-		end := w.matchOf(w.p + 1)
-		if k := &w.toks[end]; !k.punct(")") {
-			return 0, true, w.errAt(n)
-		}
-		after := w.toks[end+1]
-		timed := (t.Text == "timestamp" || t.Text == "time") && (after.is("with") || after.is("without"))
-		if after.Kind != String && !timed {
+		switch t.Text {
+		case "int", "integer", "smallint", "bigint", "real", "boolean":
 			return 0, true, w.errAt(n)
 		}
 	case (t.Text == "timestamp" || t.Text == "time") && (n.is("with") || n.is("without")) && w.peek(2).is("time"):
@@ -339,7 +325,7 @@ func (w *walker) literalOf(t *Token) (level, error) {
 func (w *walker) constType(t *Token) (*ast.TypeName, error) {
 	if t.is("interval") {
 		w.p++
-		mods, err := w.typeMods()
+		mods, err := w.precision()
 		return &ast.TypeName{At: at(t), Parts: []string{"interval"}, Mods: mods}, err
 	}
 	tn, err := w.simpleType()
@@ -380,10 +366,11 @@ func (w *walker) nameExpr() (level, error) {
 		}
 		return w.call(t, []string{first})
 	case n.Kind == String:
-		if t.Class != ColName {
-			w.p--
-			return w.literalOf(t)
+		if t.Class == ColName {
+			return 0, w.errAt(n)
 		}
+		w.p--
+		return w.literalOf(t)
 	case n.punct("["):
 		w.b.ident(t.Start, first)
 		return levelPrimary, w.indirection(start)

@@ -51,6 +51,9 @@ func (w *walker) isQuery(i int) bool {
 		if after.punct(")") {
 			continue
 		}
+		if after.Kind == EOF {
+			return true
+		}
 		if after.Kind != Word {
 			return false
 		}
@@ -261,12 +264,14 @@ func (w *walker) setOperand() error {
 		w.b.raw(t.Start, "SELECT ")
 		w.b.ident(t.Start, MarkStar)
 		w.b.raw(t.Start, " FROM ")
-		return w.relation()
-	case t.punct("("):
-		if !w.isQuery(w.p) {
-			w.p++
-			return w.err()
+		r := w.cur()
+		n, err := w.relationName()
+		if err != nil {
+			return err
 		}
+		w.b.ident(r.Start, sideName(MarkRel, w.b.add(n)))
+		return nil
+	case t.punct("("):
 		w.p++
 		w.b.raw(t.Start, parOpen)
 		if err := w.queryTop(); err != nil {
@@ -307,11 +312,12 @@ func (w *walker) valuesBody() error {
 // selectBody takes SELECT without its tail.
 func (w *walker) selectBody() error {
 	t := w.next()
-	var on bool
+	var distinct, on bool
 	switch {
 	case w.word("all"):
 		w.b.raw(t.Start, "SELECT ")
 	case w.word("distinct"):
+		distinct = true
 		if on = w.word("on"); !on {
 			w.b.raw(t.Start, "SELECT DISTINCT ")
 			break
@@ -333,7 +339,7 @@ func (w *walker) selectBody() error {
 		w.b.raw(t.Start, "SELECT ")
 	}
 	if w.noTargets() {
-		if on {
+		if distinct {
 			return w.err()
 		}
 		w.b.ident(t.Start, MarkNone)
@@ -381,7 +387,7 @@ func (w *walker) targets() error {
 			w.p++
 			w.b.ident(t.Start, MarkStar)
 		} else {
-			if _, err := w.expr(precMin, false); err != nil {
+			if err := w.targetExpr(); err != nil {
 				return err
 			}
 			if err := w.targetLabel(); err != nil {
@@ -393,6 +399,34 @@ func (w *walker) targets() error {
 		}
 		w.b.raw(w.next().Start, ",")
 	}
+}
+
+// targetExpr takes the expression of a target. A word that could be an operator
+// is the label if nothing can follow it as one: SELECT a IS FROM t.
+func (w *walker) targetExpr() error {
+	start, p := len(w.b.pieces), w.p
+	_, err := w.expr(precMin, false)
+	if err == nil || w.p <= p {
+		return err
+	}
+	i := w.p - 1
+	t := &w.toks[i]
+	if i <= p || t.Kind != Word || t.NoLabel || infixWord(t, &w.toks[w.p], false) < 0 || !w.noTargets() && !w.cur().punct(",") {
+		return err
+	}
+	for j := p; j < i; j++ {
+		if m := w.toks[j].Match; w.toks[j].Kind == Punct && m >= 0 {
+			if m > int32(i) {
+				return err // inside brackets
+			}
+			j = max(j, int(m))
+		}
+	}
+	depth := w.depth
+	w.p, w.far, w.b.pieces, w.labelTok = p, 0, w.b.pieces[:start], i
+	_, err = w.expr(precMin, false)
+	w.labelTok, w.depth = 0, depth
+	return err
 }
 
 func (w *walker) targetLabel() error {
@@ -617,7 +651,7 @@ func (w *walker) queryTail(tl *tail) error {
 			err = w.limit(tl, &here)
 		case t.is("offset"):
 			err = w.offset(tl, &here)
-		case t.is("fetch") && (w.peek(1).is("first") || w.peek(1).is("next")):
+		case t.is("fetch"):
 			err = w.fetch(tl, &here)
 		case t.is("for"):
 			err = w.locks(tl)
@@ -735,7 +769,9 @@ func (w *walker) fetch(tl, here *tail) error {
 		return multipleLimit("LIMIT", w.cur())
 	}
 	tl.limit, here.limit = true, true
-	w.p++
+	if !w.word("first") && !w.word("next") {
+		return w.err()
+	}
 	m := &TailMark{HasLimit: true}
 	w.limitMark(tl, t, m)
 	w.b.raw(t.Start, ",")

@@ -151,6 +151,8 @@ func (w *walker) roleOption(o *ast.RoleOptions, create bool) (done bool, err err
 		o.AdminMembers, err = w.roles()
 	case w.word("sysid"):
 		_, err = w.intLit()
+	case t.Class == Unreserved:
+		err = errs.New(errs.Syntax, "unrecognized role option \"%s\"", t.Text).WithPos(int(t.Start) + 1)
 	default:
 		return true, nil
 	}
@@ -267,7 +269,7 @@ func (w *walker) reassign() (ast.Stmt, error) {
 // grant takes GRANT of privileges or roles.
 func (w *walker) grant() (ast.Stmt, error) {
 	t := w.next()
-	if !w.grantsObjects() {
+	if k := w.cur(); !w.grantsObjects() && k.Class != Reserved && !w.peek(1).punct("(") {
 		n := &ast.GrantRole{At: at(t)}
 		var err error
 		if n.Granted, err = w.roles(); err != nil {
@@ -436,7 +438,7 @@ func (w *walker) grantNames(n *ast.Grant) error {
 // revoke takes REVOKE of privileges or roles.
 func (w *walker) revoke() (ast.Stmt, error) {
 	t := w.next()
-	if !w.grantsObjects() {
+	if k := w.cur(); !w.grantsObjects() && k.Class != Reserved && !w.peek(1).punct("(") {
 		n := &ast.GrantRole{At: at(t), Revoke: true, AdminOptionFor: w.words("admin", "option", "for")}
 		var err error
 		if n.Granted, err = w.roles(); err != nil {

@@ -11,15 +11,13 @@ func (w *walker) set() (ast.Stmt, error) {
 	scope := ast.ScopeSession
 	switch {
 	case w.cur().is("session") && w.peek(1).is("characteristics"):
-		w.p += 2
-		if err := w.expectWords("as", "transaction"); err != nil {
-			return nil, err
-		}
-		n := &ast.SetTransaction{At: at(t), Session: true}
-		return n, w.txModes(&n.Modes, true)
+		return w.sessionCharacteristics(t)
 	case w.cur().is("local") && !w.peek(1).op("=") && !w.peek(1).is("to"):
 		w.p++
 		scope = ast.ScopeLocal
+	case w.cur().is("session") && w.peek(1).is("session") && w.peek(2).is("characteristics"):
+		w.p++
+		return w.sessionCharacteristics(t)
 	case w.cur().is("session") && !w.peek(1).op("=") && !w.peek(1).is("to"):
 		w.p++
 	}
@@ -48,6 +46,15 @@ func (w *walker) set() (ast.Stmt, error) {
 	}
 	n.At, n.Scope = at(t), scope
 	return n, nil
+}
+
+func (w *walker) sessionCharacteristics(t *Token) (ast.Stmt, error) {
+	w.p += 2
+	if err := w.expectWords("as", "transaction"); err != nil {
+		return nil, err
+	}
+	n := &ast.SetTransaction{At: at(t), Session: true}
+	return n, w.txModes(&n.Modes, true)
 }
 
 // setting takes name = values, name TO values, and the special forms.
@@ -130,8 +137,11 @@ func (w *walker) settingValue(n *ast.Set) error {
 		v.Kind = ast.ValueString
 	case t.Kind == Int || t.Kind == Number:
 		v.Kind = ast.ValueNumber
-	case (t.op("-") || t.op("+")) && (w.peek(1).Kind == Int || w.peek(1).Kind == Number):
+	case t.op("-") || t.op("+"):
 		w.p++
+		if k := w.cur().Kind; k != Int && k != Number {
+			return w.err()
+		}
 		v.Kind, v.Text = ast.ValueNumber, w.cur().Text
 		if t.Text == "-" {
 			v.Text = "-" + v.Text
@@ -348,7 +358,9 @@ func (w *walker) rollback() (ast.Stmt, error) {
 	}
 	w.work()
 	if t.Text == "rollback" && w.word("to") {
-		w.word("savepoint")
+		if w.cur().is("savepoint") && isColID(w.peek(1)) {
+			w.p++
+		}
 		n, err := w.colID()
 		return &ast.RollbackTo{At: at(t), Name: n}, err
 	}
@@ -393,7 +405,7 @@ func (w *walker) explain() (ast.Stmt, error) {
 	n := &ast.Explain{At: at(t)}
 	var err error
 	if w.cur().punct("(") && !w.isQuery(w.p) {
-		if n.Options, err = w.options(); err != nil {
+		if n.Options, err = w.genericOptions(); err != nil {
 			return nil, err
 		}
 	} else {
@@ -422,7 +434,7 @@ func (w *walker) vacuum() (ast.Stmt, error) {
 	n := &ast.Vacuum{At: at(t), Analyze: t.Text != "vacuum"}
 	var err error
 	if w.cur().punct("(") {
-		if n.Options, err = w.options(); err != nil {
+		if n.Options, err = w.genericOptions(); err != nil {
 			return nil, err
 		}
 	} else {

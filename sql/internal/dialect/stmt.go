@@ -310,8 +310,40 @@ func (w *walker) option() (ast.Option, error) {
 		}
 		o.Name += "." + n
 	}
-	w.op("=")
-	return o, w.optionValue(&o)
+	if !w.op("=") {
+		return o, nil
+	}
+	err = w.optionValue(&o)
+	if err == nil && (o.Kind == ast.ValueNone || o.Kind == ast.ValueList || o.Kind == ast.ValueStar) {
+		err = w.err()
+	}
+	return o, err
+}
+
+// genericOptions takes (name [value], …) of COPY, EXPLAIN and VACUUM, without
+// =.
+func (w *walker) genericOptions() ([]ast.Option, error) {
+	if err := w.expect("("); err != nil {
+		return nil, err
+	}
+	var list []ast.Option
+	for {
+		o := ast.Option{At: at(w.cur())}
+		var err error
+		if o.Name, err = w.label(); err != nil {
+			return nil, err
+		}
+		k := w.cur()
+		if k.Kind != Word || k.Class != Reserved || k.is("true") || k.is("false") || k.is("on") {
+			if err := w.optionValue(&o); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, o)
+		if !w.punct(",") {
+			return list, w.expect(")")
+		}
+	}
 }
 
 func (w *walker) optionValue(o *ast.Option) error {

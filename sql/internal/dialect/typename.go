@@ -165,16 +165,13 @@ func (w *walker) lengthType(fixed, varying string) (*ast.TypeName, error) {
 
 // timeType takes [(p)] [WITH|WITHOUT TIME ZONE] behind time or timestamp.
 func (w *walker) timeType(name string) (*ast.TypeName, error) {
-	mods, err := w.typeMods()
+	mods, err := w.precision()
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case w.words("with", "time", "zone"):
 		name += "tz"
-		if name == "timetz" {
-			name = "timetz"
-		}
 	case w.words("without", "time", "zone"):
 	}
 	return &ast.TypeName{Parts: []string{name}, Mods: mods}, nil
@@ -184,7 +181,7 @@ func (w *walker) timeType(name string) (*ast.TypeName, error) {
 func (w *walker) intervalType() (*ast.TypeName, error) {
 	tn := &ast.TypeName{Parts: []string{"interval"}}
 	var err error
-	if tn.Mods, err = w.typeMods(); err != nil || tn.Mods != nil {
+	if tn.Mods, err = w.precision(); err != nil || tn.Mods != nil {
 		return tn, err
 	}
 	tn.Fields, tn.Mods, err = w.intervalFields()
@@ -227,10 +224,22 @@ func (w *walker) intervalFields() (string, []int, error) {
 		w.p++
 	}
 	if n := len(fields); n >= 6 && fields[n-6:] == "second" {
-		mods, err := w.typeMods()
+		mods, err := w.precision()
 		return fields, mods, err
 	}
 	return fields, nil, nil
+}
+
+// precision takes (n) if it is there.
+func (w *walker) precision() ([]int, error) {
+	if !w.punct("(") {
+		return nil, nil
+	}
+	n, err := w.intLit()
+	if err != nil {
+		return nil, err
+	}
+	return []int{n}, w.expect(")")
 }
 
 // typeMods takes (n, …) if it is there.

@@ -8,12 +8,18 @@ import (
 // walker reads the tokens of one statement. It holds the place in the token
 // stream for both the statement parsers and the carriers they ask for.
 type walker struct {
-	src    string
-	toks   []Token
-	p      int
+	src  string
+	toks []Token
+	p    int
+	// far is the furthest token that a key word sequence was matched up to: a
+	// syntax error stands there if nothing else could go on.
+	far    int
 	decode Decoder
 	depth  int
-	b      *builder // of the carrier being written
+	// labelTok is the index of a word that is a label though it could be an
+	// operator, 0 if there is none.
+	labelTok int
+	b        *builder // of the carrier being written
 	// into is set by SELECT INTO, which only a top-level SELECT may have.
 	into      *ast.CreateTableAs
 	allowInto bool
@@ -41,8 +47,9 @@ func (w *walker) next() *Token {
 	return t
 }
 
-// err is a syntax error at the current token.
-func (w *walker) err() error { return syntaxAt(w.src, w.cur()) }
+// err is a syntax error at the current token, or where a sequence of key words
+// broke off.
+func (w *walker) err() error { return syntaxAt(w.src, &w.toks[max(w.p, w.far)]) }
 
 func (w *walker) errAt(t *Token) error { return syntaxAt(w.src, t) }
 
@@ -63,9 +70,15 @@ func (w *walker) word(s string) bool {
 // words takes a sequence of words if all of it is next.
 func (w *walker) words(list ...string) bool {
 	for i, s := range list {
-		if !w.peek(i).is(s) {
-			return false
+		if w.peek(i).is(s) {
+			continue
 		}
+		// WITH TIME, WITH ORDINALITY and NULLS FIRST are one token each in
+		// PostgreSQL's grammar.
+		if i > 1 || i == 1 && list[0] != "nulls" && s != "time" && s != "ordinality" {
+			w.far = max(w.far, min(w.p+i, len(w.toks)-1))
+		}
+		return false
 	}
 	w.p += len(list)
 	return true
@@ -167,6 +180,7 @@ func (w *walker) label() (string, error) {
 
 // qualified takes a name of up to three parts.
 func (w *walker) qualified() ([]string, error) {
+	first := w.cur()
 	n, err := w.colID()
 	if err != nil {
 		return nil, err
@@ -181,7 +195,7 @@ func (w *walker) qualified() ([]string, error) {
 	}
 	if len(parts) > 3 {
 		return nil, errs.New(errs.Syntax, "improper qualified name (too many dotted names): %s", joinDots(parts)).
-			WithPos(int(w.peek(-1).Start) + 1)
+			WithPos(int(first.Start) + 1)
 	}
 	return parts, nil
 }
@@ -229,14 +243,16 @@ func at(t *Token) ast.At { return ast.At{Pos: int(t.Start)} }
 // carry runs f with a fresh carrier and decodes what f wrote.
 func (w *walker) carry(f func() error) (*ast.Query, error) {
 	outer := w.b
-	w.b = &builder{pieces: make([]piece, 0, 2*(len(w.toks)-w.p))}
+	b := builders.Get().(*builder)
+	w.b = b
 	err := f()
-	b := w.b
 	w.b = outer
 	if err != nil {
 		return nil, err
 	}
-	return w.decode(b.finish())
+	q, err := w.decode(b.finish())
+	b.release()
+	return q, err
 }
 
 // parseQuery takes a query and decodes it.
