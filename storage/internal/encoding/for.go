@@ -3,6 +3,7 @@ package encoding
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -195,6 +196,7 @@ func unpackFor[T int16 | int32 | uint32 | int64](p *Page, dst []T, from int) err
 	return nil
 }
 
+// unpackUnit decodes a unit, or its first len(dst) values.
 func unpackUnit[T int16 | int32 | uint32 | int64](x *unit, dst []T, wide bool) {
 	base := T(x.base)
 	switch {
@@ -216,21 +218,41 @@ func unpackUnit[T int16 | int32 | uint32 | int64](x *unit, dst []T, wide bool) {
 			dst[i] = base + T(d)
 		}
 	case wide:
-		var v [kernel.Unit]uint64
-		kernel.Unpack64(&v, vec.CastSlice[uint64](x.values), x.width)
-		for i := range dst {
-			dst[i] = base + T(v[i])
+		in := vec.CastSlice[uint64](x.values)
+		if out, ok := any(dst).([]int64); ok && len(dst) == kernel.Unit {
+			kernel.Unpack64((*[kernel.Unit]uint64)(vec.CastSlice[uint64](vec.BytesOf(out))), in, x.width, uint64(x.base))
+			break
 		}
+		unpackPart64(dst, in, x)
 	default:
-		var v [kernel.Unit]uint32
-		kernel.Unpack32(&v, vec.CastSlice[uint32](x.values), x.width)
-		for i := range dst {
-			dst[i] = base + T(v[i])
+		in := vec.CastSlice[uint32](x.values)
+		if len(dst) == kernel.Unit && unsafe.Sizeof(base) == 4 {
+			kernel.Unpack32((*[kernel.Unit]uint32)(vec.CastSlice[uint32](vec.BytesOf(dst))), in, x.width, uint32(x.base))
+			break
 		}
+		unpackPart32(dst, in, x)
 	}
 	for i := range len(x.excPos) / 2 {
 		if at := int(binary.LittleEndian.Uint16(x.excPos[2*i:])); at < len(dst) {
 			dst[at] = T(binary.LittleEndian.Uint64(x.excVal[8*i:]))
 		}
+	}
+}
+
+// unpackPart32 and unpackPart64 go through a whole unit of scratch: for narrow
+// values, and for the last unit of a page.
+func unpackPart32[T int16 | int32 | uint32 | int64](dst []T, in []uint32, x *unit) {
+	var v [kernel.Unit]uint32
+	kernel.Unpack32(&v, in, x.width, uint32(x.base))
+	for i := range dst {
+		dst[i] = T(v[i])
+	}
+}
+
+func unpackPart64[T int16 | int32 | uint32 | int64](dst []T, in []uint64, x *unit) {
+	var v [kernel.Unit]uint64
+	kernel.Unpack64(&v, in, x.width, uint64(x.base))
+	for i := range dst {
+		dst[i] = T(v[i])
 	}
 }

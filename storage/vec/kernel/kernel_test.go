@@ -16,7 +16,7 @@ func TestPackRoundTrip(t *testing.T) {
 		v[0], v[Unit-1] = ^uint64(0)>>(64-w), 0
 		p := make([]uint64, 16*w)
 		Pack64(p, &v, w)
-		if Unpack64(&got, p, w); got != v {
+		if Unpack64(&got, p, w, 0); got != v {
 			t.Fatalf("width %d differs", w)
 		}
 		if w > 32 {
@@ -28,8 +28,40 @@ func TestPackRoundTrip(t *testing.T) {
 		}
 		p32 := make([]uint32, 32*w)
 		Pack32(p32, &v32, w)
-		if Unpack32(&got32, p32, w); got32 != v32 {
+		if Unpack32(&got32, p32, w, 0); got32 != v32 {
 			t.Fatalf("width %d (32 bits) differs", w)
+		}
+	}
+}
+
+// TestUnpackTwins compares the assembly with the Go form, at every width, on
+// random words at odd places in memory.
+func TestUnpackTwins(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 2))
+	words := make([]uint64, 16*64+9)
+	for i := range words {
+		words[i] = rng.Uint64()
+	}
+	words32 := make([]uint32, 32*32+9)
+	for i := range words32 {
+		words32[i] = rng.Uint32()
+	}
+	for w := 1; w <= 64; w++ {
+		for _, off := range []int{0, 1, 3, 8} {
+			var a, b [Unit]uint64
+			base := rng.Uint64()
+			Unpack64(&a, words[off:], w, base)
+			if unpack64(&b, words[off:], w, base); a != b {
+				t.Fatalf("width %d differs", w)
+			}
+			if w > 32 {
+				continue
+			}
+			var c, d [Unit]uint32
+			Unpack32(&c, words32[off:], w, uint32(base))
+			if unpack32(&d, words32[off:], w, uint32(base)); c != d {
+				t.Fatalf("width %d (32 bits) differs", w)
+			}
 		}
 	}
 }
@@ -122,11 +154,20 @@ func BenchmarkSelectRange(b *testing.B) {
 	}
 }
 
+func BenchmarkUnpack64(b *testing.B) {
+	var v [Unit]uint64
+	p := make([]uint64, 16*13)
+	b.SetBytes(Unit)
+	for b.Loop() {
+		Unpack64(&v, p, 13, 7)
+	}
+}
+
 func BenchmarkUnpack32(b *testing.B) {
 	var v [Unit]uint32
 	p := make([]uint32, 32*13)
 	b.SetBytes(Unit)
 	for b.Loop() {
-		Unpack32(&v, p, 13)
+		Unpack32(&v, p, 13, 7)
 	}
 }

@@ -1,5 +1,7 @@
 package kernel
 
+import "quern/storage/vec/kernel/simd"
+
 // Unit is the number of values that are packed together.
 const Unit = 1024
 
@@ -28,10 +30,18 @@ func Pack32(out []uint32, v *[Unit]uint32, width int) {
 	}
 }
 
-// Unpack32 is the reverse of Pack32.
-func Unpack32(v *[Unit]uint32, in []uint32, width int) {
-	mask := uint32(1<<width - 1)
+// Unpack32 is the reverse of Pack32; it adds base to every value.
+func Unpack32(v *[Unit]uint32, in []uint32, width int, base uint32) {
 	in = in[:32*width]
+	if simd.Enabled {
+		simd.Unpack32(v[:], in, width, base)
+		return
+	}
+	unpack32(v, in, width, base)
+}
+
+func unpack32(v *[Unit]uint32, in []uint32, width int, base uint32) {
+	mask := uint32(1<<width - 1)
 	for j := range Unit / lanes32 {
 		bit := j * width
 		k, s := bit>>5*lanes32, bit&31
@@ -39,13 +49,13 @@ func Unpack32(v *[Unit]uint32, in []uint32, width int) {
 		lo := (*[lanes32]uint32)(in[k:])
 		if s+width <= 32 {
 			for i := range out {
-				out[i] = lo[i] >> s & mask
+				out[i] = base + lo[i]>>s&mask
 			}
 			continue
 		}
 		hi := (*[lanes32]uint32)(in[k+lanes32:])
 		for i := range out {
-			out[i] = (lo[i]>>s | hi[i]<<(32-s)) & mask
+			out[i] = base + (lo[i]>>s|hi[i]<<(32-s))&mask
 		}
 	}
 }
@@ -67,10 +77,18 @@ func Pack64(out []uint64, v *[Unit]uint64, width int) {
 	}
 }
 
-// Unpack64 is the reverse of Pack64.
-func Unpack64(v *[Unit]uint64, in []uint64, width int) {
-	mask := ^uint64(0) >> (64 - width)
+// Unpack64 is the reverse of Pack64; it adds base to every value.
+func Unpack64(v *[Unit]uint64, in []uint64, width int, base uint64) {
 	in = in[:16*width]
+	if simd.Enabled {
+		simd.Unpack64(v[:], in, width, base)
+		return
+	}
+	unpack64(v, in, width, base)
+}
+
+func unpack64(v *[Unit]uint64, in []uint64, width int, base uint64) {
+	mask := ^uint64(0) >> (64 - width)
 	for j := range Unit / lanes64 {
 		bit := j * width
 		k, s := bit>>6*lanes64, bit&63
@@ -78,13 +96,13 @@ func Unpack64(v *[Unit]uint64, in []uint64, width int) {
 		lo := (*[lanes64]uint64)(in[k:])
 		if s+width <= 64 {
 			for i := range out {
-				out[i] = lo[i] >> s & mask
+				out[i] = base + lo[i]>>s&mask
 			}
 			continue
 		}
 		hi := (*[lanes64]uint64)(in[k+lanes64:])
 		for i := range out {
-			out[i] = (lo[i]>>s | hi[i]<<(64-s)) & mask
+			out[i] = base + (lo[i]>>s|hi[i]<<(64-s))&mask
 		}
 	}
 }

@@ -1,0 +1,12 @@
+//go:build !amd64
+
+package simd
+
+// Enabled is false: there are no twins for this processor.
+const Enabled = false
+
+// Unpack32 must not be called.
+func Unpack32(_, _ []uint32, _ int, _ uint32) {}
+
+// Unpack64 must not be called.
+func Unpack64(_, _ []uint64, _ int, _ uint64) {}
