@@ -7,6 +7,7 @@ import (
 
 	"quern/sql/internal/ast"
 	"quern/sql/internal/ddl"
+	"quern/sql/internal/dialect"
 	"quern/sql/internal/settings"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -43,11 +44,11 @@ func (s *Session) executeUtility(ctx context.Context, c *commandPortal) (done bo
 		c.out, err = s.show(st.Name)
 		return true, err
 	case *ast.SetRole:
-		c.tag = "SET"
+		c.tag = setOrReset(c.p.st.text)
 		s.warnLocal(st.Scope, "SET LOCAL")
 		return true, s.setRole(st.Name, st.None, st.NoReset)
 	case *ast.SetSessionAuth:
-		c.tag = "SET"
+		c.tag = setOrReset(c.p.st.text)
 		return true, s.setSessionAuth(st.Name, st.Default)
 	case *ast.SetTransaction:
 		c.tag = "SET"
@@ -75,6 +76,14 @@ func (s *Session) executeUtility(ctx context.Context, c *commandPortal) (done bo
 		return true, errs.NotSupported("DELETE")
 	}
 	return false, nil
+}
+
+// setOrReset: RESET ROLE and SET ROLE NONE are one node of the tree.
+func setOrReset(text string) string {
+	if toks, err := dialect.Lex(text); err == nil && len(toks) > 0 && toks[0].Text == "reset" {
+		return "RESET"
+	}
+	return "SET"
 }
 
 func (s *Session) warnLocal(scope ast.SetScope, what string) {

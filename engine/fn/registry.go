@@ -21,7 +21,7 @@ var specials = map[string]func(args []types.Type) (*Func, []types.Type, error){}
 
 func buildRegistry() *registry {
 	r := &registry{map[string][]*Func{}, map[string][]*Func{}, map[string][]*Func{}, map[string][]*Agg{}, nil, nil}
-	for _, family := range [][]*Func{arithOps(), compareOps()} {
+	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs()} {
 		for _, f := range family {
 			r.all = append(r.all, f)
 			switch {
@@ -34,6 +34,10 @@ func buildRegistry() *registry {
 			}
 		}
 	}
+	for _, f := range catalogFuncs(r.funcs) {
+		r.all = append(r.all, f)
+		r.funcs[f.Name] = append(r.funcs[f.Name], f)
+	}
 	for _, a := range aggregates() {
 		r.allAgg = append(r.allAgg, a)
 		r.aggs[a.Name] = append(r.aggs[a.Name], a)
@@ -44,7 +48,7 @@ func buildRegistry() *registry {
 // isSign tells whether a name is an operator's.
 func isSign(s string) bool {
 	switch s[0] {
-	case '+', '-', '*', '/', '<', '>', '=', '~', '!', '@', '#', '%', '^', '&', '|', '?':
+	case '|', '+', '-', '*', '/', '<', '>', '=', '~', '!', '@', '#', '%', '^', '&', '?':
 		return true
 	}
 	return false
