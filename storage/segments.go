@@ -313,8 +313,5 @@ func (c *checker) segment(seg manifest.Segment) error {
 		return err
 	}
 	defer f.Close()
-	if v, ok := any(f).(interface{ Verify() error }); ok {
-		return v.Verify()
-	}
-	return nil
+	return f.Verify()
 }
