@@ -23,6 +23,7 @@ var errTableMoved = errs.New(errs.SerializationFailure, "table changed while row
 // committer is the one goroutine that writes the log, fills MemTables and
 // publishes states.
 func (s *Store) committer() {
+	defer close(s.stopped)
 	for {
 		var idle <-chan time.Time
 		if s.log.NeedsCover() {

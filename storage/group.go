@@ -37,7 +37,10 @@ func (s *Store) CommitGroup(ctx context.Context, list []*Commit) ([]Outcome, []e
 		return outs, failed
 	}
 	for p, i := range place {
-		<-p.done
+		if !s.await(p) {
+			failed[i] = errShutdown
+			continue
+		}
 		outs[i], failed[i] = p.outcome, p.err
 		if errors.Is(p.err, errTableMoved) {
 			failed[i] = errCatalogRace

@@ -25,7 +25,7 @@ func Open(opts Options) (*Store, error) {
 		opts: opts, mems: map[uint32]*memState{}, tallies: newTallies(),
 		keys:  dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin),
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
-		closing: make(chan struct{}), wake: make(chan struct{}, 1),
+		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
 		pins: pins{count: map[uint64]int{}},
 	}
 	if err := s.open(); err != nil {

@@ -36,7 +36,8 @@ type Store struct {
 	// queue feeds the committer; its bytes are bounded by admit.
 	queue   chan *pending
 	admit   *semaphore.Weighted
-	closing chan struct{}
+	closing chan struct{} // closed by Close
+	stopped chan struct{} // closed when the committer has ended
 	closed  sync.Once
 	workers sync.WaitGroup
 	wake    chan struct{} // a background step may find work
@@ -108,7 +109,9 @@ func (s *Store) commit(ctx context.Context, c *Commit) (Outcome, error) {
 		if err := s.submit(ctx, p); err != nil {
 			return Outcome{}, err
 		}
-		<-p.done
+		if !s.await(p) {
+			return Outcome{}, errShutdown
+		}
 		if !s.opts.mutations.AckBeforeSync { // its rows may not be placed yet
 			p.release(&s.buffers)
 		}
@@ -150,8 +153,26 @@ func (s *Store) do(fn func()) error {
 	case <-s.closing:
 		return errShutdown
 	}
-	<-p.done
+	if !s.await(p) {
+		return errShutdown
+	}
 	return p.err
+}
+
+// await waits until p is done. It returns false if the committer ended before
+// it came to p.
+func (s *Store) await(p *pending) bool {
+	select {
+	case <-p.done:
+		return true
+	case <-s.stopped:
+	}
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // failure is the final error, if there is one.
