@@ -1,6 +1,7 @@
 package vec
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"quern/storage/types"
@@ -81,6 +82,26 @@ func MakeView(b []byte, buf, off uint32) View {
 	w.A = uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
 	w.B, w.C = buf, off
 	return w
+}
+
+// ViewAt returns the view of buf[off:off+n], where buf has the index idx among
+// its vector's Bufs. It is MakeView without a call per value: it reads 12 bytes
+// at once where the buffer has them.
+func ViewAt(buf []byte, off, n, idx uint32) View {
+	if uint64(off)+inlineMax > uint64(len(buf)) {
+		return MakeView(buf[off:off+n], idx, off)
+	}
+	lo := binary.LittleEndian.Uint64(buf[off:])
+	if n > inlineMax {
+		return View{Len: n, A: uint32(lo), B: idx, C: off}
+	}
+	hi := binary.LittleEndian.Uint32(buf[off+8:])
+	if n >= 8 {
+		hi &= uint32(uint64(1)<<(8*(n-8)) - 1)
+	} else {
+		lo, hi = lo&(1<<(8*n)-1), 0
+	}
+	return View{Len: n, A: uint32(lo), B: uint32(lo >> 32), C: hi}
 }
 
 // Null tells whether row i is NULL.

@@ -226,14 +226,23 @@ func (p *Page) Codes(dst []uint32, from, count int) error {
 	if err := p.sub.codes(dst, from); err != nil {
 		return err
 	}
-	top := uint32(0)
-	for _, c := range dst {
-		top = max(top, c)
-	}
-	if int(top) >= count {
+	if int(greatest(dst)) >= count {
 		return corrupt("code beyond the dictionary")
 	}
 	return nil
+}
+
+// greatest keeps four maxima, so that one comparison need not wait for the last.
+func greatest(v []uint32) uint32 {
+	var a, b, c, d uint32
+	for len(v) >= 4 {
+		a, b, c, d = max(a, v[0]), max(b, v[1]), max(c, v[2]), max(d, v[3])
+		v = v[4:]
+	}
+	for _, x := range v {
+		a = max(a, x)
+	}
+	return max(a, b, c, d)
 }
 
 func (p *Page) codes(dst []uint32, from int) error {
@@ -270,7 +279,7 @@ func (p *Page) Views(dst []vec.View, from int, sel []uint16, lens []uint32) erro
 				return corrupt("value beyond the page")
 			}
 			if sel == nil {
-				dst[i] = vec.MakeView(p.body[at:at+n], 0, uint32(at))
+				dst[i] = vec.ViewAt(p.body, uint32(at), uint32(n), 0)
 			} else {
 				// Remember where it lies; the views wanted are made below.
 				dst[i] = vec.View{Len: uint32(n), C: uint32(at)}
@@ -291,7 +300,7 @@ func (p *Page) pick(dst []vec.View, sel []uint16) {
 	for _, s := range sel {
 		clear(dst[next:s])
 		w := dst[s]
-		dst[s] = vec.MakeView(p.body[w.C:w.C+w.Len], 0, w.C)
+		dst[s] = vec.ViewAt(p.body, w.C, w.Len, 0)
 		next = int(s) + 1
 	}
 	clear(dst[next:])

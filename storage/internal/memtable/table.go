@@ -244,12 +244,14 @@ func (c *slabCol) append(src *RowsCol, at, n, capRows int) {
 			offs[k+1] = offs[0]
 		}
 	case src.Const:
+		d.Bytes = growBytes(d.Bytes, n*len(src.Data.Bytes), d.N, capRows)
 		for k := range n {
 			d.Bytes = append(d.Bytes, src.Data.Bytes...)
 			offs[k+1] = uint32(len(d.Bytes))
 		}
 	default:
 		so := src.Data.Offs[at : at+n+1]
+		d.Bytes = growBytes(d.Bytes, int(so[n]-so[0]), d.N, capRows)
 		shift := uint32(len(d.Bytes)) - so[0]
 		d.Bytes = append(d.Bytes, src.Data.Bytes[so[0]:so[n]]...)
 		for k := range n {
@@ -292,6 +294,20 @@ func grow(b []byte, n, capacity int) []byte {
 		return b[:n]
 	}
 	bigger := vec.AlignedBytes(max(n, capacity))[:n]
+	copy(bigger, b)
+	return bigger
+}
+
+// growBytes makes room for n more bytes. It guesses from the rows so far what a
+// full buffer of capRows rows will need, so that a slab is copied a few times
+// only while it fills.
+func growBytes(b []byte, n, rows, capRows int) []byte {
+	need := len(b) + n
+	if need <= cap(b) {
+		return b
+	}
+	guess := min(need/rows*capRows/8*9, slabBytesMax)
+	bigger := make([]byte, len(b), max(guess, need+need/8))
 	copy(bigger, b)
 	return bigger
 }

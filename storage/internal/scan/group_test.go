@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"quern/storage/catalog"
@@ -221,4 +222,41 @@ func TestRowGroups(t *testing.T) {
 	if total != 5010 {
 		t.Fatalf("%d rows", total)
 	}
+}
+
+// TestReadersShareAFile is for the race detector: pages and dictionaries are
+// opened by whoever comes first.
+func TestReadersShareAFile(t *testing.T) {
+	tab := modelTable()
+	rng := rand.New(rand.NewPCG(3, 9))
+	rows := modelRows(rng, 3000)
+	f := buildSegment(t, testFS(t), modelSpec(tab, 1), modelMemtable(t, rows).List(), nil)
+	g := &govern{info: policy.TableInfo{ID: tab.ID, Grants: []policy.Grant{{Priv: policy.Select}}}}
+	s, err := New(&Spec{View: g.view(t, 0), Table: tab, Cols: []uint32{1, 8, 11, 13}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			r, err := s.Group(f, 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for b := range r.Batches() {
+				_, sel, err := r.Start(context.Background(), b)
+				for k := range 4 {
+					var v vec.Vector
+					if err == nil {
+						err = r.Load(k, sel, &v)
+					}
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

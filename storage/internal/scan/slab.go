@@ -88,14 +88,14 @@ func loadViews(c *loaded, src *encoding.Column, bufs [][]byte, from, n int, sel 
 	if sel == nil {
 		for i := range n {
 			o := offs[i]
-			c.raw.Views[i] = vec.MakeView(src.Bytes[o:offs[i+1]], 0, o)
+			c.raw.Views[i] = vec.ViewAt(src.Bytes, o, offs[i+1]-o, 0)
 		}
 		return
 	}
 	clear(c.raw.Views)
 	for _, i := range sel {
 		o := offs[i]
-		c.raw.Views[i] = vec.MakeView(src.Bytes[o:offs[i+1]], 0, o)
+		c.raw.Views[i] = vec.ViewAt(src.Bytes, o, offs[i+1]-o, 0)
 	}
 }
 
