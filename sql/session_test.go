@@ -28,7 +28,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2025, 6, 30, 0, 0, 0, 0, time.UTC), open: map[string]*sql.Session{}}
 	clock := func() time.Time { return w.now }
-	store, err := storage.Open(storage.Options{Dir: "/data", FS: crashfs.New(), Now: clock, Manual: true})
+	store, err := storage.Open(storage.Options{Dir: "/data", FS: crashfs.New(), Now: clock, Manual: true, WALFileBytes: 256 << 10,
+		After: func(time.Duration) <-chan time.Time { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

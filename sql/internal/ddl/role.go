@@ -245,16 +245,29 @@ func (c *Ctx) roleSetting(r *policy.Role, st *ast.AlterRole) error {
 	return nil
 }
 
-// SettingText joins the values of SET: names of a list that need it are quoted.
+// identLists are settings whose values are lists of identifiers: SHOW quotes
+// what is not a plain name.
+var identLists = map[string]bool{"search_path": true, "temp_tablespaces": true, "local_preload_libraries": true}
+
+// SettingText joins the values of SET.
 func SettingText(s *ast.Set) string {
 	parts := make([]string, len(s.Values))
 	for i, v := range s.Values {
 		parts[i] = v.Text
-		if len(s.Values) > 1 && v.Kind == ast.ValueString && strings.ContainsAny(v.Text, `", `) {
+		if identLists[strings.ToLower(s.Name)] && !plainName(v.Text) {
 			parts[i] = `"` + strings.ReplaceAll(v.Text, `"`, `""`) + `"`
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+func plainName(s string) bool {
+	for i, c := range []byte(s) {
+		if !(c >= 'a' && c <= 'z' || c == '_' || i > 0 && c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // alterGroup is ALTER GROUP … ADD|DROP USER.

@@ -281,7 +281,26 @@ func ParseZone(s string) (*time.Location, string, error) {
 			return loc, name, nil
 		}
 	}
+	if loc := posixZone(t); loc != nil {
+		return loc, strings.ToUpper(t), nil
+	}
 	return nil, "", errs.New(errs.InvalidParameterValue, "invalid value for parameter %q: %q", "TimeZone", s)
+}
+
+// posixZone reads UTC+3, a name of letters and hours west.
+func posixZone(s string) *time.Location {
+	i := 0
+	for i < len(s) && (s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z') {
+		i++
+	}
+	if i < 3 || i == len(s) {
+		return nil
+	}
+	h, err := strconv.Atoi(s[i:])
+	if err != nil || h < -24 || h > 24 {
+		return nil
+	}
+	return time.FixedZone(strings.ToUpper(s[:i]), -h*3600)
 }
 
 // zoneCase spells europe/berlin as the zone files do.

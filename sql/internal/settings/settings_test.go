@@ -19,6 +19,7 @@ func TestSetAndShow(t *testing.T) {
 		{"TimeZone", "europe/berlin", "Europe/Berlin", ""},
 		{"TimeZone", "-7", "<-07>+07", ""},
 		{"TimeZone", "5.5", "<+05:30>-05:30", ""},
+		{"TimeZone", "utc+3", "UTC+3", ""},
 		{"TimeZone", "Mars/Olympus", "", "22023"},
 		{"DateStyle", "german", "German, DMY", ""},
 		{"DateStyle", "SQL, dmy", "SQL, DMY", ""},
