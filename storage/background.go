@@ -90,6 +90,7 @@ func (s *Store) backgroundLoop() {
 			}
 		}
 		select {
+		case <-s.wake:
 		case <-s.opts.After(stepPause):
 		case <-s.closing:
 			return
@@ -234,7 +235,6 @@ func (s *Store) stepRetire(context.Context) (bool, error) {
 		if floor.Number > s.log.Files()[0].Number {
 			aux, keys, auxErr = s.captureAux()
 		}
-		s.bg.walBytes.Store(walBytes(s.log.Files()))
 	})
 	if err = errors.Join(err, auxErr); err != nil || aux == nil {
 		return false, err
@@ -249,7 +249,7 @@ func (s *Store) stepRetire(context.Context) (bool, error) {
 	if err := s.log.Retire(floor.Number); err != nil {
 		return false, s.ioError(err)
 	}
-	s.bg.walBytes.Store(walBytes(s.log.Files()))
+	s.bg.walBytes.Store(s.log.UsedBytes())
 	return true, nil
 }
 
@@ -259,14 +259,6 @@ func (s *Store) stepSpare(context.Context) (bool, error) {
 		return false, s.ioError(err)
 	}
 	return false, nil
-}
-
-func walBytes(files []wal.FileInfo) int64 {
-	n := int64(0)
-	for _, f := range files {
-		n += f.Bytes
-	}
-	return n
 }
 
 // rollOld ends a log file whose oldest frame is old, so that it can be retired

@@ -145,7 +145,19 @@ func (s *Store) commitGroup(group []*pending) {
 	if !s.opts.mutations.AckBeforeSync {
 		s.acknowledge(group)
 	}
-	s.nudge()
+	if s.flushPressed() {
+		s.nudge()
+	}
+}
+
+// flushPressed says whether a flush should not wait for the next look at the
+// clock. NB: due is set by place.
+func (s *Store) flushPressed() bool {
+	used := s.log.UsedBytes()
+	s.bg.walBytes.Store(used)
+	due := s.flushDue
+	s.flushDue = false
+	return due || s.bg.memBytes.Load() > s.opts.MemBytesMax/10*7 || used > s.opts.WALBytesMax/10*7
 }
 
 // logError is ioError for the log, which may know that a full disk is final.
@@ -211,6 +223,9 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 	for id := range touched {
 		m := s.mem(id)
 		s.note(m)
+		if m.bytes >= s.opts.FlushBytes || m.table.List().Rows() >= s.opts.FlushRows {
+			s.flushDue = true
+		}
 		next.put(id, &tableState{slabs: m.table.List(), segs: next.table(id).segs})
 	}
 	if cat != prev.cat {

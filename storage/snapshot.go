@@ -40,7 +40,6 @@ func (n *Snapshot) Close() { n.once.Do(n.unref) }
 func (n *Snapshot) unref() {
 	if n.refs.Add(-1) == 0 {
 		n.s.pins.add(n.st.version, -1)
-		n.s.nudge()
 	}
 }
 

@@ -46,7 +46,8 @@ type Store struct {
 	failed atomic.Pointer[error]
 
 	// Owned by the committer.
-	mems map[uint32]*memState
+	mems     map[uint32]*memState
+	flushDue bool // a MemTable has reached its size
 
 	bg background
 }

@@ -300,5 +300,15 @@ func (l *Log) Files() []FileInfo {
 	return append([]FileInfo(nil), l.files...)
 }
 
+// UsedBytes is what all files hold together, zeros behind the end left out.
+func (l *Log) UsedBytes() (n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.files {
+		n += l.files[i].Bytes
+	}
+	return n
+}
+
 // Close closes the current file. It syncs nothing.
 func (l *Log) Close() error { return l.f.Close() }
