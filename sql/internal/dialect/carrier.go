@@ -35,7 +35,8 @@ const (
 	// MarkStar is the column `\x01*`, MarkDefault `\x01default`.
 	MarkStar    = "\x01*"
 	MarkDefault = "\x01default"
-	// MarkNone is the only field of a SELECT without columns.
+	// MarkNone is the only field of a SELECT without columns, and the only
+	// relation of one without FROM that has other clauses.
 	MarkNone = "\x01none"
 	// MarkPar is the only field of a parenthesised operand of a set operation:
 	// SELECT `\x01par` FROM (query) AS `\x01`.

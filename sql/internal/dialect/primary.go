@@ -512,8 +512,11 @@ func (w *walker) overlaps(start, count int) error {
 // indirection takes .field, .* and [subscripts] behind what was written since
 // start. All subscripts of one chain are one node.
 func (w *walker) indirection(start int) error {
-	for {
+	for n := 0; ; n++ {
 		t := w.cur()
+		if n > nestingMax {
+			return errs.New(errs.TooComplex, "stack depth limit exceeded").WithPos(int(t.Start) + 1)
+		}
 		switch {
 		case t.punct("."):
 			w.p++

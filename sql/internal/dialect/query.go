@@ -415,11 +415,11 @@ func (w *walker) targetExpr() error {
 		return err
 	}
 	for j := p; j < i; j++ {
-		if m := w.toks[j].Match; w.toks[j].Kind == Punct && m >= 0 {
-			if m > int32(i) {
+		if k := &w.toks[j]; k.punct("(") || k.punct("[") {
+			if k.Match < 0 || int(k.Match) > i {
 				return err // inside brackets
 			}
-			j = max(j, int(m))
+			j = int(k.Match)
 		}
 	}
 	depth := w.depth
@@ -481,6 +481,10 @@ func (w *walker) selectClauses() error {
 		if err := w.fromList(); err != nil {
 			return err
 		}
+	} else if t.is("where") || t.is("group") || t.is("having") || t.is("window") {
+		// The grammar takes some of these only behind FROM.
+		w.b.raw(t.Start, " FROM ")
+		w.b.ident(t.Start, MarkNone)
 	}
 	if err := w.where(); err != nil {
 		return err

@@ -188,7 +188,7 @@ func (d *decoder) body(n *tidb.SelectStmt) (ast.Body, error) {
 			return nil, err
 		}
 	}
-	if n.From != nil {
+	if n.From != nil && !isNoFrom(n.From.TableRefs) {
 		if s.From, err = d.from(n.From.TableRefs); err != nil {
 			return nil, err
 		}
@@ -355,6 +355,19 @@ func (d *decoder) tailMark(q *ast.Query, f *tidb.FuncCallExpr) error {
 	}
 	q.Limit = e
 	return nil
+}
+
+// isNoFrom reports whether n is the mark of a SELECT without FROM.
+func isNoFrom(n *tidb.Join) bool {
+	if n.Right != nil {
+		return false
+	}
+	s, ok := n.Left.(*tidb.TableSource)
+	if !ok {
+		return false
+	}
+	t, ok := s.Source.(*tidb.TableName)
+	return ok && t.Schema.O == "" && t.Name.O == dialect.MarkNone
 }
 
 // from decodes a comma list, which the grammar gives as left-deep joins
