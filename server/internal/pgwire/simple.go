@@ -108,33 +108,34 @@ func (c *conn) runAll(pt sql.Portal) (string, error) {
 	case pt.CopyOut() != nil:
 		return c.copyOut(pt)
 	}
-	fields := pt.Fields()
-	var enc *encoder
-	if fields != nil {
-		formats := pt.Formats()
-		e, err := newEncoder(fields, formats, c.sess.Format())
-		if err != nil {
-			return "", err
-		}
-		enc = e
-		c.rowDescription(fields, formats)
-	}
+	// The description waits for the first batch: a statement that fails at once
+	// (1/0, SHOW of an unknown setting) is answered by its error alone.
 	var b vec.Batch
-	for {
-		n, err := c.next(c.gen, pt, &b)
-		if err != nil {
-			return "", err
-		}
-		if n == 0 {
-			return pt.Tag(), nil
-		}
-		if enc == nil {
+	n, err := c.next(c.gen, pt, &b)
+	if err != nil {
+		return "", err
+	}
+	fields, formats := pt.Fields(), pt.Formats()
+	if fields == nil {
+		if n > 0 {
 			return "", errs.New(errs.Internal, "rows from a statement without columns")
 		}
+		return pt.Tag(), nil
+	}
+	enc, err := newEncoder(fields, formats, c.sess.Format())
+	if err != nil {
+		return "", err
+	}
+	c.rowDescription(fields, formats)
+	for n > 0 {
 		if err := enc.rows(&c.out, &b, 0, b.Rows(), tagDataRow); err != nil {
 			return "", err
 		}
+		if n, err = c.next(c.gen, pt, &b); err != nil {
+			return "", err
+		}
 	}
+	return pt.Tag(), nil
 }
 
 // next asks for a batch; what is buffered may go out meanwhile.
