@@ -35,6 +35,7 @@ func runSLT(args []string) error {
 	url := flags.String("url", "", "server to test; default: one of our own")
 	oracle := flags.Bool("oracle", false, "run against a PostgreSQL 15 that this command starts")
 	verbose := flags.Int("v", 20, "how many failures to print")
+	rewrite := flags.Bool("rewrite", false, "with --oracle: write PostgreSQL's answers into the files")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -46,12 +47,22 @@ func runSLT(args []string) error {
 	if err != nil {
 		return err
 	}
+	if *rewrite && !*oracle {
+		return errors.New("--rewrite needs --oracle: expectations are PostgreSQL's")
+	}
 	target, stop, err := sltServer(*url, *oracle)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	total := sltTotals{refused: map[string]int{}}
+	if *rewrite {
+		for _, f := range files {
+			if err := rewriteSLTFile(target, f); err != nil {
+				return fmt.Errorf("%s: %w", f, err)
+			}
+		}
+	}
 	for _, f := range files {
 		if err := runSLTFile(target, f, &total, verbose); err != nil {
 			return fmt.Errorf("%s: %w", f, err)
