@@ -23,7 +23,10 @@ const stepPause = time.Second
 
 // background is the state of the jobs.
 type background struct {
-	mu sync.Mutex // one step at a time; guards retired
+	mu sync.Mutex // one step at a time; guards retired and partitions
+
+	// partitions are the folders whose names are durable.
+	partitions map[string]bool
 
 	// retired are segments that the state does not name any more. Their files
 	// go when no snapshot can read them.

@@ -90,3 +90,54 @@ func BenchmarkBulk(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 }
+
+// BenchmarkFlushAndRecover flushes one million rows of ten columns, and replays
+// a log with as many.
+func BenchmarkFlushAndRecover(b *testing.B) {
+	for range b.N {
+		dir := b.TempDir()
+		s := open(b, storage.Options{Dir: dir, Manual: true})
+		t := events(tab)
+		t.Columns = t.Columns[:2]
+		for i := range 8 {
+			t.Columns = append(t.Columns, columnOf(uint32(5+i)))
+		}
+		createTable(b, s, t)
+		load := func() {
+			for c := range int64(16) {
+				tr := storage.TableRows{Table: tab, Cols: []uint32{1, 2, 5, 6, 7, 8, 9, 10, 11, 12}}
+				for k := range int64(32) {
+					one := rowsOf(tab, seq((c*32+k)*2048, 2048)...)
+					for i := range 8 {
+						v := vec.NewBuilder(types.Int8, 2048)
+						for k := range 2048 {
+							vec.AppendFixed(v, int64(k*i))
+						}
+						one.Batches[0].Cols = append(one.Batches[0].Cols, v.Finish())
+					}
+					tr.Batches = append(tr.Batches, one.Batches[0])
+				}
+				if _, err := s.Commit(context.Background(), &storage.Commit{Tables: []storage.TableRows{tr}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		load()
+		start := time.Now()
+		if err := s.Flush(context.Background(), 0); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(time.Since(start).Nanoseconds())/(16*65536), "flush-ns/row")
+		load()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		start = time.Now()
+		s = open(b, storage.Options{Dir: dir, Manual: true})
+		b.ReportMetric(float64(time.Since(start).Milliseconds()), "recover-ms")
+		n := s.Snapshot()
+		b.ReportMetric(float64(n.Size(tab).Bytes)/(16*65536), "segment-B/row")
+		n.Close()
+		_ = s.Close()
+	}
+}

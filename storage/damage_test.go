@@ -112,7 +112,7 @@ func content(s *storage.Store, c *clock, t *testing.T) (text string, err error) 
 // safe, too: the gap before it is stated in storage/internal/wal.
 // QUERN_ROT_STRIDE=1 flips every byte.
 func TestBitRot(t *testing.T) {
-	stride := 23
+	stride := 41
 	if os.Getenv("QUERN_ROT_STRIDE") == "1" {
 		stride = 1
 	}

@@ -136,7 +136,7 @@ func (j *flushJob) writePart(ctx context.Context, part segment.Part) error {
 	spec := segmentSpec(j.table, s.opts.Writer)
 	spec.ID, spec.UUID = id, s.newUUID()
 	rel := path.Join("tables", fmt.Sprintf("%08x", j.id), part.Name, fmt.Sprintf("%016x.qseg", id))
-	if err := vfs.MkdirAllSync(s.opts.FS, s.opts.Dir, s.path(path.Dir(rel))); err != nil {
+	if err := s.makePartition(path.Dir(rel)); err != nil {
 		return s.buildError(err)
 	}
 	info, err := segment.Build(ctx, s.opts.FS, s.path("tmp", fmt.Sprintf("%016x.qseg", id)), s.path(rel), &spec, j.slabs, part.Rows)
@@ -149,6 +149,18 @@ func (j *flushJob) writePart(ctx context.Context, part segment.Part) error {
 		TimeMin: info.TimeMin, TimeMax: info.TimeMax, ReceivedMin: info.ReceivedMin, ReceivedMax: info.ReceivedMax,
 		Created: s.nowMicros(),
 	})
+	return nil
+}
+
+// makePartition makes the folder of a partition durable, once per process.
+func (s *Store) makePartition(rel string) error {
+	if s.bg.partitions[rel] {
+		return nil
+	}
+	if err := vfs.MkdirAllSync(s.opts.FS, s.opts.Dir, s.path(rel)); err != nil {
+		return err
+	}
+	s.bg.partitions[rel] = true
 	return nil
 }
 

@@ -26,7 +26,7 @@ func Open(opts Options) (*Store, error) {
 		keys:  dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin),
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
 		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
-		pins: pins{count: map[uint64]int{}},
+		pins: pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}},
 	}
 	if err := s.open(); err != nil {
 		return nil, openError(errors.Join(err, s.abandon()))

@@ -239,6 +239,10 @@ func (s *Store) stepUnlink(context.Context) (bool, error) {
 		if err := s.opts.FS.Remove(s.path(r.ref.meta.Path)); err != nil && !vfs.IsNotExist(err) {
 			return false, s.buildError(err) // The next start removes it.
 		}
+		folder := path.Dir(r.ref.meta.Path)
+		if s.opts.FS.Remove(s.path(folder)) == nil { // it was the last one
+			delete(s.bg.partitions, folder)
+		}
 	}
 	return true, nil
 }

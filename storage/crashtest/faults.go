@@ -48,6 +48,8 @@ func (r *run) fault(f faultfs.Fault) bool {
 	fired := faulty.Fired()
 	faulty.Disarm()
 	r.over = nil
+	// The power goes, too: what a failed operation left behind is not durable.
+	r.fs = r.fs.CrashClone(rand.New(rand.NewPCG(uint64(f.Nth), 9)), []int{0, 50, 100}[f.Nth%3])
 	r.down = false
 	s, err := storage.Open(r.options())
 	if err != nil {

@@ -159,13 +159,9 @@ func ReadFile(fsys FS, name string) ([]byte, error) {
 }
 
 // MkdirAllSync makes dir and its parents below root, and makes their names
-// durable. root must exist already.
+// durable. root must exist already. It syncs also what exists: an earlier
+// attempt may have failed between making and syncing.
 func MkdirAllSync(fsys FS, root, dir string) error {
-	if _, err := fsys.Stat(dir); err == nil {
-		return nil
-	} else if !IsNotExist(err) {
-		return err
-	}
 	if err := fsys.MkdirAll(dir); err != nil {
 		return err
 	}
