@@ -46,12 +46,12 @@ func sharedFiles(t *testing.T, folder, suffix string) map[string]string {
 // roundTrip parses text and checks that printing each query and DML statement
 // in both ways gives text with the same tree.
 func roundTrip(t *testing.T, where, text string) error {
-	list, err := Script(text)
+	list, err := checkedScript(t, text)
 	if err != nil {
 		return err
 	}
 	for _, s := range list {
-		for _, out := range []string{ast.Print(s.Stmt), ast.PrintFull(s.Stmt)} {
+		for _, out := range []string{ast.Print(s), ast.PrintFull(s)} {
 			if out == "" {
 				continue
 			}
@@ -60,7 +60,7 @@ func roundTrip(t *testing.T, where, text string) error {
 				t.Errorf("%s: %s\n  printed %s\n  %v", where, text, out, err)
 				continue
 			}
-			if a, b := dump(s.Stmt), dump(again); a != b {
+			if a, b := dump(s), dump(again); a != b {
 				t.Errorf("%s: %s\n  printed %s\n  %s\n  %s", where, text, out, a, b)
 			}
 		}
