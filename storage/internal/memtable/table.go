@@ -104,6 +104,7 @@ type slabCol struct {
 	id    uint32
 	data  encoding.Column
 	zones []encoding.Zone // one per granule
+	codes *slabCodes      // of bytes, once a reader asked
 }
 
 func newSlab(r *Rows) *Slab {

@@ -54,6 +54,8 @@ type Reader struct {
 	visible vec.Selection // rows that policy shows; nil = all of the batch
 	hides   bool          // visible is not all
 
+	hidesKnown, hidesSome bool // of hidesAny
+
 	visBuf, selBuf [vec.BatchRows]uint16
 	visBits        [vec.BatchRows / 64]uint64
 	filterBatch    vec.Batch
@@ -291,7 +293,7 @@ func (r *Reader) conceal(c *loaded, v *vec.Vector, sel vec.Selection) *vec.Vecto
 		return v
 	}
 	if v.Form == vec.Dict {
-		if !r.s.hidesAny(r) {
+		if !r.hidesAny() {
 			return v
 		}
 		return c.flatten(v, sel)
@@ -341,8 +343,12 @@ func keep[T vec.Fixedwidth](out, v *vec.Vector, sel vec.Selection) {
 
 // hidesAny tells whether the morsel may hold rows that the principal does not
 // see: its dictionary must not be given out then.
-func (s *Scan) hidesAny(r *Reader) bool {
-	return s.filter != nil || s.hasFloor && r.src.expired(0, r.src.rows()) != none
+func (r *Reader) hidesAny() bool {
+	if !r.hidesKnown {
+		r.hidesKnown = true
+		r.hidesSome = r.s.filter != nil || r.s.hasFloor && r.src.expired(0, r.src.rows()) != none
+	}
+	return r.hidesSome
 }
 
 // flatten turns codes into views for the rows of sel.

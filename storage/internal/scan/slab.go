@@ -42,6 +42,9 @@ type slabCol struct {
 	data  encoding.Column
 	zones []encoding.Zone
 	bufs  [][]byte // what views refer to
+	codes []uint16 // of bytes with few values, once they were asked for
+	dict  *vec.Dictionary
+	plain bool // there are no codes
 }
 
 func (b *slabSource) rows() int    { return b.view.Rows }
@@ -73,11 +76,36 @@ func (b *slabSource) load(k, from, n int, sel vec.Selection, c *loaded) error {
 	if col.typ.Phys() != types.PhysBytes {
 		return castError(src.data.Phys, col.typ)
 	}
+	if b.loadCodes(col, src, from, n, c) {
+		return nil
+	}
 	if src.bufs == nil {
 		src.bufs = [][]byte{src.data.Bytes}
 	}
 	loadViews(c, &src.data, src.bufs, from, n, sel)
 	return nil
+}
+
+// loadCodes gives a column of few values as codes. A reader that stops after
+// its first batch (LIMIT) does not pay for making them.
+func (b *slabSource) loadCodes(col *column, src *slabCol, from, n int, c *loaded) bool {
+	if src.codes == nil {
+		if src.plain || from == 0 {
+			return false
+		}
+		var ok bool
+		if src.codes, src.dict, ok = b.view.Codes(col.id, col.typ); !ok {
+			src.plain = true
+			return false
+		}
+	}
+	c.raw.Form, c.raw.Dict, c.full = vec.Dict, src.dict, true
+	c.raw.Fixed = c.scratch.Fixed(4 * n)
+	out := c.raw.Codes()
+	for i, x := range src.codes[from : from+n] {
+		out[i] = uint32(x)
+	}
+	return true
 }
 
 // loadViews makes views of rows [from, from+n) of a bytes column.
