@@ -84,7 +84,11 @@ func run(ctx context.Context, s Session, text string, params []Param, w Writer) 
 }
 
 func statement(ctx context.Context, s Session, st sql.Statement, params []Param, w Writer, last bool) error {
-	p, err := s.Prepare(ctx, st, nil)
+	var oids []types.OID // nil: the statement has no parameters
+	if len(params) > 0 {
+		oids = []types.OID{}
+	}
+	p, err := s.Prepare(ctx, st, oids)
 	if err != nil {
 		return err
 	}
