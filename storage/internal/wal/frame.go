@@ -92,11 +92,16 @@ func (f *Frame) addPacked(body []byte, shrink *Shrink) bool {
 	packed := s2.Encode(f.buf[at:cap(f.buf)], body)
 	worth := len(packed) < len(body)/5*4
 	shrink.report(worth)
+	worth = worth && plausible(int64(len(packed)), int64(len(body)))
 	if worth {
 		f.buf = f.buf[:at+len(packed)]
 	}
 	return worth
 }
+
+// plausible bounds what a few stored bytes may claim to be, so that damaged ones
+// do not make a reader take a gigabyte.
+func plausible(stored, raw int64) bool { return raw <= 4<<20 || raw/4096 <= stored }
 
 // Seal computes the payload crc; nothing may be added afterwards.
 func (f *Frame) Seal() { f.crc = crc32.Checksum(f.buf[frameHeaderBytes:], castagnoli) }
@@ -142,7 +147,7 @@ func eachSection(p []byte, count uint16, fn func(Section) error) error {
 				return errSections("two lengths")
 			}
 		case codecS2:
-			if n, err := s2.DecodedLen(s.Body); err != nil || int64(n) != raw {
+			if n, err := s2.DecodedLen(s.Body); err != nil || int64(n) != raw || !plausible(stored, raw) {
 				return errSections("compressed length")
 			}
 			body, err := s2.Decode(make([]byte, raw), s.Body)
