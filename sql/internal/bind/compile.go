@@ -1,15 +1,20 @@
 package bind
 
 import (
+	"quern/engine"
 	"quern/engine/plan"
 	"quern/sql/internal/optimize"
 	"quern/sql/internal/physical"
+	"quern/storage/types"
 )
 
 // Compile makes the bound statement runnable: the plan's output columns are
 // Field (or fill Target.Cols), in order.
 func (b *Bound) Compile() (plan.Node, error) {
-	root, err := optimize.Run(b.Root, b.Out, optimize.Options{Env: b.env.Fn, LastID: b.lastID})
+	root, err := optimize.Run(b.Root, b.Out, optimize.Options{
+		LastID: b.lastID,
+		Eval:   func(e plan.Expr) (types.Datum, error) { return engine.EvalConst(e, b.env.Fn, nil) },
+	})
 	if err != nil {
 		return nil, err
 	}

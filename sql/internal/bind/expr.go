@@ -55,6 +55,10 @@ func (b *binder) expr(ctx *exprCtx, e ast.Expr) (plan.Expr, error) {
 		return b.exists(ctx, e)
 	case *ast.Subquery:
 		return b.scalarSubquery(ctx, e)
+	case *ast.ArrayQuery:
+		return b.arrayQuery(ctx, e)
+	case *ast.Array:
+		return b.arrayConstructor(ctx, e)
 	case *ast.Case:
 		return b.caseExpr(ctx, e)
 	case *ast.Builtin:
@@ -78,10 +82,6 @@ func construct(e ast.Expr) string {
 	switch e.(type) {
 	case *ast.Overlaps:
 		return "OVERLAPS"
-	case *ast.ArrayQuery:
-		return "ARRAY(subquery)"
-	case *ast.Array:
-		return "ARRAY[…] outside of ANY and ALL"
 	case *ast.Row:
 		return "a row outside of a comparison"
 	case *ast.Subscripts:

@@ -135,7 +135,7 @@ func (st *selectState) addKey(e plan.Expr) int {
 		}
 	}
 	col := logical.Column{Type: e.Type()}
-	if c, ok := e.(*plan.Col); ok {
+	if c, ok := e.(*plan.Col); ok && logical.OutSet(st.node)[c.Index] {
 		col.ID = c.Index
 	} else {
 		col.ID = st.b.newID()

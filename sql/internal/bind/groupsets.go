@@ -197,7 +197,7 @@ func (st *selectState) oneSet(in logical.Node, ids map[int]int, set []int, masks
 			continue
 		}
 		k := logical.Item{Expr: renumbered(a.keys[i].Expr, ids)}
-		if c, ok := k.Expr.(*plan.Col); ok {
+		if c, ok := k.Expr.(*plan.Col); ok && logical.OutSet(in)[c.Index] {
 			k.Col = logical.Column{ID: c.Index, Type: t}
 		} else {
 			k.Col = b.newCol("", t)

@@ -256,9 +256,12 @@ func outputIndex(cols []outCol, e ast.Expr, clause string) (int, error) {
 func (st *selectState) project() error {
 	items := make([]logical.Item, 0, len(st.targets))
 	byKey := map[string]logical.Column{}
+	// An outer query's column gets a number of its own: the old one would be
+	// the outer row's value wherever both are in reach.
+	input := logical.OutSet(st.node)
 	for i := range st.targets {
 		t := &st.targets[i]
-		if c, ok := t.expr.(*plan.Col); ok {
+		if c, ok := t.expr.(*plan.Col); ok && input[c.Index] {
 			t.col.ID = c.Index
 		} else {
 			t.col.ID = st.b.newID()
@@ -274,7 +277,7 @@ func (st *selectState) project() error {
 		col, ok := byKey[key]
 		if !ok {
 			col = st.b.newCol("", k.Expr.Type())
-			if c, plain := k.Expr.(*plan.Col); plain {
+			if c, plain := k.Expr.(*plan.Col); plain && input[c.Index] {
 				col.ID = c.Index
 			}
 			items = append(items, logical.Item{Col: col, Expr: k.Expr})

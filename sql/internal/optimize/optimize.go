@@ -11,7 +11,6 @@
 package optimize
 
 import (
-	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 	"quern/storage/types"
@@ -19,7 +18,6 @@ import (
 
 // Options is what rules know of the statement.
 type Options struct {
-	Env *fn.Env
 	// LastID is the highest column number in use.
 	LastID int
 	// Eval computes a constant expression; nil = no folding.
