@@ -21,7 +21,7 @@ var specials = map[string]func(args []types.Type) (*Func, []types.Type, error){}
 
 func buildRegistry() *registry {
 	r := &registry{map[string][]*Func{}, map[string][]*Func{}, map[string][]*Func{}, map[string][]*Agg{}, nil, nil}
-	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs()} {
+	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs(), textFuncs(), regexFuncs(), timeOps(), timeFuncs(), formatFuncs(), jsonFuncs(), arrayFuncs()} {
 		for _, f := range family {
 			r.all = append(r.all, f)
 			switch {

@@ -200,3 +200,11 @@ func RoundMicros(us int64, digits int) int64 {
 	}
 	return (us + u/2) / u * u
 }
+
+// Abbrev is the zone's abbreviation at the instant last asked for.
+func (z *Zone) Abbrev() string {
+	if !z.known {
+		return "UTC"
+	}
+	return z.abbrev
+}

@@ -1,0 +1,799 @@
+package fn
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strconv"
+
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// jsonFuncs are the operators and functions on json and jsonb. A jsonb value is
+// its normal text; reading a field scans it, changing one parses it.
+func jsonFuncs() []*Func {
+	textArr := types.OID(1009)
+	var out []*Func
+	for _, t := range []types.OID{tJSON, tJSONB} {
+		out = append(out,
+			def("->", t, jsonKernel(field, false), t, tText), def("->", t, jsonKernel(element, false), t, tI4),
+			def("->>", tText, jsonKernel(field, true), t, tText), def("->>", tText, jsonKernel(element, true), t, tI4),
+			def("#>", t, jsonKernel(path, false), t, textArr), def("#>>", tText, jsonKernel(path, true), t, textArr))
+		name := types.InternalName(t)
+		out = append(out,
+			def(name+"_typeof", tText, text1(func(dst, s []byte) []byte { return append(dst, jsonType(skipSpace(s))...) }), t),
+			def(name+"_array_length", tI4, jsonArrayLength, t).raises(),
+			def(name+"_extract_path", t, jsonKernel(pathArgs, false), t, tText).variadic(),
+			def(name+"_extract_path_text", tText, jsonKernel(pathArgs, true), t, tText).variadic(),
+			def(name+"_build_array", t, buildArray(t), tAny).variadic().seesNull().stable(),
+			def(name+"_build_array", t, buildArray(t)),
+			def(name+"_build_object", t, buildObject(t), tAny).variadic().seesNull().stable().raises(),
+			def(name+"_build_object", t, buildObject(t)))
+	}
+	out = append(out,
+		def("to_json", tJSON, toJSON, tElem).stable(), def("to_jsonb", tJSONB, toJSON, tElem).stable(),
+		def("jsonb_strip_nulls", tJSONB, jsonbUnary(stripNulls), tJSONB),
+		def("jsonb_pretty", tText, jsonbPretty, tJSONB),
+		def("@>", tBool, jsonbBool(contains), tJSONB, tJSONB),
+		def("<@", tBool, jsonbBool(func(a, b *jval) bool { return contains(b, a) }), tJSONB, tJSONB),
+		def("?", tBool, fromText2(func(s, k []byte) uint8 { v := parseJSON(s); return b2u(v.exists(string(k))) }), tJSONB, tText),
+		def("?|", tBool, keysExist(false), tJSONB, textArr), def("?&", tBool, keysExist(true), tJSONB, textArr),
+		def("||", tJSONB, jsonbMerge, tJSONB, tJSONB),
+		def("-", tJSONB, deleteKey, tJSONB, tText).raises(), def("-", tJSONB, deleteIndex, tJSONB, tI4).raises(),
+		def("#-", tJSONB, deletePath, tJSONB, textArr).raises(),
+		def("jsonb_set", tJSONB, jsonbSet, tJSONB, textArr, tJSONB).raises(),
+		def("jsonb_set", tJSONB, jsonbSet, tJSONB, textArr, tJSONB, tBool).raises(),
+	)
+	return append(out, bytesOps(tJSONB, func(a, b []byte) int {
+		if bytes.Equal(a, b) {
+			return 0
+		}
+		x, y := parseJSON(a), parseJSON(b)
+		return compareJSON(&x, &y)
+	})...)
+}
+
+func skipSpace(s []byte) []byte { return bytes.TrimLeft(s, " \t\r\n") }
+
+// skipValue is the length of the JSON value at the start of s, which is valid.
+func skipValue(s []byte) int {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			i += skipString(s[i:]) - 1
+			if depth == 0 {
+				return i + 1
+			}
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth == 0 {
+				return i
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case depth == 0 && (c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ':'):
+			return i
+		}
+	}
+	return len(s)
+}
+
+func skipString(s []byte) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(s)
+}
+
+// eachMember calls f for the members of an object until it returns false.
+func eachMember(s []byte, f func(key, val []byte) bool) {
+	s = skipSpace(skipSpace(s)[1:])
+	for len(s) > 0 && s[0] == '"' {
+		n := skipString(s)
+		key := s[:n]
+		s = skipSpace(skipSpace(s[n:])[1:])
+		n = skipValue(s)
+		if !f(key, s[:n]) {
+			return
+		}
+		if s = skipSpace(s[n:]); len(s) == 0 || s[0] != ',' {
+			return
+		}
+		s = skipSpace(s[1:])
+	}
+}
+
+// eachElement calls f for the elements of an array until it returns false.
+func eachElement(s []byte, f func(val []byte) bool) {
+	s = skipSpace(skipSpace(s)[1:])
+	for len(s) > 0 && s[0] != ']' {
+		n := skipValue(s)
+		if !f(s[:n]) {
+			return
+		}
+		if s = skipSpace(s[n:]); len(s) == 0 || s[0] != ',' {
+			return
+		}
+		s = skipSpace(s[1:])
+	}
+}
+
+func getField(s []byte, key []byte) (val []byte, ok bool) {
+	if s = skipSpace(s); len(s) == 0 || s[0] != '{' {
+		return nil, false
+	}
+	var buf []byte
+	eachMember(s, func(k, v []byte) bool {
+		name := k[1 : len(k)-1]
+		if bytes.IndexByte(name, '\\') >= 0 {
+			buf = types.UnquoteJSON(buf[:0], k)
+			name = buf
+		}
+		if bytes.Equal(name, key) {
+			val, ok = v, true // the last of duplicates
+		}
+		return true
+	})
+	return val, ok
+}
+
+func getElement(s []byte, n int) (val []byte, ok bool) {
+	if s = skipSpace(s); len(s) == 0 || s[0] != '[' {
+		return nil, false
+	}
+	if n < 0 {
+		total := 0
+		eachElement(s, func([]byte) bool { total++; return true })
+		if n += total; n < 0 {
+			return nil, false
+		}
+	}
+	i := 0
+	eachElement(s, func(v []byte) bool {
+		if i == n {
+			val, ok = v, true
+		}
+		i++
+		return !ok
+	})
+	return val, ok
+}
+
+type jsonGetter func(args []*vec.Vector, i int, s []byte) ([]byte, bool)
+
+func field(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
+	return getField(s, args[1].BytesAt(i))
+}
+
+func element(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
+	return getElement(s, int(argOf[int32](args[1]).at(i)))
+}
+
+func path(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
+	a := types.OpenArray(types.Text, args[1].BytesAt(i))
+	for {
+		d, ok := a.Next()
+		if !ok {
+			return s, true
+		}
+		if d.Null {
+			return nil, false
+		}
+		if s, ok = step(s, d.S); !ok {
+			return nil, false
+		}
+	}
+}
+
+func pathArgs(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
+	ok := true
+	for _, a := range args[1:] {
+		if s, ok = step(s, string(a.BytesAt(i))); !ok {
+			return nil, false
+		}
+	}
+	return s, ok
+}
+
+// step goes to a field, or to an element if s is an array.
+func step(s []byte, key string) ([]byte, bool) {
+	if t := skipSpace(s); len(t) > 0 && t[0] == '[' {
+		n, err := strconv.Atoi(key)
+		if err != nil {
+			return nil, false
+		}
+		return getElement(s, n)
+	}
+	return getField(s, []byte(key))
+}
+
+// jsonKernel makes -> (text false) and ->> (text true) of a getter.
+func jsonKernel(get jsonGetter, asText bool) Kernel {
+	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		w := newWriter(out)
+		defer w.finish()
+		return rows(sel, n, func(i int) error {
+			v, ok := get(args, i, args[0].BytesAt(i))
+			v = skipSpace(v)
+			if !ok || asText && bytes.Equal(bytes.TrimRight(v, " \t\r\n"), []byte("null")) {
+				setNull(out, i)
+				return nil
+			}
+			w.begin()
+			if asText && v[0] == '"' {
+				w.buf = types.UnquoteJSON(w.buf, v[:skipString(v)])
+			} else {
+				w.buf = append(w.buf, v...)
+			}
+			w.end(i)
+			return w.room(0)
+		})
+	}
+}
+
+func jsonArrayLength(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	o := vec.Values[int32](out)
+	return rows(sel, n, func(i int) error {
+		s := skipSpace(args[0].BytesAt(i))
+		switch jsonType(s) {
+		case "array":
+		case "object":
+			return errs.New(errs.InvalidParameterValue, "cannot get array length of a non-array")
+		default:
+			return errs.New(errs.InvalidParameterValue, "cannot get array length of a scalar")
+		}
+		k := int32(0)
+		eachElement(s, func([]byte) bool { k++; return true })
+		o[i] = k
+		return nil
+	})
+}
+
+// jval is a parsed value: of an object, keys and items run together.
+type jval struct {
+	kind  byte // 'n'ull, 's'tring, '0' number, 'b'ool, '[', '{'
+	raw   []byte
+	keys  [][]byte // quoted
+	items []jval
+}
+
+// parseJSON parses valid JSON.
+func parseJSON(s []byte) jval {
+	s = bytes.TrimSpace(s)
+	v := jval{raw: s}
+	switch jsonType(s) {
+	case "object":
+		v.kind = '{'
+		eachMember(s, func(k, x []byte) bool {
+			v.keys = append(v.keys, k)
+			v.items = append(v.items, parseJSON(x))
+			return true
+		})
+	case "array":
+		v.kind = '['
+		eachElement(s, func(x []byte) bool { v.items = append(v.items, parseJSON(x)); return true })
+	case "string":
+		v.kind = 's'
+	case "boolean":
+		v.kind = 'b'
+	case "null":
+		v.kind = 'n'
+	default:
+		v.kind = '0'
+	}
+	return v
+}
+
+// append writes v in normal form, its keys in order.
+func (v *jval) append(dst []byte) []byte {
+	switch v.kind {
+	case '{':
+		dst = append(dst, '{')
+		for i := range v.items {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = append(append(dst, v.keys[i]...), ": "...)
+			dst = v.items[i].append(dst)
+		}
+		return append(dst, '}')
+	case '[':
+		dst = append(dst, '[')
+		for i := range v.items {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = v.items[i].append(dst)
+		}
+		return append(dst, ']')
+	}
+	return append(dst, v.raw...)
+}
+
+func unquoted(k []byte) []byte { return types.UnquoteJSON(nil, k) }
+
+func (v *jval) find(key []byte) int {
+	for i, k := range v.keys {
+		if bytes.Equal(unquoted(k), key) {
+			return i
+		}
+	}
+	return -1
+}
+
+// set gives a key its value, at its place in the order of keys.
+func (v *jval) set(quoted []byte, x jval) {
+	key := unquoted(quoted)
+	i, found := slices.BinarySearchFunc(v.keys, key, func(k, key []byte) int {
+		u := unquoted(k)
+		return cmp.Or(cmp.Compare(len(u), len(key)), bytes.Compare(u, key))
+	})
+	if found {
+		v.items[i] = x
+		return
+	}
+	v.keys = slices.Insert(v.keys, i, quoted)
+	v.items = slices.Insert(v.items, i, x)
+}
+
+func (v *jval) exists(key string) bool {
+	if v.kind == '{' {
+		return v.find([]byte(key)) >= 0
+	}
+	for i := range v.items {
+		if v.items[i].kind == 's' && string(unquoted(v.items[i].raw)) == key {
+			return true
+		}
+	}
+	return v.kind == 's' && string(unquoted(v.raw)) == key
+}
+
+func equalScalar(a, b *jval) bool {
+	if a.kind != b.kind {
+		return false
+	}
+	if a.kind == '0' {
+		return compareJSON(a, b) == 0
+	}
+	return bytes.Equal(a.raw, b.raw)
+}
+
+// contains is @>.
+func contains(a, b *jval) bool {
+	switch {
+	case a.kind == '{' && b.kind == '{':
+		for i := range b.items {
+			k := a.find(unquoted(b.keys[i]))
+			if k < 0 || !containsValue(&a.items[k], &b.items[i]) {
+				return false
+			}
+		}
+		return true
+	case a.kind == '[' && b.kind == '[':
+		for i := range b.items {
+			if !slices.ContainsFunc(a.items, func(x jval) bool { return containsValue(&x, &b.items[i]) }) {
+				return false
+			}
+		}
+		return true
+	case a.kind == '[' && b.kind != '{': // an array contains a scalar, at the top only
+		return slices.ContainsFunc(a.items, func(x jval) bool { return equalScalar(&x, b) })
+	}
+	return a.kind != '[' && a.kind != '{' && equalScalar(a, b)
+}
+
+func containsValue(a, b *jval) bool {
+	if a.kind != b.kind {
+		return false
+	}
+	if a.kind == '{' || a.kind == '[' {
+		return contains(a, b)
+	}
+	return equalScalar(a, b)
+}
+
+// compareJSON orders as jsonb's btree does.
+func compareJSON(a, b *jval) int {
+	rank := func(v *jval) int { return bytes.IndexByte([]byte("ns0b[{"), v.kind) }
+	if a.kind != b.kind {
+		return cmp.Compare(rank(a), rank(b))
+	}
+	switch a.kind {
+	case 's':
+		return bytes.Compare(unquoted(a.raw), unquoted(b.raw))
+	case '0':
+		x, err1 := types.ParseNum(string(a.raw))
+		y, err2 := types.ParseNum(string(b.raw))
+		if err1 != nil || err2 != nil {
+			return bytes.Compare(a.raw, b.raw)
+		}
+		return x.Cmp(y)
+	case 'b':
+		return bytes.Compare(a.raw, b.raw)
+	case '[', '{':
+		if c := cmp.Compare(len(a.items), len(b.items)); c != 0 {
+			return c
+		}
+		for i := range a.items {
+			if a.kind == '{' {
+				if c := bytes.Compare(unquoted(a.keys[i]), unquoted(b.keys[i])); c != 0 {
+					return c
+				}
+			}
+			if c := compareJSON(&a.items[i], &b.items[i]); c != 0 {
+				return c
+			}
+		}
+	}
+	return 0
+}
+
+func jsonbBool(f func(a, b *jval) bool) Kernel {
+	return fromText2(func(x, y []byte) uint8 {
+		a, b := parseJSON(x), parseJSON(y)
+		return b2u(f(&a, &b))
+	})
+}
+
+func jsonbUnary(f func(v *jval)) Kernel {
+	return text1(func(dst, s []byte) []byte {
+		v := parseJSON(s)
+		f(&v)
+		return v.append(dst)
+	})
+}
+
+func stripNulls(v *jval) {
+	k := 0
+	for i := range v.items {
+		if v.kind == '{' && v.items[i].kind == 'n' {
+			continue
+		}
+		stripNulls(&v.items[i])
+		v.items[k] = v.items[i]
+		if v.kind == '{' {
+			v.keys[k] = v.keys[i]
+		}
+		k++
+	}
+	v.items = v.items[:k]
+	if v.kind == '{' {
+		v.keys = v.keys[:k]
+	}
+}
+
+var jsonbPretty = text1(func(dst, s []byte) []byte {
+	v := parseJSON(s)
+	return v.pretty(dst, 0)
+})
+
+func (v *jval) pretty(dst []byte, depth int) []byte {
+	if len(v.items) == 0 {
+		if v.kind == '{' || v.kind == '[' {
+			dst = append(dst, v.kind, '\n')
+			dst = append(dst, bytes.Repeat([]byte("    "), depth)...)
+			return append(dst, v.kind+2)
+		}
+		return append(dst, v.raw...)
+	}
+	dst = append(dst, v.kind)
+	for i := range v.items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(dst, '\n'), bytes.Repeat([]byte("    "), depth+1)...)
+		if v.kind == '{' {
+			dst = append(append(dst, v.keys[i]...), ": "...)
+		}
+		dst = v.items[i].pretty(dst, depth+1)
+	}
+	dst = append(append(dst, '\n'), bytes.Repeat([]byte("    "), depth)...)
+	return append(dst, v.kind+2) // '[' and '{' stand two before their partners
+}
+
+func keysExist(all bool) Kernel {
+	return fromText2(func(s, keys []byte) uint8 {
+		v := parseJSON(s)
+		a := types.OpenArray(types.Text, keys)
+		for {
+			d, ok := a.Next()
+			if !ok {
+				return b2u(all)
+			}
+			if !d.Null && v.exists(d.S) != all {
+				return b2u(!all)
+			}
+		}
+	})
+}
+
+var jsonbMerge = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	a, b := parseJSON(args[0].BytesAt(i)), parseJSON(args[1].BytesAt(i))
+	if a.kind == '{' && b.kind == '{' {
+		for k := range b.items {
+			a.set(b.keys[k], b.items[k])
+		}
+		return a.append(dst), nil
+	}
+	list := jval{kind: '['}
+	for _, v := range []jval{a, b} {
+		if v.kind == '[' {
+			list.items = append(list.items, v.items...)
+		} else {
+			list.items = append(list.items, v)
+		}
+	}
+	return list.append(dst), nil
+})
+
+func errDelete(v *jval) error {
+	if v.kind != '{' && v.kind != '[' {
+		return errs.New(errs.InvalidParameterValue, "cannot delete from scalar")
+	}
+	return nil
+}
+
+var deleteKey = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	v, key := parseJSON(args[0].BytesAt(i)), args[1].BytesAt(i)
+	if err := errDelete(&v); err != nil {
+		return dst, err
+	}
+	if v.kind == '[' {
+		v.items = slices.DeleteFunc(v.items, func(x jval) bool { return x.kind == 's' && bytes.Equal(unquoted(x.raw), key) })
+	} else if k := v.find(key); k >= 0 {
+		v.keys, v.items = slices.Delete(v.keys, k, k+1), slices.Delete(v.items, k, k+1)
+	}
+	return v.append(dst), nil
+})
+
+var deleteIndex = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	v, n := parseJSON(args[0].BytesAt(i)), int(argOf[int32](args[1]).at(i))
+	if err := errDelete(&v); err != nil {
+		return dst, err
+	}
+	if v.kind == '{' {
+		return dst, errs.New(errs.InvalidParameterValue, "cannot delete from object using integer index")
+	}
+	if n < 0 {
+		n += len(v.items)
+	}
+	if n >= 0 && n < len(v.items) {
+		v.items = slices.Delete(v.items, n, n+1)
+	}
+	return v.append(dst), nil
+})
+
+// pathOf reads a text[] path.
+func pathOf(b []byte) ([]string, error) {
+	a := types.OpenArray(types.Text, b)
+	var out []string
+	for {
+		d, ok := a.Next()
+		if !ok {
+			return out, nil
+		}
+		if d.Null {
+			return nil, errs.New(errs.NullNotAllowed, "path element at position %d is null", len(out)+1)
+		}
+		out = append(out, d.S)
+	}
+}
+
+// edit replaces (x not nil) or deletes what path leads to.
+func (v *jval) edit(path []string, x *jval, create bool) error {
+	if len(path) == 0 {
+		return nil
+	}
+	k := -1
+	switch v.kind {
+	case '{':
+		k = v.find([]byte(path[0]))
+	case '[':
+		n, err := strconv.Atoi(path[0])
+		if err != nil {
+			return errs.New(errs.InvalidText, "path element at position 1 is not an integer: \"%s\"", path[0])
+		}
+		if n < 0 {
+			n += len(v.items)
+		}
+		if n >= 0 && n < len(v.items) {
+			k = n
+		} else if x != nil && create && len(path) == 1 {
+			if n < 0 {
+				v.items = slices.Insert(v.items, 0, *x)
+			} else {
+				v.items = append(v.items, *x)
+			}
+			return nil
+		}
+	default:
+		return nil
+	}
+	switch {
+	case k >= 0 && len(path) > 1:
+		return v.items[k].edit(path[1:], x, create)
+	case k >= 0 && x != nil:
+		v.items[k] = *x
+	case k >= 0:
+		v.items = slices.Delete(v.items, k, k+1)
+		if v.kind == '{' {
+			v.keys = slices.Delete(v.keys, k, k+1)
+		}
+	case x != nil && create && len(path) == 1:
+		v.set(types.AppendJSONString(nil, path[0]), *x)
+	}
+	return nil
+}
+
+var deletePath = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	v := parseJSON(args[0].BytesAt(i))
+	p, err := pathOf(args[1].BytesAt(i))
+	if err == nil {
+		if v.kind != '{' && v.kind != '[' {
+			return dst, errs.New(errs.InvalidParameterValue, "cannot delete path in scalar")
+		}
+		err = v.edit(p, nil, false)
+	}
+	return v.append(dst), err
+})
+
+var jsonbSet = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	v, x := parseJSON(args[0].BytesAt(i)), parseJSON(args[2].BytesAt(i))
+	p, err := pathOf(args[1].BytesAt(i))
+	if err == nil {
+		if v.kind != '{' && v.kind != '[' {
+			return dst, errs.New(errs.InvalidParameterValue, "cannot set path in scalar")
+		}
+		err = v.edit(p, &x, len(args) < 4 || argOf[uint8](args[3]).at(i) != 0)
+	}
+	return v.append(dst), err
+})
+
+// appendValue writes row i of v as JSON.
+func appendValue(env *Env, dst []byte, v *vec.Vector, i int) []byte {
+	if v.Null(i) {
+		return append(dst, "null"...)
+	}
+	d := v.Datum(i)
+	return appendDatum(env, dst, v.Type, &d)
+}
+
+func appendDatum(env *Env, dst []byte, t types.Type, d *types.Datum) []byte {
+	switch t.OID {
+	case tBool:
+		return strconv.AppendBool(dst, d.I != 0)
+	case tI2, tI4, tI8:
+		return strconv.AppendInt(dst, d.I, 10)
+	case tJSON, tJSONB:
+		return append(dst, d.S...)
+	case tF4, tF8, tNum:
+		n := len(dst)
+		dst = types.AppendText(dst, t, d, env.Format)
+		if c := dst[len(dst)-1]; c-'0' > 9 { // NaN, Infinity
+			s := string(dst[n:])
+			return types.AppendJSONString(dst[:n], s)
+		}
+		return dst
+	case tTs, tTstz:
+		f := *env.Format
+		f.DateStyle = types.DateISO
+		s := types.AppendText(nil, t, d, &f)
+		if k := bytes.IndexByte(s, ' '); k > 0 {
+			s[k] = 'T'
+		}
+		// JSON's offsets have minutes.
+		if t.OID == tTstz && len(s) > 3 && (s[len(s)-3] == '+' || s[len(s)-3] == '-') {
+			s = append(s, ":00"...)
+		}
+		return types.AppendJSONString(dst, s)
+	}
+	if !t.IsArray() {
+		return types.AppendJSONString(dst, types.AppendText(nil, t, d, env.Format))
+	}
+	a := types.OpenArray(t.Elem(), d.S)
+	if len(a.Dims) == 0 {
+		return append(dst, "[]"...)
+	}
+	return appendDim(env, dst, &a, 0)
+}
+
+func appendDim(env *Env, dst []byte, a *types.Array, dim int) []byte {
+	dst = append(dst, '[')
+	for i := range a.Dims[dim].Len {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dim+1 < len(a.Dims) {
+			dst = appendDim(env, dst, a, dim+1)
+			continue
+		}
+		if d, ok := a.Next(); !ok || d.Null {
+			dst = append(dst, "null"...)
+		} else {
+			dst = appendDatum(env, dst, a.Elem, &d)
+		}
+	}
+	return append(dst, ']')
+}
+
+// normal brings JSON into jsonb's form if t is jsonb.
+func normal(t types.OID, dst, s []byte) ([]byte, error) {
+	if t == tJSONB {
+		return types.NormalizeJSONB(dst, string(s))
+	}
+	return append(dst, s...), nil
+}
+
+var toJSON = Kernel(func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	w := newWriter(out)
+	defer w.finish()
+	return rows(sel, n, func(i int) error {
+		w.begin()
+		b, err := normal(out.Type.OID, w.buf, appendValue(env, nil, args[0], i))
+		w.buf = b
+		w.end(i)
+		return err
+	})
+})
+
+func buildArray(t types.OID) Kernel {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		w := newWriter(out)
+		defer w.finish()
+		return rows(sel, n, func(i int) error {
+			s := []byte{'['}
+			for k, a := range args {
+				if k > 0 {
+					s = append(s, ", "...)
+				}
+				s = appendValue(env, s, a, i)
+			}
+			w.begin()
+			b, err := normal(t, w.buf, append(s, ']'))
+			w.buf = b
+			w.end(i)
+			return err
+		})
+	}
+}
+
+func buildObject(t types.OID) Kernel {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		if len(args)%2 != 0 {
+			return errs.New(errs.InvalidParameterValue, "argument list must have even number of elements").
+				WithHint("The arguments of %s_build_object() must consist of alternating keys and values.", types.InternalName(t))
+		}
+		w := newWriter(out)
+		defer w.finish()
+		return rows(sel, n, func(i int) error {
+			s := []byte{'{'}
+			for k := 0; k < len(args); k += 2 {
+				if args[k].Null(i) {
+					return errs.New(errs.InvalidParameterValue, "argument %d cannot be null", k+1).
+						WithHint("Object keys should be text.")
+				}
+				if k > 0 {
+					s = append(s, ", "...)
+				}
+				s = types.AppendJSONString(s, appendOutput(env, nil, args[k], i))
+				s = append(s, " : "...)
+				s = appendValue(env, s, args[k+1], i)
+			}
+			w.begin()
+			b, err := normal(t, w.buf, append(s, '}'))
+			w.buf = b
+			w.end(i)
+			return err
+		})
+	}
+}

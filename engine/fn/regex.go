@@ -1,0 +1,601 @@
+package fn
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// Regular expressions are PostgreSQL's ARE, translated to Go's syntax. Look-around
+// and back references have no counterpart there and are refused. A pattern that
+// is constant compiles once per batch, not per row.
+
+// regexFuncs are the operators and functions with regular expressions.
+func regexFuncs() []*Func {
+	out := []*Func{
+		def("regexp_replace", tText, regexpReplace, tText, tText, tText).raises(),
+		def("regexp_replace", tText, regexpReplace, tText, tText, tText, tText).raises(),
+		def("regexp_match", types.OID(1009), regexpMatch, tText, tText).raises(),
+		def("regexp_match", types.OID(1009), regexpMatch, tText, tText, tText).raises(),
+		def("regexp_like", tBool, matchKernel(false, false), tText, tText).raises(),
+		def("regexp_like", tBool, matchKernel(false, false), tText, tText, tText).raises(),
+		def("regexp_count", tI4, regexpCount, tText, tText).raises(),
+		def("regexp_substr", tText, regexpSubstr, tText, tText).raises(),
+		def("regexp_split_to_array", types.OID(1009), regexpSplit, tText, tText).raises(),
+		def("regexp_split_to_array", types.OID(1009), regexpSplit, tText, tText, tText).raises(),
+		def("substring", tText, regexpSubstr, tText, tText).raises(),
+		def("similar_to_escape", tText, text(similarToEscape), tText).raises(),
+		def("similar_to_escape", tText, text(similarToEscape), tText, tText).raises(),
+	}
+	for _, o := range []struct {
+		name      string
+		fold, not bool
+	}{{"~", false, false}, {"~*", true, false}, {"!~", false, true}, {"!~*", true, true}} {
+		out = append(out, def(o.name, tBool, matchKernel(o.fold, o.not), tText, tText).raises())
+	}
+	return out
+}
+
+// regexCache keeps the last compiled pattern of one kernel call.
+type regexCache struct {
+	pattern, flags string
+	re             *regexp.Regexp
+	set            bool
+}
+
+func (c *regexCache) get(pattern []byte, flags string) (*regexp.Regexp, error) {
+	if c.set && c.pattern == string(pattern) && c.flags == flags {
+		return c.re, nil
+	}
+	re, err := CompileRegex(string(pattern), flags)
+	if err != nil {
+		return nil, err
+	}
+	*c = regexCache{string(pattern), flags, re, true}
+	return re, nil
+}
+
+// CompileRegex translates and compiles a pattern. Flags are PostgreSQL's
+// letters (i, c, n, s, w, x, q; g is the caller's).
+func CompileRegex(pattern, flags string) (*regexp.Regexp, error) {
+	fold, dotNL, multi, expanded, quote := false, true, false, false, false
+	for _, f := range flags {
+		switch f {
+		case 'g', 'e', 't', 'b':
+		case 'i':
+			fold = true
+		case 'c':
+			fold = false
+		case 'n', 'm':
+			dotNL, multi = false, true
+		case 's':
+			dotNL, multi = true, false
+		case 'p':
+			dotNL = false
+		case 'w':
+			multi = true
+		case 'x':
+			expanded = true
+		case 'q':
+			quote = true
+		default:
+			return nil, errs.New(errs.InvalidParameterValue, "invalid regular expression option: \"%c\"", f)
+		}
+	}
+	if rest, ok := strings.CutPrefix(pattern, "***="); ok {
+		pattern, quote = rest, true
+	}
+	pattern = strings.TrimPrefix(pattern, "***:")
+	longest := false
+	if quote {
+		pattern = regexp.QuoteMeta(pattern)
+	} else {
+		t := areTranslator{s: pattern, expanded: expanded}
+		var err error
+		if pattern, err = t.translate(); err != nil {
+			return nil, err
+		}
+		longest = t.alternation && !t.lazy
+	}
+	prefix := ""
+	if fold {
+		prefix += "i"
+	}
+	if dotNL {
+		prefix += "s"
+	}
+	if multi {
+		prefix += "m"
+	}
+	if prefix != "" {
+		pattern = "(?" + prefix + ")" + pattern
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, errRegex(err)
+	}
+	if longest {
+		re.Longest()
+	}
+	return re, nil
+}
+
+// errRegex words Go's errors as PostgreSQL does.
+func errRegex(err error) error {
+	msg := "invalid regular expression: " + err.Error()
+	s := err.Error()
+	for _, m := range []struct{ in, out string }{
+		{"missing closing )", "parentheses () not balanced"}, {"unexpected )", "parentheses () not balanced"},
+		{"missing closing ]", "brackets [] not balanced"}, {"missing argument to repetition", "quantifier operand invalid"},
+		{"invalid nested repetition", "quantifier operand invalid"}, {"invalid repeat count", "invalid repetition count(s)"},
+		{"invalid escape", "invalid escape \\ sequence"}, {"trailing backslash", "invalid escape \\ sequence"},
+		{"invalid character class range", "invalid character range"}, {"invalid character class", "invalid character class"},
+	} {
+		if strings.Contains(s, m.in) {
+			msg = "invalid regular expression: " + m.out
+			break
+		}
+	}
+	return errs.New(errs.InvalidRegexp, "%s", msg)
+}
+
+// areTranslator rewrites the escapes in which ARE and RE2 differ.
+type areTranslator struct {
+	s                 string
+	expanded          bool
+	alternation, lazy bool
+	out               strings.Builder
+}
+
+func (t *areTranslator) translate() (string, error) {
+	for i := 0; i < len(t.s); {
+		c := t.s[i]
+		switch {
+		case c == '\\':
+			n, err := t.escape(i, false)
+			if err != nil {
+				return "", err
+			}
+			i += n
+		case c == '[':
+			n, err := t.bracket(i)
+			if err != nil {
+				return "", err
+			}
+			i += n
+		case c == '(' && strings.HasPrefix(t.s[i:], "(?"):
+			if i+2 < len(t.s) && strings.IndexByte("=!<", t.s[i+2]) >= 0 {
+				return "", errs.NotSupported("look-around in a regular expression")
+			}
+			t.out.WriteByte(c)
+			i++
+		case t.expanded && strings.IndexByte(" \t\n\r", c) >= 0:
+			i++
+		case t.expanded && c == '#':
+			for i < len(t.s) && t.s[i] != '\n' {
+				i++
+			}
+		default:
+			t.alternation = t.alternation || c == '|'
+			if c == '?' && i > 0 && strings.IndexByte("*+?}", t.s[i-1]) >= 0 {
+				t.lazy = true
+			}
+			if c == '{' && (i+1 == len(t.s) || t.s[i+1]-'0' > 9) {
+				t.out.WriteByte('\\')
+			}
+			t.out.WriteByte(c)
+			i++
+		}
+	}
+	return t.out.String(), nil
+}
+
+// escape rewrites the escape at i and returns its length.
+func (t *areTranslator) escape(i int, inBracket bool) (int, error) {
+	if i+1 >= len(t.s) {
+		return 0, errs.New(errs.InvalidRegexp, "invalid regular expression: invalid escape \\ sequence")
+	}
+	switch c := t.s[i+1]; c {
+	case 'm', 'M', 'y':
+		t.out.WriteString(`\b`)
+	case 'Y':
+		t.out.WriteString(`\B`)
+	case 'A':
+		t.out.WriteString(`\A`)
+	case 'Z':
+		t.out.WriteString(`\z`)
+	case 'e':
+		t.out.WriteString(`\x1b`)
+	case 'u', 'U':
+		k := 4
+		if c == 'U' {
+			k = 8
+		}
+		if i+2+k > len(t.s) {
+			return 0, errs.New(errs.InvalidRegexp, "invalid regular expression: invalid escape \\ sequence")
+		}
+		t.out.WriteString(`\x{` + t.s[i+2:i+2+k] + `}`)
+		return 2 + k, nil
+	case 'd', 'D', 'w', 'W', 's', 'S', 'n', 't', 'r', 'f', 'v', 'a':
+		t.out.WriteString(t.s[i : i+2])
+	case 'x':
+		t.out.WriteString(t.s[i : i+2])
+	case 'b', 'B':
+		if c == 'b' {
+			t.out.WriteString(`\x08`)
+		} else {
+			t.out.WriteString(`\\`)
+		}
+	default:
+		if c >= '1' && c <= '9' && !inBracket {
+			return 0, errs.NotSupported("a back reference in a regular expression")
+		}
+		if c == '0' {
+			t.out.WriteString(`\x00`)
+			return 2, nil
+		}
+		if c-'0' <= 9 || c|0x20 >= 'a' && c|0x20 <= 'z' {
+			return 0, errs.New(errs.InvalidRegexp, "invalid regular expression: invalid escape \\ sequence")
+		}
+		_, n := utf8.DecodeRuneInString(t.s[i+1:])
+		t.out.WriteString(regexp.QuoteMeta(t.s[i+1 : i+1+n]))
+		return 1 + n, nil
+	}
+	return 2, nil
+}
+
+// bracket copies a bracket expression and returns its length.
+func (t *areTranslator) bracket(i int) (int, error) {
+	// [[:<:]] and [[:>:]] are word borders.
+	for _, w := range []string{"[[:<:]]", "[[:>:]]"} {
+		if strings.HasPrefix(t.s[i:], w) {
+			t.out.WriteString(`\b`)
+			return len(w), nil
+		}
+	}
+	start := i
+	t.out.WriteByte('[')
+	i++
+	if i < len(t.s) && t.s[i] == '^' {
+		t.out.WriteByte('^')
+		i++
+	}
+	for first := true; i < len(t.s); first = false {
+		c := t.s[i]
+		switch {
+		case c == ']' && !first:
+			t.out.WriteByte(']')
+			return i + 1 - start, nil
+		case c == '[' && i+1 < len(t.s) && strings.IndexByte(":.=", t.s[i+1]) >= 0:
+			end := strings.Index(t.s[i+2:], t.s[i+1:i+2]+"]")
+			if end < 0 {
+				return 0, errs.New(errs.InvalidRegexp, "invalid regular expression: brackets [] not balanced")
+			}
+			if t.s[i+1] == ':' {
+				t.out.WriteString(t.s[i : i+2+end+2])
+			} else {
+				t.out.WriteString(regexp.QuoteMeta(t.s[i+2 : i+2+end]))
+			}
+			i += 2 + end + 2
+		case c == '\\':
+			n, err := t.escape(i, true)
+			if err != nil {
+				return 0, err
+			}
+			i += n
+		case c == ']' || c == '[':
+			t.out.WriteByte('\\')
+			t.out.WriteByte(c)
+			i++
+		default:
+			t.out.WriteByte(c)
+			i++
+		}
+	}
+	return 0, errs.New(errs.InvalidRegexp, "invalid regular expression: brackets [] not balanced")
+}
+
+// flagsAt reads the flags argument k, if there is one.
+func flagsAt(args []*vec.Vector, k, i int) string {
+	if len(args) <= k {
+		return ""
+	}
+	return string(args[k].BytesAt(i))
+}
+
+func matchKernel(fold, not bool) Kernel {
+	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		var c regexCache
+		o := out.Fixed
+		return rows(sel, n, func(i int) error {
+			flags := flagsAt(args, 2, i)
+			if fold {
+				flags = "i"
+			}
+			if strings.ContainsRune(flags, 'g') {
+				return errs.New(errs.InvalidParameterValue, "regexp_like() does not support the \"global\" option")
+			}
+			re, err := c.get(args[1].BytesAt(i), flags)
+			if err != nil {
+				return err
+			}
+			o[i] = b2u(re.Match(args[0].BytesAt(i)) != not)
+			return nil
+		})
+	}
+}
+
+// hostPattern is the pattern that takes the host out of a URL; it is common
+// enough in analytics to have its own scanner.
+const hostPattern = `^https?://(?:www\.)?([^/]+)/.*$`
+
+// urlHost is regexp_replace(s, hostPattern, '\1').
+func urlHost(s []byte) []byte {
+	t, ok := bytes.CutPrefix(s, []byte("http"))
+	if !ok {
+		return s
+	}
+	if len(t) > 0 && t[0] == 's' {
+		t = t[1:]
+	}
+	if t, ok = bytes.CutPrefix(t, []byte("://")); !ok {
+		return s
+	}
+	if w, ok := bytes.CutPrefix(t, []byte("www.")); ok {
+		if i := bytes.IndexByte(w, '/'); i > 0 {
+			return w[:i]
+		}
+	}
+	if i := bytes.IndexByte(t, '/'); i > 0 {
+		return t[:i]
+	}
+	return s
+}
+
+func regexpReplace(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	w := newWriter(out)
+	defer w.finish()
+	if len(args) == 3 && args[1].Form == vec.Const && args[2].Form == vec.Const &&
+		string(args[1].BytesAt(0)) == hostPattern && string(args[2].BytesAt(0)) == `\1` {
+		return rows(sel, n, func(i int) error { w.put(i, urlHost(args[0].BytesAt(i))); return w.room(0) })
+	}
+	var c regexCache
+	var loc []int
+	return rows(sel, n, func(i int) error {
+		flags := flagsAt(args, 3, i)
+		if flags != "" && flags[0]-'0' <= 9 {
+			return errs.New(errs.InvalidParameterValue, "invalid regular expression option: \"%c\"", flags[0]).
+				WithHint("If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.")
+		}
+		re, err := c.get(args[1].BytesAt(i), flags)
+		if err != nil {
+			return err
+		}
+		global := strings.ContainsRune(flags, 'g')
+		s, repl := args[0].BytesAt(i), args[2].BytesAt(i)
+		w.begin()
+		last, search := 0, 0
+		for search <= len(s) {
+			if loc = matchFrom(re, s, search); loc == nil {
+				break
+			}
+			w.buf = append(w.buf, s[last:loc[0]]...)
+			w.buf = expand(w.buf, repl, s, loc)
+			last = loc[1]
+			if search = loc[1]; loc[0] == loc[1] { // an empty match: go on behind the next character
+				_, k := utf8.DecodeRune(s[search:])
+				search += max(k, 1)
+			}
+			if !global {
+				break
+			}
+		}
+		w.buf = append(w.buf, s[last:]...)
+		w.end(i)
+		return w.room(0)
+	})
+}
+
+// matchFrom finds the first match at or behind start; ^ matches only at 0.
+func matchFrom(re *regexp.Regexp, s []byte, start int) []int {
+	if start == 0 {
+		return re.FindSubmatchIndex(s)
+	}
+	for _, loc := range re.FindAllSubmatchIndex(s, -1) {
+		if loc[0] >= start {
+			return loc
+		}
+	}
+	return nil
+}
+
+// expand appends the replacement: \1 … \9 and \& stand for groups.
+func expand(dst, repl, s []byte, loc []int) []byte {
+	for k := 0; k < len(repl); k++ {
+		c := repl[k]
+		if c != '\\' || k+1 == len(repl) {
+			dst = append(dst, c)
+			continue
+		}
+		k++
+		switch g := repl[k]; {
+		case g == '&':
+			dst = append(dst, s[loc[0]:loc[1]]...)
+		case g >= '1' && g <= '9':
+			if j := 2 * int(g-'0'); j < len(loc) && loc[j] >= 0 {
+				dst = append(dst, s[loc[j]:loc[j+1]]...)
+			}
+		case g == '\\':
+			dst = append(dst, '\\')
+		default:
+			dst = append(dst, '\\', g)
+		}
+	}
+	return dst
+}
+
+func regexpMatch(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	var c regexCache
+	w := newWriter(out)
+	defer w.finish()
+	b := types.ArrayBuilder{Elem: types.Text}
+	return rows(sel, n, func(i int) error {
+		flags := flagsAt(args, 2, i)
+		if strings.ContainsRune(flags, 'g') {
+			return errs.New(errs.InvalidParameterValue, "regexp_match() does not support the \"global\" option").
+				WithHint("Use the regexp_matches function instead.")
+		}
+		re, err := c.get(args[1].BytesAt(i), flags)
+		if err != nil {
+			return err
+		}
+		s := args[0].BytesAt(i)
+		loc := re.FindSubmatchIndex(s)
+		if loc == nil {
+			setNull(out, i)
+			return nil
+		}
+		b.Reset()
+		appendGroups(&b, s, loc)
+		w.begin()
+		w.buf = b.AppendTo(w.buf)
+		w.end(i)
+		return w.room(0)
+	})
+}
+
+// appendGroups adds the groups of a match, or the whole of it without groups.
+func appendGroups(b *types.ArrayBuilder, s []byte, loc []int) {
+	if len(loc) == 2 {
+		b.Append(&types.Datum{S: string(s[loc[0]:loc[1]])})
+		return
+	}
+	for k := 2; k < len(loc); k += 2 {
+		if loc[k] < 0 {
+			b.Append(&types.NullDatum)
+			continue
+		}
+		b.Append(&types.Datum{S: string(s[loc[k]:loc[k+1]])})
+	}
+}
+
+func regexpCount(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	var c regexCache
+	o := vec.Values[int32](out)
+	return rows(sel, n, func(i int) error {
+		re, err := c.get(args[1].BytesAt(i), "")
+		if err != nil {
+			return err
+		}
+		o[i] = int32(len(re.FindAllIndex(args[0].BytesAt(i), -1)))
+		return nil
+	})
+}
+
+// regexpSubstr is substring(s from pattern): the first group, or the match.
+func regexpSubstr(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	var c regexCache
+	w := newWriter(out)
+	defer w.finish()
+	return rows(sel, n, func(i int) error {
+		re, err := c.get(args[1].BytesAt(i), "")
+		if err != nil {
+			return err
+		}
+		s := args[0].BytesAt(i)
+		loc := re.FindSubmatchIndex(s)
+		k := 0
+		if len(loc) > 2 {
+			k = 2
+		}
+		if loc == nil || loc[k] < 0 {
+			setNull(out, i)
+			return nil
+		}
+		w.put(i, s[loc[k]:loc[k+1]])
+		return w.room(0)
+	})
+}
+
+func regexpSplit(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	var c regexCache
+	w := newWriter(out)
+	defer w.finish()
+	b := types.ArrayBuilder{Elem: types.Text}
+	return rows(sel, n, func(i int) error {
+		re, err := c.get(args[1].BytesAt(i), flagsAt(args, 2, i))
+		if err != nil {
+			return err
+		}
+		b.Reset()
+		s, last := args[0].BytesAt(i), 0
+		for _, loc := range re.FindAllIndex(s, -1) {
+			if loc[1] == 0 || loc[0] == len(s) && loc[0] == loc[1] || loc[0] == loc[1] && loc[0] == last {
+				continue // an empty match at an end, or right behind the last one
+			}
+			b.Append(&types.Datum{S: string(s[last:loc[0]])})
+			last = loc[1]
+		}
+		b.Append(&types.Datum{S: string(s[last:])})
+		w.begin()
+		w.buf = b.AppendTo(w.buf)
+		w.end(i)
+		return w.room(0)
+	})
+}
+
+// similarToEscape turns a SIMILAR TO pattern into a regular expression.
+func similarToEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	pat, esc := args[0].BytesAt(i), rune('\\')
+	if len(args) == 2 {
+		switch e := args[1].BytesAt(i); {
+		case len(e) == 0:
+			esc = 0
+		case utf8.RuneCount(e) > 1:
+			return dst, errs.New(errs.InvalidEscape, "invalid escape string").WithHint("Escape string must be empty or one character.")
+		default:
+			esc, _ = utf8.DecodeRune(e)
+		}
+	}
+	dst = append(dst, "^(?:"...)
+	bracket := false
+	for k := 0; k < len(pat); {
+		r, n := utf8.DecodeRune(pat[k:])
+		lit := pat[k : k+n]
+		k += n
+		switch {
+		case esc != 0 && r == esc:
+			if k >= len(pat) {
+				return dst, errs.New(errs.InvalidEscape, "invalid escape sequence")
+			}
+			_, m := utf8.DecodeRune(pat[k:])
+			dst = append(append(dst, '\\'), pat[k:k+m]...)
+			k += m
+		case bracket:
+			if r == '\\' {
+				dst = append(dst, '\\')
+			}
+			dst = append(dst, lit...)
+			bracket = r != ']'
+		case r == '[':
+			dst = append(dst, '[')
+			bracket = true
+		case r == '%':
+			dst = append(dst, ".*"...)
+		case r == '_':
+			dst = append(dst, '.')
+		case r == '(':
+			dst = append(dst, "(?:"...)
+		case r == '\\' || r == '.' || r == '^' || r == '$':
+			dst = append(append(dst, '\\'), lit...)
+		default:
+			dst = append(dst, lit...)
+		}
+	}
+	return append(dst, ")$"...), nil
+}

@@ -1,0 +1,800 @@
+package fn
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
+)
+
+// formatFuncs are to_char, to_date, to_timestamp and to_number.
+func formatFuncs() []*Func {
+	return []*Func{
+		def("to_char", tText, text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			return appendStamp(dst, string(args[1].BytesAt(i)), argOf[int64](args[0]).at(i), nil)
+		}), tTs, tText).raises(),
+		def("to_char", tText, toCharZoned, tTstz, tText).raises().stable(),
+		def("to_char", tText, text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			return appendIntervalChar(dst, string(args[1].BytesAt(i)), argOf[interval](args[0]).at(i))
+		}), tIv, tText).raises(),
+		def("to_char", tText, text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			return appendNumber(dst, string(args[1].BytesAt(i)), types.NumFromInt(int64(argOf[int32](args[0]).at(i))))
+		}), tI4, tText).raises(),
+		def("to_char", tText, text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			return appendNumber(dst, string(args[1].BytesAt(i)), types.NumFromInt(argOf[int64](args[0]).at(i)))
+		}), tI8, tText).raises(),
+		def("to_char", tText, text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			return appendNumber(dst, string(args[1].BytesAt(i)), argOf[types.Num](args[0]).at(i))
+		}), tNum, tText).raises(),
+		def("to_char", tText, text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			n, err := types.NumFromFloat(argOf[float64](args[0]).at(i), 64)
+			if err != nil {
+				return dst, err
+			}
+			return appendNumber(dst, string(args[1].BytesAt(i)), n)
+		}), tF8, tText).raises(),
+		def("to_date", tDate, toDate, tText, tText).raises(),
+		def("to_timestamp", tTstz, toTimestamp, tText, tText).raises().stable(),
+		def("to_number", tNum, toNumber, tText, tText).raises(),
+	}
+}
+
+func toCharZoned(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	z, a, w := types.NewZone(env.Format), argOf[int64](args[0]), newWriter(out)
+	defer w.finish()
+	return rows(sel, n, func(i int) error {
+		w.begin()
+		b, err := appendStamp(w.buf, string(args[1].BytesAt(i)), a.at(i), &z)
+		w.buf = b
+		w.end(i)
+		return err
+	})
+}
+
+var (
+	monthsFull = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
+	daysFull   = [...]string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
+	roman      = [...]string{"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"}
+)
+
+// stampKeys are the patterns of dates and times, longer ones before their
+// prefixes.
+var stampKeys = [...]string{
+	"A.D.", "a.d.", "A.M.", "a.m.", "AD", "ad", "AM", "am", "B.C.", "b.c.", "BC", "bc", "CC", "DAY", "Day", "day", "DDD", "DD", "DY", "Dy", "dy",
+	"D", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "FM", "FX", "HH24", "HH12", "HH", "IDDD", "ID", "IW", "IYYY", "IYY", "IY", "I", "J",
+	"MI", "MM", "MONTH", "Month", "month", "MON", "Mon", "mon", "MS", "OF", "P.M.", "p.m.", "PM", "pm", "Q", "RM", "rm", "SSSSS", "SSSS", "SS",
+	"TZH", "TZM", "TZ", "tz", "US", "WW", "W", "Y,YYY", "YYYY", "YYY", "YY", "Y",
+	"ddd", "dd", "d", "ff1", "ff2", "ff3", "ff4", "ff5", "ff6", "fm", "hh24", "hh12", "hh", "iddd", "id", "iw", "iyyy", "iyy", "iy", "i", "j",
+	"mi", "mm", "ms", "of", "q", "sssss", "ssss", "ss", "us", "ww", "w", "y,yyy", "yyyy", "yyy", "yy", "y", "cc",
+}
+
+// nextKey finds the pattern at the start of f.
+func nextKey(f string) string {
+	for _, k := range stampKeys {
+		if strings.HasPrefix(f, k) {
+			return k
+		}
+	}
+	return ""
+}
+
+// appendStamp is to_char of a timestamp; z is nil for one without zone.
+func appendStamp(dst []byte, f string, us int64, z *zone) ([]byte, error) {
+	if us == types.TimePosInf || us == types.TimeNegInf {
+		return dst, nil
+	}
+	local, off := us, int64(0)
+	if z != nil {
+		off = z.Offset(us)
+		local = z.Local(us)
+	}
+	p := stampParts{off: off, z: z}
+	days, micros := types.SplitTimestamp(local)
+	p.days, p.micros = days, micros
+	p.year, p.month, p.day = types.CivilFromDays(days)
+	return formatKeys(dst, f, p.append)
+}
+
+// formatKeys walks a template: quoted text, patterns with FM before and TH
+// behind, and other characters.
+func formatKeys(dst []byte, f string, put func(dst []byte, key string, fill bool) ([]byte, int64)) ([]byte, error) {
+	for f != "" {
+		fill := true
+		for strings.HasPrefix(f, "FM") || strings.HasPrefix(f, "fm") || strings.HasPrefix(f, "FX") {
+			fill = fill && f[:2] == "FX"
+			f = f[2:]
+		}
+		switch {
+		case f == "":
+			return dst, nil
+		case f[0] == '"':
+			end := strings.IndexByte(f[1:], '"')
+			if end < 0 {
+				return append(dst, f[1:]...), nil
+			}
+			dst, f = append(dst, f[1:1+end]...), f[end+2:]
+			continue
+		case f[0] == '\\' && len(f) > 1:
+			dst, f = append(dst, f[1]), f[2:]
+			continue
+		}
+		k := nextKey(f)
+		if k == "" {
+			dst, f = append(dst, f[0]), f[1:]
+			continue
+		}
+		f = f[len(k):]
+		var n int64
+		dst, n = put(dst, k, fill)
+		if strings.HasPrefix(f, "TH") || strings.HasPrefix(f, "th") {
+			s := ordinal(n)
+			if f[0] == 'T' {
+				s = strings.ToUpper(s)
+			}
+			dst, f = append(dst, s...), f[2:]
+		}
+	}
+	return dst, nil
+}
+
+func ordinal(n int64) string {
+	if n = max(n, -n); n%100 >= 11 && n%100 <= 13 {
+		return "th"
+	}
+	switch n % 10 {
+	case 1:
+		return "st"
+	case 2:
+		return "nd"
+	case 3:
+		return "rd"
+	}
+	return "th"
+}
+
+type stampParts struct {
+	days, micros     int64
+	year, month, day int
+	off              int64
+	z                *zone
+}
+
+// number appends v with width digits unless FM was given.
+func number(dst []byte, v int64, width int, fill bool) []byte {
+	if v < 0 {
+		dst, v = append(dst, '-'), -v
+	}
+	s := strconv.FormatInt(v, 10)
+	if fill {
+		for range width - len(s) {
+			dst = append(dst, '0')
+		}
+	}
+	return append(dst, s...)
+}
+
+// word appends a name, padded to width, in the case that the key has.
+func word(dst []byte, key, s string, width int, fill bool) []byte {
+	switch {
+	case strings.ToUpper(key) == key:
+		s = strings.ToUpper(s)
+	case strings.ToLower(key) == key:
+		s = strings.ToLower(s)
+	}
+	dst = append(dst, s...)
+	if fill {
+		dst = append(dst, strings.Repeat(" ", max(width-len(s), 0))...)
+	}
+	return dst
+}
+
+// append writes one pattern. One switch over all of them.
+func (p *stampParts) append(dst []byte, key string, fill bool) ([]byte, int64) {
+	sec := p.micros / 1_000_000
+	frac := p.micros % 1_000_000
+	hour := sec / 3600
+	num := func(v int64, width int) ([]byte, int64) { return number(dst, v, width, fill), v }
+	year, era := int64(p.year), "AD"
+	if p.year <= 0 {
+		year, era = int64(1-p.year), "BC"
+	}
+	isoYear, isoWeek := types.ISOWeek(p.days)
+	dow := ((p.days+4)%7 + 7) % 7
+	switch strings.ToUpper(key) {
+	case "HH24":
+		return num(hour, 2)
+	case "HH", "HH12":
+		return num((hour+11)%12+1, 2)
+	case "MI":
+		return num(sec/60%60, 2)
+	case "SS":
+		return num(sec%60, 2)
+	case "MS", "FF3":
+		return number(dst, frac/1000, 3, true), frac / 1000
+	case "US", "FF6":
+		return number(dst, frac, 6, true), frac
+	case "FF1":
+		return number(dst, frac/100000, 1, true), frac
+	case "FF2":
+		return number(dst, frac/10000, 2, true), frac
+	case "FF4":
+		return number(dst, frac/100, 4, true), frac
+	case "FF5":
+		return number(dst, frac/10, 5, true), frac
+	case "SSSS", "SSSSS":
+		return number(dst, sec, 0, false), sec
+	case "AM", "PM", "A.M.", "P.M.":
+		s := "am"
+		if hour >= 12 {
+			s = "pm"
+		}
+		if strings.Contains(key, ".") {
+			s = s[:1] + "." + s[1:] + "."
+		}
+		return word(dst, key, s, 0, false), 0
+	case "AD", "BC", "A.D.", "B.C.":
+		if strings.Contains(key, ".") {
+			era = era[:1] + "." + era[1:] + "."
+		}
+		return word(dst, key, era, 0, false), 0
+	case "YYYY":
+		return num(year, 4)
+	case "Y,YYY":
+		return append(strconv.AppendInt(dst, year/1000, 10), ","+string(number(nil, year%1000, 3, true))...), year
+	case "YYY":
+		return num(year%1000, 3)
+	case "YY":
+		return num(year%100, 2)
+	case "Y":
+		return num(year%10, 1)
+	case "IYYY":
+		return num(int64(isoYear), 4)
+	case "IYY":
+		return num(int64(isoYear%1000), 3)
+	case "IY":
+		return num(int64(isoYear%100), 2)
+	case "I":
+		return num(int64(isoYear%10), 1)
+	case "MONTH":
+		return word(dst, key, monthsFull[p.month-1], 9, fill), 0
+	case "MON":
+		return word(dst, key, monthsFull[p.month-1][:3], 3, fill), 0
+	case "MM":
+		return num(int64(p.month), 2)
+	case "DAY":
+		return word(dst, key, daysFull[dow], 9, fill), 0
+	case "DY":
+		return word(dst, key, daysFull[dow][:3], 3, fill), 0
+	case "DDD":
+		return num(p.days-types.DaysFromCivil(p.year, 1, 1)+1, 3)
+	case "DD":
+		return num(int64(p.day), 2)
+	case "D":
+		return num(dow+1, 1)
+	case "ID":
+		return num((dow+6)%7+1, 1)
+	case "IDDD":
+		// ISO weeks start on Monday of the week of 4 January.
+		return num(int64(isoWeek-1)*7+(dow+6)%7+1, 3)
+	case "WW":
+		return num((p.days-types.DaysFromCivil(p.year, 1, 1))/7+1, 2)
+	case "IW":
+		return num(int64(isoWeek), 2)
+	case "W":
+		return num(int64(p.day-1)/7+1, 1)
+	case "CC":
+		c := (year + 99) / 100
+		if era == "BC" {
+			c = -c
+		}
+		return num(c, 2)
+	case "J":
+		return number(dst, p.days+2440588, 0, false), p.days
+	case "Q":
+		return num(int64(p.month-1)/3+1, 1)
+	case "RM":
+		return word(dst, key, roman[p.month-1], 4, fill), 0
+	case "TZ":
+		return word(dst, key, p.zoneName(), 0, false), 0
+	case "TZH", "OF", "TZM":
+		return p.appendOffset(dst, strings.ToUpper(key)), 0
+	}
+	return append(dst, key...), 0
+}
+
+func (p *stampParts) zoneName() string {
+	if p.z == nil {
+		return ""
+	}
+	return p.z.Abbrev()
+}
+
+func (p *stampParts) appendOffset(dst []byte, key string) []byte {
+	off, sign := p.off, byte('+')
+	if off < 0 {
+		off, sign = -off, '-'
+	}
+	if key == "TZM" {
+		return number(dst, off/60%60, 2, true)
+	}
+	dst = number(append(dst, sign), off/3600, 2, true)
+	if key == "OF" && off%3600 != 0 {
+		dst = number(append(dst, ':'), off/60%60, 2, true)
+	}
+	return dst
+}
+
+// appendIntervalChar is to_char of an interval: its fields, not wall clocks.
+func appendIntervalChar(dst []byte, f string, v interval) ([]byte, error) {
+	sec := v.Micros / 1_000_000
+	p := stampParts{}
+	return formatKeys(dst, f, func(dst []byte, key string, fill bool) ([]byte, int64) {
+		num := func(v int64, width int) ([]byte, int64) { return number(dst, v, width, fill), v }
+		switch strings.ToUpper(key) {
+		case "HH24":
+			return num(sec/3600, 2)
+		case "HH", "HH12":
+			return num((sec/3600+11)%12+1, 2)
+		case "MI":
+			return num(sec/60%60, 2)
+		case "SS":
+			return num(sec%60, 2)
+		case "MS":
+			return num(v.Micros%1_000_000/1000, 3)
+		case "US":
+			return num(v.Micros%1_000_000, 6)
+		case "SSSS", "SSSSS":
+			return num(sec, 0)
+		case "DD":
+			return num(int64(v.Days), 2)
+		case "DDD":
+			return num(int64(v.Days)+int64(v.Months)*30, 3)
+		case "MM":
+			return num(int64(v.Months%12), 2)
+		case "YYYY":
+			return num(int64(v.Months/12), 4)
+		case "AM", "PM":
+			p.micros = v.Micros
+			return p.append(dst, key, fill)
+		}
+		return append(dst, key...), 0
+	})
+}
+
+// numberPicture is a parsed to_char template of a number.
+type numberPicture struct {
+	whole, frac  int // digit places before and behind the point
+	zeroAt       int // first place before the point that shows 0, counted from the left; -1 = none
+	group, point bool
+	fm, sign     bool // FM; an explicit S, MI or PL
+	keys         []string
+}
+
+// appendNumber is to_char of a number with 9 0 . , D G FM S MI PL and literals.
+func appendNumber(dst []byte, f string, n types.Num) ([]byte, error) {
+	p := numberPicture{zeroAt: -1}
+	seen := false // behind the point
+	for i := 0; i < len(f); {
+		two := strings.ToUpper(f[i:min(i+2, len(f))])
+		switch c := f[i]; {
+		case two == "FM":
+			p.fm = true
+			i += 2
+			continue
+		case two == "MI" || two == "PL" || two == "SG" || two == "PR":
+			p.sign = true
+			p.keys = append(p.keys, two)
+			i += 2
+			continue
+		case two == "TH":
+			p.keys = append(p.keys, f[i:i+2])
+			i += 2
+			continue
+		case c == '9' || c == '0':
+			if seen {
+				p.frac++
+			} else {
+				if c == '0' && p.zeroAt < 0 {
+					p.zeroAt = p.whole
+				}
+				p.whole++
+			}
+			p.keys = append(p.keys, string(c))
+		case c == '.' || c == 'D' || c == 'd':
+			seen, p.point = true, true
+			p.keys = append(p.keys, ".")
+		case c == ',' || c == 'G' || c == 'g':
+			p.group = true
+			p.keys = append(p.keys, ",")
+		case c == 'S' || c == 's':
+			p.sign = true
+			p.keys = append(p.keys, "S")
+		case c == '"':
+			end := strings.IndexByte(f[i+1:], '"')
+			if end < 0 {
+				end = len(f) - i - 1
+			}
+			p.keys = append(p.keys, `"`+f[i+1:i+1+end])
+			i += end + 1
+		case strings.HasPrefix(strings.ToUpper(f[i:]), "EEEE") || two == "RN" || c == 'V' || c == 'L':
+			return dst, errs.NotSupported("the number format " + f)
+		default:
+			p.keys = append(p.keys, `"`+string(c))
+		}
+		i++
+	}
+	return p.append(dst, n)
+}
+
+func (p *numberPicture) append(dst []byte, n types.Num) ([]byte, error) {
+	if n.Kind != types.NumFinite {
+		return dst, errs.NotSupported("to_char of NaN or infinity")
+	}
+	r, err := n.Round(p.frac)
+	if err != nil {
+		return dst, err
+	}
+	neg := r.Sign() < 0
+	text := string(r.Abs().AppendText(nil))
+	whole, frac, _ := strings.Cut(text, ".")
+	if whole == "0" && p.whole > 0 && (p.zeroAt < 0) && p.frac > 0 {
+		whole = "" // 9.99 shows .50
+	}
+	over := len(whole) > p.whole
+	digits := strings.Repeat(" ", max(p.whole-len(whole), 0)) + whole
+	if over {
+		digits, frac = strings.Repeat("#", p.whole), strings.Repeat("#", p.frac)
+	}
+	if p.fm && p.zeroAt < 0 {
+		frac = strings.TrimRight(frac, "0")
+	} else if p.fm {
+		frac = trimFraction(frac, p)
+	}
+	// The sign stands right before the first digit unless the template places it.
+	var body []byte
+	pos, fpos, started, signed := 0, 0, false, p.sign
+	behind := false
+	for _, key := range p.keys {
+		switch {
+		case key == "9" || key == "0":
+			if behind {
+				if fpos < len(frac) {
+					body = append(body, frac[fpos])
+				}
+				fpos++
+				continue
+			}
+			c := digits[pos]
+			if c == ' ' && p.zeroAt >= 0 && pos >= p.zeroAt {
+				c = '0'
+			}
+			pos++
+			if c == ' ' {
+				if !p.fm {
+					body = append(body, ' ')
+				}
+				continue
+			}
+			if !started {
+				started = true
+				body = p.signBefore(body, neg, &signed)
+			}
+			body = append(body, c)
+		case key == ".":
+			behind = true
+			if !started {
+				started = true
+				body = p.signBefore(body, neg, &signed)
+			}
+			body = append(body, '.')
+		case key == ",":
+			switch {
+			case started:
+				body = append(body, ',')
+			case !p.fm:
+				body = append(body, ' ')
+			}
+		case key == "S" || key == "SG":
+			body = append(body, map[bool]byte{true: '-', false: '+'}[neg])
+		case key == "MI":
+			switch {
+			case neg:
+				body = append(body, '-')
+			case !p.fm:
+				body = append(body, ' ')
+			}
+		case key == "PL":
+			switch {
+			case !neg:
+				body = append(body, '+')
+			case !p.fm:
+				body = append(body, ' ')
+			}
+		case key == "PR":
+			t := strings.TrimLeft(string(body), " ")
+			pad := len(body) - len(t)
+			switch {
+			case neg:
+				body = append(append(append(body[:pad:pad], '<'), t...), '>')
+			case !p.fm:
+				body = append(append(append(body[:pad:pad], ' '), t...), ' ')
+			}
+		case strings.EqualFold(key, "TH"):
+			v, _ := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+			s := ordinal(v)
+			if key == "TH" {
+				s = strings.ToUpper(s)
+			}
+			body = append(body, s...)
+		default:
+			body = append(body, key[1:]...)
+		}
+	}
+	return append(dst, body...), nil
+}
+
+// signBefore writes the implied sign. Without FM its place is in front of the
+// first blank, so that numbers align.
+func (p *numberPicture) signBefore(body []byte, neg bool, signed *bool) []byte {
+	if *signed {
+		return body
+	}
+	*signed = true
+	switch {
+	case neg:
+		return append(body, '-')
+	case !p.fm:
+		return append(body, ' ')
+	}
+	return body
+}
+
+// trimFraction drops trailing zeros that only 9s would show.
+func trimFraction(frac string, p *numberPicture) string {
+	keep, behind, at := 0, false, 0
+	for _, k := range p.keys {
+		switch {
+		case k == ".":
+			behind = true
+		case behind && (k == "9" || k == "0"):
+			if at++; k == "0" {
+				keep = at
+			}
+		}
+	}
+	for len(frac) > keep && frac[len(frac)-1] == '0' {
+		frac = frac[:len(frac)-1]
+	}
+	return frac
+}
+
+// toNumber reads the digits, point and sign of a number and skips the rest.
+func toNumber(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	o := vec.Values[types.Num](out)
+	return rows(sel, n, func(i int) error {
+		var b []byte
+		neg := false
+		for _, c := range args[0].BytesAt(i) {
+			switch {
+			case c-'0' <= 9 || c == '.':
+				b = append(b, c)
+			case c == '-' || c == '<':
+				neg = true
+			}
+		}
+		v, err := types.ParseNum(string(b))
+		if err != nil {
+			return errs.New(errs.InvalidText, "invalid input syntax for type numeric: \"%s\"", args[0].BytesAt(i))
+		}
+		if neg {
+			v = v.Neg()
+		}
+		o[i] = v
+		return nil
+	})
+}
+
+func toDate(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	o := vec.Values[int32](out)
+	return rows(sel, n, func(i int) error {
+		us, _, err := parseStamp(string(args[0].BytesAt(i)), string(args[1].BytesAt(i)))
+		o[i] = types.TimestampToDate(us)
+		return err
+	})
+}
+
+func toTimestamp(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	z, o := types.NewZone(env.Format), vec.Values[int64](out)
+	return rows(sel, n, func(i int) error {
+		us, off, err := parseStamp(string(args[0].BytesAt(i)), string(args[1].BytesAt(i)))
+		if err != nil {
+			return err
+		}
+		if off != noOffset {
+			o[i] = us - off*1_000_000
+			return nil
+		}
+		o[i], err = z.Instant(us)
+		return err
+	})
+}
+
+const noOffset = math.MinInt64
+
+// stampFields is what a template read.
+type stampFields struct {
+	year, month, day, doy, hour, min, sec, micros int64
+	pm, bc, hour12, hasOff                        bool
+	off                                           int64
+}
+
+// parseStamp reads s by template f.
+func parseStamp(s, f string) (us, off int64, err error) {
+	v := stampFields{year: 1, month: 1, day: 1}
+	whole := s
+	for f != "" {
+		if strings.HasPrefix(f, "FM") || strings.HasPrefix(f, "FX") {
+			f = f[2:]
+			continue
+		}
+		k := nextKey(f)
+		if k == "" {
+			sep := f[0]
+			f = f[1:]
+			if sep == '"' {
+				end := max(strings.IndexByte(f, '"'), 0)
+				s = s[min(len(s), end):]
+				f = f[min(len(f), end+1):]
+				continue
+			}
+			if s != "" && (s[0] == sep || !isAlnum(s[0]) && !isAlnum(sep)) {
+				s = s[1:]
+			}
+			continue
+		}
+		f = f[len(k):]
+		s = strings.TrimLeft(s, " ")
+		// A pattern right behind another takes no more digits than it has.
+		fixed := f != "" && nextKey(f) != ""
+		if s, err = v.read(s, strings.ToUpper(k), fixed); err != nil {
+			return 0, 0, err
+		}
+	}
+	if v.hour12 {
+		if v.hour < 1 || v.hour > 12 {
+			return 0, 0, errs.New(errs.InvalidDatetimeFormat, "hour \"%d\" is invalid for the 12-hour clock", v.hour).
+				WithHint("Use the 24-hour clock, or give an hour between 1 and 12.")
+		}
+		if v.hour %= 12; v.pm {
+			v.hour += 12
+		}
+	}
+	if v.bc {
+		v.year = 1 - v.year
+	}
+	bad := errs.New(errs.DatetimeOverflow, "date/time field value out of range: \"%s\"", whole)
+	if v.doy > 0 {
+		v.month, v.day = 1, v.doy
+	} else if v.month < 1 || v.month > 12 || v.day < 1 || v.day > 31 ||
+		v.day > types.DaysFromCivil(int(v.year), int(v.month)+1, 1)-types.DaysFromCivil(int(v.year), int(v.month), 1) {
+		return 0, 0, bad
+	}
+	if v.hour > 23 || v.min > 59 || v.sec > 59 {
+		return 0, 0, bad
+	}
+	days := types.DaysFromCivil(int(v.year), int(v.month), int(v.day))
+	us, err = types.MakeTimestamp(int32(days), ((v.hour*60+v.min)*60+v.sec)*1_000_000+v.micros)
+	if off = noOffset; v.hasOff {
+		off = v.off
+	}
+	return us, off, err
+}
+
+func isAlnum(c byte) bool { return c-'0' <= 9 || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 }
+
+// read takes one pattern's value off s. One switch over the patterns.
+func (v *stampFields) read(s, key string, fixed bool) (string, error) {
+	num := func(width int) (int64, error) {
+		k := 0
+		if k < len(s) && (s[k] == '-' || s[k] == '+') {
+			k++
+		}
+		for k < len(s) && s[k]-'0' <= 9 && (!fixed || k < width) {
+			k++
+		}
+		n, err := strconv.ParseInt(s[:k], 10, 32)
+		if err != nil {
+			return 0, errs.New(errs.InvalidDatetimeFormat, "invalid value \"%s\" for \"%s\"", s[:min(len(s), max(k, width))], key).
+				WithDetail("Value must be an integer.")
+		}
+		s = s[k:]
+		return n, nil
+	}
+	var err error
+	switch key {
+	case "YYYY", "IYYY":
+		v.year, err = num(4)
+	case "YY", "YYY":
+		if v.year, err = num(len(key)); v.year < 70 {
+			v.year += 2000
+		} else if v.year < 100 {
+			v.year += 1900
+		}
+	case "MM":
+		v.month, err = num(2)
+	case "DD":
+		v.day, err = num(2)
+	case "DDD":
+		v.doy, err = num(3)
+	case "HH24":
+		v.hour, err = num(2)
+	case "HH", "HH12":
+		v.hour12 = true
+		v.hour, err = num(2)
+	case "MI":
+		v.min, err = num(2)
+	case "SS":
+		v.sec, err = num(2)
+	case "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6":
+		k, width := 0, 6
+		if key == "MS" {
+			width = 3
+		}
+		for k < len(s) && s[k]-'0' <= 9 && k < width {
+			k++
+		}
+		t := s[:k] + "000000"
+		v.micros, _ = strconv.ParseInt(t[:6], 10, 64)
+		s = s[k:]
+	case "MON", "MONTH":
+		for i, m := range monthsFull {
+			n := 3
+			if key == "MONTH" && len(s) >= len(m) && strings.EqualFold(s[:len(m)], m) {
+				n = len(m)
+			}
+			if len(s) >= n && strings.EqualFold(s[:n], m[:n]) {
+				v.month, s = int64(i+1), s[n:]
+				return s, nil
+			}
+		}
+		return s, errs.New(errs.InvalidDatetimeFormat, "invalid value \"%s\" for \"%s\"", s[:min(len(s), 3)], key).
+			WithDetail("The given value did not match any of the allowed values for this field.")
+	case "DAY", "DY":
+		for _, d := range daysFull {
+			n := 3
+			if key == "DAY" {
+				n = len(d)
+			}
+			if len(s) >= n && strings.EqualFold(s[:n], d[:n]) {
+				return s[n:], nil
+			}
+		}
+	case "AM", "PM":
+		if len(s) >= 2 {
+			v.pm, v.hour12 = strings.EqualFold(s[:2], "pm"), true
+			s = s[2:]
+		}
+	case "AD", "BC":
+		if len(s) >= 2 {
+			v.bc, s = strings.EqualFold(s[:2], "bc"), s[2:]
+		}
+	case "TZH":
+		v.hasOff = true
+		var h int64
+		h, err = num(3)
+		v.off = h * 3600
+	case "TZM":
+		var m int64
+		m, err = num(2)
+		if v.off < 0 {
+			m = -m
+		}
+		v.off += m * 60
+	default:
+		return s, errs.NotSupported("the pattern " + key + " in to_date and to_timestamp")
+	}
+	return s, err
+}
