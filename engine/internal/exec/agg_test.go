@@ -364,6 +364,26 @@ func TestAggregateValues(t *testing.T) {
 	}
 }
 
+func TestAvgInt(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	fast := 0
+	for range 20_000 {
+		sum, n := int64(r.Uint64())>>r.IntN(64), 1+r.Uint64()>>(1+r.IntN(63))
+		x, ok := avgInt(sum, n)
+		if !ok {
+			continue
+		}
+		fast++
+		want, err := types.NumFromInt(sum).Div(types.NumFromInt(int64(n)))
+		if err != nil || x != want {
+			t.Fatalf("%d/%d = %v, want %v (%v)", sum, n, x, want, err)
+		}
+	}
+	if fast < 5000 {
+		t.Fatalf("only %d fast", fast)
+	}
+}
+
 func TestFloatOverflow(t *testing.T) {
 	tables := []*exectest.Table{{Types: []types.Type{types.Float8}, Rows: [][]types.Datum{{{F: 1.5e308}}, {{F: 1.5e308}}}}}
 	scan := scanOf(tables, 0)

@@ -280,3 +280,35 @@ func TestSubquery(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestSortBytes has strings with long common prefixes, zero bytes and
+// duplicates.
+func TestSortBytes(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	var rows [][]types.Datum
+	for range 3000 {
+		s := "the same beginning of all strings"[:r.IntN(2)*33]
+		for range r.IntN(20) {
+			s += string(rune("ab\x00"[r.IntN(3)]))
+		}
+		rows = append(rows, []types.Datum{{S: s}, {I: int64(r.IntN(3))}})
+	}
+	tab := &exectest.Table{Types: []types.Type{types.Text, types.Int4}, Rows: rows}
+	tables := []*exectest.Table{tab}
+	scan := scanOf(tables, 0)
+	for _, desc := range []bool{false, true} {
+		keys := []plan.SortKey{{Expr: col(scan, 0), Desc: desc}, {Expr: col(scan, 1)}}
+		so := sorter{cols: columnsOf(tab.Types, rows), keys: []sortKey{{col: 0, desc: desc}, {col: 1}}}
+		perm := make([]uint32, len(rows))
+		for i := range perm {
+			perm[i] = uint32(i)
+		}
+		so.sort(perm, 0)
+		model := sortModel(tab, keys)
+		for i, p := range perm {
+			if !slices.Equal(rows[p], model[i]) {
+				t.Fatalf("desc %v, row %d: %v, want %v", desc, i, rows[p], model[i])
+			}
+		}
+	}
+}

@@ -224,6 +224,15 @@ func (s *sorter) sort(rows []uint32, level int) {
 
 // sortTies orders rows whose words do not decide.
 func (s *sorter) sortTies(rows []uint32, v *vec.Vector, level int) {
+	if v.Type.Phys() == types.PhysBytes && v.Type.OID != types.BpcharOID && len(rows) > 32 {
+		s.sortBytes(rows, v, level, 8)
+		return
+	}
+	s.sortCompare(rows, v, level)
+}
+
+// sortCompare orders rows by comparing values, then by deeper levels.
+func (s *sorter) sortCompare(rows []uint32, v *vec.Vector, level int) {
 	desc := s.keys[level].desc
 	slices.SortStableFunc(rows, func(a, b uint32) int {
 		c := vec.Compare(v, int(a), v, int(b))
@@ -242,6 +251,59 @@ func (s *sorter) sortTies(rows []uint32, v *vec.Vector, level int) {
 		}
 		s.sort(rows[lo:hi], level+1)
 		lo = hi
+	}
+}
+
+// sortBytes orders strings that agree in their first from bytes (zeros standing
+// for bytes beyond the end), eight bytes at a time.
+func (s *sorter) sortBytes(rows []uint32, v *vec.Vector, level, from int) {
+	first := v.Views[rows[0]].Bytes(v.Bufs)
+	lcp := len(first)
+	for _, r := range rows[1:] {
+		b := v.Views[r].Bytes(v.Bufs)
+		lcp = min(lcp, len(b))
+		i := min(from, lcp)
+		for i < lcp && b[i] == first[i] {
+			i++
+		}
+		lcp = i
+	}
+	from = max(from, lcp)
+	if cap(s.w) < len(rows) {
+		s.w = make([]uint64, len(rows))
+	}
+	w := s.w[:len(rows)]
+	desc := s.keys[level].desc
+	for i, r := range rows {
+		b := v.Views[r].Bytes(v.Bufs)
+		w[i] = prefixWord(v.Type, b[min(from, len(b)):])
+		if desc {
+			w[i] = ^w[i]
+		}
+	}
+	s.k.SortPairs(w, rows)
+	var runs []int
+	for lo := 0; lo < len(rows); {
+		hi := lo + 1
+		for hi < len(rows) && w[hi] == w[lo] {
+			hi++
+		}
+		if hi-lo > 1 {
+			runs = append(runs, lo, hi)
+		}
+		lo = hi
+	}
+	for i := 0; i < len(runs); i += 2 {
+		run := rows[runs[i]:runs[i+1]]
+		longer := false
+		for _, r := range run {
+			longer = longer || int(v.Views[r].Len) > from+8
+		}
+		if longer && len(run) > 32 {
+			s.sortBytes(run, v, level, from+8)
+		} else {
+			s.sortCompare(run, v, level)
+		}
 	}
 }
 

@@ -123,6 +123,8 @@ func (t *Table) findAll(at []uint32, rows []uint64, stride int, src *source) {
 		t.findOne(at, rows, stride)
 	case t.k.raw:
 		t.findRaw(at, rows, stride)
+	case t.k.Words == 3 && len(t.k.strs) == 1:
+		t.findString(at, rows, stride, src)
 	default:
 		t.findAny(at, rows, stride, src)
 	}
@@ -221,6 +223,37 @@ func (t *Table) findAny(at []uint32, rows []uint64, stride int, src *source) {
 	}
 }
 
+// findString is findAny for one key of bytes.
+func (t *Table) findString(at []uint32, rows []uint64, stride int, src *source) {
+	slots, mask := t.slots, t.mask
+	for i := range at {
+		row := rows[i*stride : i*stride+3 : i*stride+3]
+		h := row[0]
+		tag := h >> 32
+		s := h >> nullBits & mask
+		for {
+			e := slots[s]
+			if e == 0 {
+				r := t.addRow(row)
+				src.store(r, i)
+				slots[s] = tag<<32 | uint64(r+1)
+				at[i] = uint32(r * t.stride)
+				break
+			}
+			if e>>32 == tag {
+				o := int(uint32(e)-1) * t.stride
+				g := t.Rows[o : o+3 : o+3]
+				if g[0] == h && g[1] == row[1] && (g[2] == row[2] && (src.keys == nil || uint32(g[1]) <= InlineMax) ||
+					uint32(g[1]) > InlineMax && src.sameBytes(g[1:], row[1:], 0, i)) {
+					at[i] = uint32(o)
+					break
+				}
+			}
+			s = (s + 1) & mask
+		}
+	}
+}
+
 // source knows where the long strings of the rows being looked up lie: in the
 // batch's vectors (keys not nil) or in the arenas.
 type source struct {
@@ -244,6 +277,9 @@ func (s *source) long(w []uint64, key, i int) []byte {
 // same compares a row of the table with row i of the source.
 func (s *source) same(g, row []uint64, i int) bool {
 	k := s.t.k
+	if g[0] != row[0] {
+		return false
+	}
 	for w, c := range k.cmp {
 		switch c {
 		case 0, 2:
@@ -266,14 +302,19 @@ func (s *source) same(g, row []uint64, i int) bool {
 		if s.keys == nil && g[c.off+1] == row[c.off+1] {
 			continue
 		}
-		if idx := uint32(g[c.off+1]); int(idx) >= len(s.chunks) {
-			s.chunks = s.t.arena.All.Chunks()
-		}
-		if !bytes.Equal(Bytes(g[c.off:], s.chunks), s.long(row[c.off:], key, i)) {
+		if !s.sameBytes(g[c.off:], row[c.off:], key, i) {
 			return false
 		}
 	}
 	return true
+}
+
+// sameBytes compares two long strings of equal length.
+func (s *source) sameBytes(g, row []uint64, key, i int) bool {
+	if int(uint32(g[1])) >= len(s.chunks) {
+		s.chunks = s.t.arena.All.Chunks()
+	}
+	return bytes.Equal(Bytes(g, s.chunks), s.long(row, key, i))
 }
 
 // store copies the long strings of a new row into the arena.
