@@ -185,6 +185,10 @@ func (e *encoder) fixed(i, size int) {
 	for _, b := range e.batches {
 		v := &b.Cols[i]
 		n := b.Rows()
+		if v.Form == vec.Const && v.Null(0) {
+			out = out[n*size:] // zeros; a constant NULL need not have a value
+			continue
+		}
 		gather(out[:n*size], v, b.Sel, size)
 		if v.Valid != nil {
 			for k := range n {

@@ -9,6 +9,7 @@ import (
 
 	"quern/storage/catalog"
 	"quern/storage/internal/memtable"
+	"quern/storage/internal/segment"
 	"quern/storage/policy"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -240,7 +241,7 @@ func colType(col uint32) types.Type {
 }
 
 func (m *modelCase) visible(r *modelRow) bool {
-	return Effective(r.vals[0].I, r.vals[0].Null, r.recv) >= m.floor
+	return segment.Effective(r.vals[0].I, r.vals[0].Null, r.recv) >= m.floor
 }
 
 func (m *modelCase) shown(r *modelRow, col uint32) types.Datum {

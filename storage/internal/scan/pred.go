@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 
@@ -214,6 +215,10 @@ func (c *pred) match(v *vec.Vector, sel, dst vec.Selection, dicts *dictCache) ve
 		return matchFloats(c, vec.Values[float64](v), sel, dst)
 	case c.kind == ranged && v.Type.Phys() == types.PhysF32:
 		return matchFloats(c, vec.Values[float32](v), sel, dst)
+	case c.kind == listed:
+		return c.matchListed(v, sel, dst)
+	case c.kind == ordered && v.Type.Phys() == types.PhysNum && c.op != In:
+		return c.matchNums(vec.Values[types.Num](v), sel, dst)
 	case c.kind == ordered && v.Type.Phys() == types.PhysBytes && c.typ.OID != types.BpcharOID && c.op != In:
 		return c.matchBytes(v, sel, dst)
 	}
@@ -269,9 +274,78 @@ func selectClamped[T uint8 | int16 | int32 | uint32](dst vec.Selection, v []T, s
 func matchFloats[T float32 | float64](c *pred, v []T, sel, dst vec.Selection) vec.Selection {
 	n := 0
 	each(sel, len(v), func(i uint16) {
-		k := floatKey(float64(v[i]))
 		dst[n] = i
-		if (k >= c.lo && k <= c.hi) != c.not {
+		if c.holdsKey(floatKey(float64(v[i]))) {
+			n++
+		}
+	})
+	return dst[:n]
+}
+
+// matchListed decides IN over integers and floats.
+func (c *pred) matchListed(v *vec.Vector, sel, dst vec.Selection) vec.Selection {
+	switch v.Type.Phys() {
+	case types.PhysBool:
+		return matchKeys(c, v.Fixed[:v.Len], sel, dst)
+	case types.PhysI16:
+		return matchKeys(c, vec.Values[int16](v)[:v.Len], sel, dst)
+	case types.PhysI32:
+		if v.Type.Unsigned() {
+			return matchKeys(c, vec.Values[uint32](v)[:v.Len], sel, dst)
+		}
+		return matchKeys(c, vec.Values[int32](v)[:v.Len], sel, dst)
+	case types.PhysI64:
+		return matchKeys(c, vec.Values[int64](v)[:v.Len], sel, dst)
+	case types.PhysF32:
+		return matchFloats(c, vec.Values[float32](v)[:v.Len], sel, dst)
+	}
+	return matchFloats(c, vec.Values[float64](v)[:v.Len], sel, dst)
+}
+
+func matchKeys[T uint8 | int16 | int32 | uint32 | int64](c *pred, v []T, sel, dst vec.Selection) vec.Selection {
+	keys := c.keys
+	least, most := keys[0], keys[len(keys)-1]
+	n := 0
+	each(sel, len(v), func(i uint16) {
+		k := int64(v[i])
+		if k < least || k > most {
+			return
+		}
+		if len(keys) <= 8 {
+			for _, x := range keys {
+				if x == k {
+					dst[n] = i
+					n++
+					return
+				}
+			}
+			return
+		}
+		if _, ok := slices.BinarySearch(keys, k); ok {
+			dst[n] = i
+			n++
+		}
+	})
+	return dst[:n]
+}
+
+// matchNums compares coefficients where the scale is the constant's.
+func (c *pred) matchNums(v []types.Num, sel, dst vec.Selection) vec.Selection {
+	k := vec.Values[types.Num](&c.consts[0])[0]
+	n := 0
+	each(sel, len(v), func(i uint16) {
+		x := &v[i]
+		r := 0
+		switch {
+		case x.Scale != k.Scale || x.Kind != types.NumFinite || k.Kind != types.NumFinite:
+			r = vec.CompareNum(*x, k)
+		case x.Hi != k.Hi:
+			r = cmp.Compare(x.Hi, k.Hi)
+		default:
+			r = cmp.Compare(x.Lo, k.Lo)
+		}
+		dst[n] = i
+		if c.op.holds(r) {
 			n++
 		}
 	})

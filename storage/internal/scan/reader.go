@@ -3,7 +3,9 @@ package scan
 import (
 	"bytes"
 	"context"
+	"runtime/debug"
 
+	"quern/storage/internal/segment"
 	"quern/storage/types"
 	"quern/storage/vec"
 	"quern/storage/vec/kernel"
@@ -89,7 +91,8 @@ func (r *Reader) Batches() int { return (r.src.rows() + vec.BatchRows - 1) / vec
 
 // Start goes to a batch and gives its rows and those that are visible and
 // satisfy the predicates.
-func (r *Reader) Start(ctx context.Context, batch int) (int, vec.Selection, error) {
+func (r *Reader) Start(ctx context.Context, batch int) (rows int, sel vec.Selection, err error) {
+	defer segment.CatchFault(debug.SetPanicOnFault(true), &err)
 	if err := ctx.Err(); err != nil {
 		return 0, nil, err
 	}
@@ -109,7 +112,7 @@ func (r *Reader) Start(ctx context.Context, batch int) (int, vec.Selection, erro
 	if err := r.applyFilter(); err != nil {
 		return 0, nil, err
 	}
-	sel, err := r.applyPreds()
+	sel, err = r.applyPreds()
 	return r.n, sel, err
 }
 
@@ -159,7 +162,7 @@ func (r *Reader) applyFloor() error {
 			if !null {
 				t = micros(event, i)
 			}
-			t = Effective(t, null, at)
+			t = segment.Effective(t, null, at)
 		}
 		if t >= r.s.floor {
 			sel = append(sel, uint16(i))
@@ -177,18 +180,7 @@ func micros(v *vec.Vector, i int) int64 {
 	if v.Type.Phys() == types.PhysI64 {
 		return vec.Values[int64](v)[i]
 	}
-	return DateMicros(vec.Values[int32](v)[i])
-}
-
-// DateMicros is the start of a date; infinities stay infinite.
-func DateMicros(d int32) int64 {
-	switch d {
-	case types.DatePosInf:
-		return types.TimePosInf
-	case types.DateNegInf:
-		return types.TimeNegInf
-	}
-	return int64(d) * 86400 * 1_000_000
+	return segment.DateMicros(vec.Values[int32](v)[i])
 }
 
 func (r *Reader) applyFilter() error {
@@ -370,7 +362,8 @@ func (c *loaded) flatten(v *vec.Vector, sel vec.Selection) *vec.Vector {
 
 // Load fills dst with requested column col. Rows outside sel hold what the
 // principal may see, or zero.
-func (r *Reader) Load(col int, sel vec.Selection, dst *vec.Vector) error {
+func (r *Reader) Load(col int, sel vec.Selection, dst *vec.Vector) (err error) {
+	defer segment.CatchFault(debug.SetPanicOnFault(true), &err)
 	if sel == nil {
 		sel = r.visible
 	}

@@ -11,23 +11,6 @@ import (
 	"quern/storage/vec"
 )
 
-// maxFutureMicros bounds how far ahead of its receipt an event may claim to
-// be: retention works on min(event time, _received_at + this), so that a wrong
-// clock of a sender cannot keep rows for ever.
-const maxFutureMicros = 24 * 3600 * 1_000_000
-
-// Effective is the time that retention compares with the floor.
-func Effective(event int64, null bool, receivedAt int64) int64 {
-	if null {
-		return receivedAt
-	}
-	limit := receivedAt + maxFutureMicros
-	if limit < receivedAt {
-		limit = math.MaxInt64
-	}
-	return min(event, limit)
-}
-
 // Scan is a Spec resolved against its table. It is immutable.
 type Scan struct {
 	cols  []column // requested ones, then helpers with raw values

@@ -8,6 +8,7 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/encoding"
 	"quern/storage/internal/memtable"
+	"quern/storage/internal/segment"
 	"quern/storage/types"
 	"quern/storage/vec"
 	"quern/storage/vec/kernel"
@@ -183,9 +184,9 @@ func expiredZone(z *encoding.Zone, p types.Phys, floor, recvMin, recvMax int64) 
 	if z.Flags&encoding.ZoneValues != 0 {
 		tmin, tmax := z.MinI, z.MaxI
 		if p == types.PhysI32 {
-			tmin, tmax = DateMicros(int32(tmin)), DateMicros(int32(tmax))
+			tmin, tmax = segment.DateMicros(int32(tmin)), segment.DateMicros(int32(tmax))
 		}
-		lo, hi = Effective(tmin, false, recvMin), Effective(tmax, false, recvMax)
+		lo, hi = segment.Effective(tmin, false, recvMin), segment.Effective(tmax, false, recvMax)
 		if z.Nulls > 0 {
 			lo, hi = min(lo, recvMin), max(hi, recvMax)
 		}

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"runtime/debug"
 	"sync/atomic"
 
 	"quern/storage/catalog"
@@ -28,7 +29,8 @@ type Col struct {
 }
 
 // Column returns a stored column, nil if the segment has none of this id.
-func (s *File) Column(id uint32) (*Col, error) {
+func (s *File) Column(id uint32) (col *Col, err error) {
+	defer CatchFault(debug.SetPanicOnFault(true), &err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c, ok := s.cols[id]; ok {
@@ -116,6 +118,11 @@ func (c *Col) Page(g int) (*encoding.Page, error) {
 	if p := c.opened[g].Load(); p != nil {
 		return p, nil
 	}
+	return c.openPage(g)
+}
+
+func (c *Col) openPage(g int) (opened *encoding.Page, err error) {
+	defer CatchFault(debug.SetPanicOnFault(true), &err)
 	e := &c.pages[g]
 	b := c.file.part(e.offset, e.length)
 	if b == nil || checksum(b, c.file.id, c.id, uint32(g)) != e.crc {
@@ -171,7 +178,8 @@ func (c *Col) Dict() (*vec.Dictionary, error) {
 	return c.dict.Load(), nil
 }
 
-func (c *Col) loadDict() (*vec.Dictionary, error) {
+func (c *Col) loadDict() (dict *vec.Dictionary, err error) {
+	defer CatchFault(debug.SetPanicOnFault(true), &err)
 	b, err := c.file.section(c.id, kindDict)
 	if err != nil {
 		return nil, err

@@ -84,20 +84,33 @@ func (c *encodedColumn) sum(col *encoding.Column, from, to int) {
 	var s sum
 	switch {
 	case col.Phys == types.PhysI16:
-		sumOf(&s, vec.CastSlice[int16](col.Fixed)[from:to], col.Valid, from)
+		sumOf(&s, vec.CastSlice[int16](col.Fixed)[from:to], col.Valid, from, true)
 	case col.Phys == types.PhysI32 && col.Unsigned:
-		sumOf(&s, vec.CastSlice[uint32](col.Fixed)[from:to], col.Valid, from)
+		sumOf(&s, vec.CastSlice[uint32](col.Fixed)[from:to], col.Valid, from, true)
 	case col.Phys == types.PhysI32:
-		sumOf(&s, vec.CastSlice[int32](col.Fixed)[from:to], col.Valid, from)
+		sumOf(&s, vec.CastSlice[int32](col.Fixed)[from:to], col.Valid, from, true)
 	case col.Phys == types.PhysI64:
-		sumOf(&s, vec.CastSlice[int64](col.Fixed)[from:to], col.Valid, from)
+		sumOf(&s, vec.CastSlice[int64](col.Fixed)[from:to], col.Valid, from, false)
 	default:
 		return
 	}
 	c.sums = s.append(c.sums)
 }
 
-func sumOf[T int16 | int32 | uint32 | int64](s *sum, v []T, valid []byte, from int) {
+// sumOf adds v to s. Values of up to 32 bits cannot overflow 64 bits within a
+// row group.
+func sumOf[T int16 | int32 | uint32 | int64](s *sum, v []T, valid []byte, from int, narrow bool) {
+	if valid == nil && narrow {
+		total := int64(0)
+		for _, x := range v {
+			total += int64(x)
+		}
+		var carry uint64
+		s.lo, carry = bits.Add64(s.lo, uint64(total), 0)
+		s.hi += total>>63 + int64(carry)
+		s.count += uint32(len(v))
+		return
+	}
 	for i, x := range v {
 		if valid != nil && valid[from+i] == 0 {
 			continue

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -43,7 +44,8 @@ func Open(fs vfs.FS, path string, want Expect) (*File, error) {
 	return s, nil
 }
 
-func (s *File) open(want Expect) error {
+func (s *File) open(want Expect) (err error) {
+	defer CatchFault(debug.SetPanicOnFault(true), &err)
 	size, err := s.f.Size()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"cmp"
+	"runtime/debug"
 	"slices"
 
 	"quern/storage/catalog"
@@ -15,7 +16,8 @@ import (
 // Verify reads everything: that parts tile the file, every crc, every value;
 // dictionaries are sorted, bounds and sums are those of the values. Damage is
 // *errs.Corrupt.
-func (s *File) Verify() error {
+func (s *File) Verify() (err error) {
+	defer CatchFault(debug.SetPanicOnFault(true), &err)
 	if err := s.verifyTiles(); err != nil {
 		return err
 	}
