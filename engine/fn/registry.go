@@ -16,12 +16,9 @@ type registry struct {
 
 var reg = buildRegistry()
 
-// specials are functions whose overloads depend on all arguments at once.
-var specials = map[string]func(args []types.Type) (*Func, []types.Type, error){}
-
 func buildRegistry() *registry {
 	r := &registry{map[string][]*Func{}, map[string][]*Func{}, map[string][]*Func{}, map[string][]*Agg{}, nil, nil}
-	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs(), textFuncs(), regexFuncs(), timeOps(), timeFuncs(), formatFuncs(), jsonFuncs(), arrayFuncs()} {
+	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs(), textFuncs(), regexFuncs(), timeOps(), timeFuncs(), formatFuncs(), jsonFuncs(), arrayFuncs(), systemFuncs()} {
 		for _, f := range family {
 			r.all = append(r.all, f)
 			switch {
