@@ -11,7 +11,7 @@ import (
 type completed struct {
 	rejects  []Reject
 	refused  int64    // below the retention floor
-	counters []uint32 // columns that took values of a counter
+	counters []uint32 // columns whose counter goes into the frame
 }
 
 // complete returns tr with every live column of t: missing ones take their
@@ -26,7 +26,9 @@ func (s *Store) complete(t *catalog.Table, tr *TableRows, now int64, c *Commit) 
 	full := &TableRows{Table: tr.Table}
 	for i := range t.Columns {
 		full.Cols = append(full.Cols, t.Columns[i].ID)
-		if from[i] < 0 && t.Columns[i].Default.Kind == catalog.DefaultCounter {
+		// NB: also when the commit brings the values: Complete or nextval took
+		// them from the counter before.
+		if t.Columns[i].Default.Kind == catalog.DefaultCounter {
 			done.counters = append(done.counters, t.Columns[i].ID)
 		}
 	}

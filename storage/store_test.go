@@ -400,6 +400,16 @@ func TestTransactionSeesItsRows(t *testing.T) {
 	if got := read(t, after, tab, 4, c.Now()); !slices.Equal(got, mine) {
 		t.Fatalf("counters changed at COMMIT: %v, before %v", got, mine)
 	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, options(fsys, c))
+	commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, 4)}})
+	last := s.Snapshot()
+	defer last.Close()
+	if got := read(t, last, tab, 4, c.Now()); len(got) != 4 || got[3].I != 4 {
+		t.Fatalf("counter after a restart: %v", got)
+	}
 }
 
 func TestDiskFullAndFailedSync(t *testing.T) {
