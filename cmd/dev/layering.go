@@ -26,6 +26,7 @@ var layers = []layer{
 	{"sql", []string{"sql", "engine", "storage"}},
 	{"sql/internal/ast", []string{"storage"}},
 	{"sql/internal/dialect", []string{"sql/internal/ast", "storage/errs"}},
+	{"sql/internal/dialect/stmt", []string{"sql/internal/ast", "sql/internal/dialect", "storage/errs"}},
 	{"sql/internal/parse", []string{"sql/internal/ast", "sql/internal/dialect", "storage/errs"}},
 	{"sql/internal/logical", []string{"engine", "storage"}},
 	{"sql/internal/optimize", []string{"sql/internal/logical", "engine", "storage"}},

@@ -10,13 +10,13 @@ import (
 // call takes the arguments of a function call, and FILTER, WITHIN GROUP and
 // OVER behind them. A call without modifiers of a one-part name travels as
 // itself, any other as a node.
-func (w *walker) call(t *Token, name []string) (level, error) {
-	if err := w.enter(); err != nil {
+func (w *Walker) call(t *Token, name []string) (level, error) {
+	if err := w.Enter(); err != nil {
 		return 0, err
 	}
-	defer w.leave()
-	w.p++ // the bracket
-	m := &CallMark{Call: &ast.Call{At: at(t), Name: name}}
+	defer w.Leave()
+	w.P++ // the bracket
+	m := &CallMark{Call: &ast.Call{At: At(t), Name: name}}
 	head := len(w.b.pieces)
 	w.b.ident(t.Start, name[len(name)-1])
 	w.b.raw(t.Start, "(")
@@ -36,7 +36,7 @@ func (w *walker) call(t *Token, name []string) (level, error) {
 }
 
 // callHead turns the head of a plain call, written at head, into a node's.
-func (w *walker) callHead(head int, m *CallMark) {
+func (w *Walker) callHead(head int, m *CallMark) {
 	p := &w.b.pieces[head]
 	*p = piece{text: nodeOpen, src: p.src, pre: p.pre, n: int32(w.b.add(m)), mode: pieceInt}
 	if w.b.pieces[head+1].text = ","; operands(m) == 0 {
@@ -72,41 +72,41 @@ func frameOperands(f *ast.Frame) int {
 
 // comma writes one before every operand but the first, which stands behind the
 // head's.
-func (w *walker) comma(m *CallMark) {
+func (w *Walker) comma(m *CallMark) {
 	if operands(m) > 0 {
-		w.b.raw(w.cur().Start, ",")
+		w.b.raw(w.Cur().Start, ",")
 	}
 }
 
 // callArgs takes what stands between the brackets.
-func (w *walker) callArgs(m *CallMark) error {
-	if w.punct(")") {
+func (w *Walker) callArgs(m *CallMark) error {
+	if w.Punct(")") {
 		return nil
 	}
-	if w.op("*") {
+	if w.Op("*") {
 		m.Call.Star = true
-		return w.expect(")")
+		return w.Expect(")")
 	}
 	switch {
-	case w.word("distinct"):
+	case w.Word("distinct"):
 		m.Call.Distinct = true
-	case w.word("all"):
+	case w.Word("all"):
 	}
 	named := false
 	for {
-		t := w.cur()
-		if w.word("variadic") {
+		t := w.Cur()
+		if w.Word("variadic") {
 			m.Call.Variadic = true
 		}
 		w.comma(m)
-		if n := w.peek(1); (n.punct("=>") || n.punct(":=")) && isFuncName(w.cur()) {
-			name, err := w.name(w.next())
+		if n := w.Peek(1); (n.Punct("=>") || n.Punct(":=")) && isFuncName(w.Cur()) {
+			name, err := w.Name(w.Next())
 			if err != nil {
 				return err
 			}
-			w.p++
+			w.P++
 			named = true
-			w.open(t.Start, &ast.NamedArg{At: at(t), Name: name})
+			w.open(t.Start, &ast.NamedArg{At: At(t), Name: name})
 			w.b.raw(t.Start, ",")
 			if _, err := w.expr(precMin, false); err != nil {
 				return err
@@ -121,46 +121,46 @@ func (w *walker) callArgs(m *CallMark) error {
 			}
 		}
 		m.Args++
-		if m.Call.Variadic || !w.punct(",") {
+		if m.Call.Variadic || !w.Punct(",") {
 			break
 		}
 	}
-	if w.words("order", "by") {
-		if err := w.sortItems(&m.Call.Order, func() { w.b.raw(w.cur().Start, ",") }); err != nil {
+	if w.Words("order", "by") {
+		if err := w.sortItems(&m.Call.Order, func() { w.b.raw(w.Cur().Start, ",") }); err != nil {
 			return err
 		}
 	}
-	return w.expect(")")
+	return w.Expect(")")
 }
 
 // sortItems takes sort items, writing each expression as an operand behind what
 // before writes, and keeping the rest in list.
-func (w *walker) sortItems(list *[]*ast.SortItem, before func()) error {
+func (w *Walker) sortItems(list *[]*ast.SortItem, before func()) error {
 	for {
 		before()
-		it := &ast.SortItem{At: at(w.cur())}
+		it := &ast.SortItem{At: At(w.Cur())}
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		if err := w.sortTail(it); err != nil {
+		if err := w.SortTail(it); err != nil {
 			return err
 		}
 		*list = append(*list, it)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return nil
 		}
 	}
 }
 
-// sortTail takes ASC, DESC, USING op and NULLS FIRST|LAST.
-func (w *walker) sortTail(it *ast.SortItem) error {
+// SortTail takes ASC, DESC, USING op and NULLS FIRST|LAST.
+func (w *Walker) SortTail(it *ast.SortItem) error {
 	switch {
-	case w.word("asc"):
-	case w.word("desc"):
+	case w.Word("asc"):
+	case w.Word("desc"):
 		it.Desc = true
-	case w.word("using"):
-		if w.cur().Kind != Op && !w.cur().is("operator") {
-			return w.err()
+	case w.Word("using"):
+		if w.Cur().Kind != Op && !w.Cur().Is("operator") {
+			return w.Err()
 		}
 		schema, name, err := w.anyOperator()
 		if err != nil {
@@ -172,19 +172,19 @@ func (w *walker) sortTail(it *ast.SortItem) error {
 		}
 	}
 	switch {
-	case w.words("nulls", "first"):
+	case w.Words("nulls", "first"):
 		it.Nulls = ast.NullsFirst
-	case w.words("nulls", "last"):
+	case w.Words("nulls", "last"):
 		it.Nulls = ast.NullsLast
 	}
 	return nil
 }
 
 // callTail takes WITHIN GROUP, FILTER, IGNORE NULLS and OVER behind a call.
-func (w *walker) callTail(m *CallMark) error {
+func (w *Walker) callTail(m *CallMark) error {
 	c := m.Call
-	if t := w.cur(); w.word("within") {
-		if err := w.expectWord("group"); err != nil {
+	if t := w.Cur(); w.Word("within") {
+		if err := w.ExpectWord("group"); err != nil {
 			return err
 		}
 		switch {
@@ -195,25 +195,25 @@ func (w *walker) callTail(m *CallMark) error {
 		case c.Variadic:
 			return errs.New(errs.Syntax, "cannot use VARIADIC with WITHIN GROUP").WithPos(int(t.Start) + 1)
 		}
-		if err := w.expect("("); err != nil {
+		if err := w.Expect("("); err != nil {
 			return err
 		}
-		if err := w.expectWords("order", "by"); err != nil {
+		if err := w.ExpectWords("order", "by"); err != nil {
 			return err
 		}
 		c.WithinGroup = true
 		if err := w.sortItems(&c.Order, func() { w.comma(m) }); err != nil {
 			return err
 		}
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return err
 		}
 	}
-	if w.word("filter") {
-		if err := w.expect("("); err != nil {
+	if w.Word("filter") {
+		if err := w.Expect("("); err != nil {
 			return err
 		}
-		if err := w.expectWord("where"); err != nil {
+		if err := w.ExpectWord("where"); err != nil {
 			return err
 		}
 		w.comma(m)
@@ -221,28 +221,28 @@ func (w *walker) callTail(m *CallMark) error {
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return err
 		}
 	}
-	if t := w.cur(); (t.is("ignore") || t.is("respect")) && w.peek(1).is("nulls") && w.peek(2).is("over") {
-		w.p += 2
+	if t := w.Cur(); (t.Is("ignore") || t.Is("respect")) && w.Peek(1).Is("nulls") && w.Peek(2).Is("over") {
+		w.P += 2
 		c.Nulls = ast.NullsRespect
 		if t.Text == "ignore" {
 			c.Nulls = ast.NullsIgnore
 		}
 	}
-	if t := w.cur(); w.word("over") {
+	if t := w.Cur(); w.Word("over") {
 		return w.over(m, t)
 	}
 	return nil
 }
 
 // over takes the window of a call.
-func (w *walker) over(m *CallMark, t *Token) error {
-	win := &ast.Window{At: at(t)}
-	if !w.cur().punct("(") {
-		n, err := w.colID()
+func (w *Walker) over(m *CallMark, t *Token) error {
+	win := &ast.Window{At: At(t)}
+	if !w.Cur().Punct("(") {
+		n, err := w.ColID()
 		if err != nil {
 			return err
 		}
@@ -254,7 +254,7 @@ func (w *walker) over(m *CallMark, t *Token) error {
 	m.Call.Over = win
 	return w.windowSpec(win, func() {
 		if had > 0 || operands(m) > 0 {
-			w.b.raw(w.cur().Start, ",")
+			w.b.raw(w.Cur().Start, ",")
 		}
 		had++
 	})
@@ -262,55 +262,55 @@ func (w *walker) over(m *CallMark, t *Token) error {
 
 // windowSpec takes ([ref] PARTITION BY … ORDER BY … frame); before is called
 // ahead of each operand written.
-func (w *walker) windowSpec(win *ast.Window, before func()) error {
-	if err := w.expect("("); err != nil {
+func (w *Walker) windowSpec(win *ast.Window, before func()) error {
+	if err := w.Expect("("); err != nil {
 		return err
 	}
 	win.Inline = true
-	if t := w.cur(); isColID(t) && !isWindowWord(t, w.peek(1)) {
-		win.Ref, _ = w.colID()
+	if t := w.Cur(); IsColID(t) && !isWindowWord(t, w.Peek(1)) {
+		win.Ref, _ = w.ColID()
 	}
-	if w.words("partition", "by") {
+	if w.Words("partition", "by") {
 		for {
 			before()
 			if _, err := w.expr(precMin, false); err != nil {
 				return err
 			}
 			win.Partition = append(win.Partition, placeholder)
-			if !w.punct(",") {
+			if !w.Punct(",") {
 				break
 			}
 		}
 	}
-	if w.words("order", "by") {
+	if w.Words("order", "by") {
 		if err := w.sortItems(&win.Order, before); err != nil {
 			return err
 		}
 	}
-	if t := w.cur(); t.is("rows") || t.is("range") || t.is("groups") {
+	if t := w.Cur(); t.Is("rows") || t.Is("range") || t.Is("groups") {
 		if err := w.frame(win, before); err != nil {
 			return err
 		}
 	}
-	return w.expect(")")
+	return w.Expect(")")
 }
 
 // isWindowWord reports whether t begins a clause of a window rather than naming
 // the window it builds upon.
 func isWindowWord(t, n *Token) bool {
 	switch {
-	case t.is("partition"):
-		return n.is("by")
-	case t.is("rows"), t.is("range"), t.is("groups"):
-		return !n.punct(")") && !n.is("partition") && !n.is("order")
+	case t.Is("partition"):
+		return n.Is("by")
+	case t.Is("rows"), t.Is("range"), t.Is("groups"):
+		return !n.Punct(")") && !n.Is("partition") && !n.Is("order")
 	}
 	return false
 }
 
 // frame takes ROWS|RANGE|GROUPS with its bounds and EXCLUDE.
-func (w *walker) frame(win *ast.Window, before func()) error {
-	t := w.next()
-	f := &ast.Frame{At: at(t), End: ast.Bound{Kind: ast.CurrentRow}}
+func (w *Walker) frame(win *ast.Window, before func()) error {
+	t := w.Next()
+	f := &ast.Frame{At: At(t), End: ast.Bound{Kind: ast.CurrentRow}}
 	switch t.Text {
 	case "range":
 		f.Mode = ast.FrameRange
@@ -318,17 +318,17 @@ func (w *walker) frame(win *ast.Window, before func()) error {
 		f.Mode = ast.FrameGroups
 	}
 	var err error
-	start := w.cur()
+	start := w.Cur()
 	end := start
-	if w.word("between") {
-		start = w.cur()
+	if w.Word("between") {
+		start = w.Cur()
 		if f.Start, err = w.frameBound(before); err != nil {
 			return err
 		}
-		if err = w.expectWord("and"); err != nil {
+		if err = w.ExpectWord("and"); err != nil {
 			return err
 		}
-		end = w.cur()
+		end = w.Cur()
 		if f.End, err = w.frameBound(before); err != nil {
 			return err
 		}
@@ -338,17 +338,17 @@ func (w *walker) frame(win *ast.Window, before func()) error {
 	if err := checkFrame(f, start, end); err != nil {
 		return err
 	}
-	if w.word("exclude") {
+	if w.Word("exclude") {
 		switch {
-		case w.words("no", "others"):
-		case w.words("current", "row"):
+		case w.Words("no", "others"):
+		case w.Words("current", "row"):
 			f.Exclude = ast.ExcludeCurrentRow
-		case w.word("group"):
+		case w.Word("group"):
 			f.Exclude = ast.ExcludeGroup
-		case w.word("ties"):
+		case w.Word("ties"):
 			f.Exclude = ast.ExcludeTies
 		default:
-			return w.err()
+			return w.Err()
 		}
 	}
 	win.Frame = f
@@ -373,13 +373,13 @@ func checkFrame(f *ast.Frame, start, end *Token) error {
 	return nil
 }
 
-func (w *walker) frameBound(before func()) (ast.Bound, error) {
+func (w *Walker) frameBound(before func()) (ast.Bound, error) {
 	switch {
-	case w.words("unbounded", "preceding"):
+	case w.Words("unbounded", "preceding"):
 		return ast.Bound{Kind: ast.UnboundedPreceding}, nil
-	case w.words("unbounded", "following"):
+	case w.Words("unbounded", "following"):
 		return ast.Bound{Kind: ast.UnboundedFollowing}, nil
-	case w.words("current", "row"):
+	case w.Words("current", "row"):
 		return ast.Bound{Kind: ast.CurrentRow}, nil
 	}
 	before()
@@ -388,25 +388,25 @@ func (w *walker) frameBound(before func()) (ast.Bound, error) {
 	}
 	b := ast.Bound{Kind: ast.Preceding, Offset: placeholder}
 	switch {
-	case w.word("preceding"):
-	case w.word("following"):
+	case w.Word("preceding"):
+	case w.Word("following"):
 		b.Kind = ast.Following
 	default:
-		return b, w.err()
+		return b, w.Err()
 	}
 	return b, nil
 }
 
 // specialCall takes the constructs with key words inside their brackets.
-func (w *walker) specialCall(t *Token) (level, error) {
-	if err := w.enter(); err != nil {
+func (w *Walker) specialCall(t *Token) (level, error) {
+	if err := w.Enter(); err != nil {
 		return 0, err
 	}
-	defer w.leave()
-	w.p++
+	defer w.Leave()
+	w.P++
 	switch t.Text {
 	case "exists":
-		w.open(t.Start, &ast.Exists{At: at(t)})
+		w.open(t.Start, &ast.Exists{At: At(t)})
 		w.b.raw(t.Start, ",")
 		if err := w.subquery(); err != nil {
 			return 0, err
@@ -420,44 +420,44 @@ func (w *walker) specialCall(t *Token) (level, error) {
 	case "extract", "position", "substring", "overlay", "trim", "normalize":
 		return levelPrimary, w.keywordCall(t)
 	case "treat":
-		return 0, refuse("TREAT", t)
+		return 0, Refuse("TREAT", t)
 	}
 	if strings.HasPrefix(t.Text, "xml") {
-		return 0, refuse("XML", t)
+		return 0, Refuse("XML", t)
 	}
-	return 0, w.err()
+	return 0, w.Err()
 }
 
-func (w *walker) rowCall(t *Token) (level, error) {
+func (w *Walker) rowCall(t *Token) (level, error) {
 	start := len(w.b.pieces)
-	w.open(t.Start, &ast.Row{At: at(t), Explicit: true})
-	w.p++
+	w.open(t.Start, &ast.Row{At: At(t), Explicit: true})
+	w.P++
 	n := 0
-	for !w.punct(")") {
+	for !w.Punct(")") {
 		w.b.raw(t.Start, ",")
 		if _, err := w.expr(precMin, false); err != nil {
 			return 0, err
 		}
 		n++
-		if !w.punct(",") {
-			if err := w.expect(")"); err != nil {
+		if !w.Punct(",") {
+			if err := w.Expect(")"); err != nil {
 				return 0, err
 			}
 			break
 		}
-		if w.cur().punct(")") {
-			return 0, w.err()
+		if w.Cur().Punct(")") {
+			return 0, w.Err()
 		}
 	}
 	w.b.raw(t.Start, ")")
-	if w.cur().is("overlaps") {
+	if w.Cur().Is("overlaps") {
 		return levelPrimary, w.overlaps(start, n)
 	}
 	return levelPrimary, nil
 }
 
-func (w *walker) builtin(t *Token) error {
-	n := &ast.Builtin{At: at(t)}
+func (w *Walker) builtin(t *Token) error {
+	n := &ast.Builtin{At: At(t)}
 	switch t.Text {
 	case "greatest":
 		n.Kind = ast.Greatest
@@ -469,7 +469,7 @@ func (w *walker) builtin(t *Token) error {
 		n.Kind = ast.Grouping
 	}
 	w.open(t.Start, n)
-	w.p++
+	w.P++
 	count := 0
 	for {
 		w.b.raw(t.Start, ",")
@@ -477,16 +477,16 @@ func (w *walker) builtin(t *Token) error {
 			return err
 		}
 		count++
-		if n.Kind == ast.NullIf && count == 2 && w.cur().punct(",") {
-			return w.err()
+		if n.Kind == ast.NullIf && count == 2 && w.Cur().Punct(",") {
+			return w.Err()
 		}
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			break
 		}
 	}
 	w.b.raw(t.Start, ")")
 	if n.Kind == ast.NullIf && count == 1 {
-		return w.err()
+		return w.Err()
 	}
-	return w.expect(")")
+	return w.Expect(")")
 }

@@ -2,47 +2,47 @@ package dialect
 
 import "quern/sql/internal/ast"
 
-// insert takes INSERT.
-func (w *walker) insert(with *ast.With) (ast.Stmt, error) {
-	t := w.next()
-	if err := w.expectWord("into"); err != nil {
+// Insert takes INSERT.
+func (w *Walker) Insert(with *ast.With) (ast.Stmt, error) {
+	t := w.Next()
+	if err := w.ExpectWord("into"); err != nil {
 		return nil, err
 	}
-	n := &ast.Insert{At: at(t), With: with, Table: &ast.TableRef{At: at(w.cur())}}
+	n := &ast.Insert{At: At(t), With: with, Table: &ast.TableRef{At: At(w.Cur())}}
 	var err error
-	if n.Table.Name, err = w.qualified(); err != nil {
+	if n.Table.Name, err = w.Qualified(); err != nil {
 		return nil, err
 	}
-	if w.word("as") {
-		n.Table.Alias = &ast.Alias{At: at(w.cur())}
-		if n.Table.Alias.Name, err = w.colID(); err != nil {
+	if w.Word("as") {
+		n.Table.Alias = &ast.Alias{At: At(w.Cur())}
+		if n.Table.Alias.Name, err = w.ColID(); err != nil {
 			return nil, err
 		}
 	}
-	if w.cur().punct("(") && w.peek(1).punct("(") && !w.isQuery(w.p) {
-		for w.punct("(") {
+	if w.Cur().Punct("(") && w.Peek(1).Punct("(") && !w.IsQuery(w.P) {
+		for w.Punct("(") {
 		}
-		return nil, w.err()
+		return nil, w.Err()
 	}
-	if w.cur().punct("(") && !w.isQuery(w.p) {
-		if n.Columns, err = w.insertColumns(); err != nil {
+	if w.Cur().Punct("(") && !w.IsQuery(w.P) {
+		if n.Columns, err = w.InsertColumns(); err != nil {
 			return nil, err
 		}
 	}
-	if w.word("overriding") {
+	if w.Word("overriding") {
 		switch {
-		case w.words("system", "value"):
+		case w.Words("system", "value"):
 			n.Overriding = ast.OverridingSystem
-		case w.words("user", "value"):
+		case w.Words("user", "value"):
 			n.Overriding = ast.OverridingUser
 		default:
-			return nil, w.err()
+			return nil, w.Err()
 		}
 	}
 	if err := w.insertSource(n); err != nil {
 		return nil, err
 	}
-	if w.cur().is("on") {
+	if w.Cur().Is("on") {
 		if n.OnConflict, err = w.onConflict(); err != nil {
 			return nil, err
 		}
@@ -51,75 +51,75 @@ func (w *walker) insert(with *ast.With) (ast.Stmt, error) {
 	return n, err
 }
 
-// insertColumns takes (name, …); a target inside a column is refused.
-func (w *walker) insertColumns() ([]ast.InsertColumn, error) {
-	if err := w.expect("("); err != nil {
+// InsertColumns takes (name, …); a target inside a column is refused.
+func (w *Walker) InsertColumns() ([]ast.InsertColumn, error) {
+	if err := w.Expect("("); err != nil {
 		return nil, err
 	}
 	var list []ast.InsertColumn
 	for {
-		c := ast.InsertColumn{At: at(w.cur())}
+		c := ast.InsertColumn{At: At(w.Cur())}
 		var err error
-		if c.Name, err = w.colID(); err != nil {
+		if c.Name, err = w.ColID(); err != nil {
 			return nil, err
 		}
-		if k := w.cur(); k.punct(".") || k.punct("[") {
-			return nil, refuse("assignment to a part of a column", k)
+		if k := w.Cur(); k.Punct(".") || k.Punct("[") {
+			return nil, Refuse("assignment to a part of a column", k)
 		}
 		list = append(list, c)
-		if !w.punct(",") {
-			return list, w.expect(")")
+		if !w.Punct(",") {
+			return list, w.Expect(")")
 		}
 	}
 }
 
 // insertSource takes DEFAULT VALUES or a query. VALUES of literals never goes
 // through the grammar: its tree would take a kilobyte per row.
-func (w *walker) insertSource(n *ast.Insert) error {
-	if w.words("default", "values") {
+func (w *Walker) insertSource(n *ast.Insert) error {
+	if w.Words("default", "values") {
 		return nil
 	}
-	if w.cur().is("values") {
+	if w.Cur().Is("values") {
 		if v := w.literalRows(); v != nil {
 			n.Query = &ast.Query{At: v.At, Body: v}
 			return nil
 		}
 	}
-	k := w.cur()
-	if !k.punct("(") && !w.isQueryStart(w.p) && !k.is("values") {
-		return w.err()
+	k := w.Cur()
+	if !k.Punct("(") && !w.IsQueryStart(w.P) && !k.Is("values") {
+		return w.Err()
 	}
 	var err error
-	n.Query, err = w.parseQuery()
+	n.Query, err = w.ParseQuery()
 	return err
 }
 
 // literalRows takes VALUES whose every item is a literal, a signed number, a
 // parameter, DEFAULT or a cast of one of these; else it takes nothing and
 // returns nil.
-func (w *walker) literalRows() *ast.Values {
-	start := w.p
-	v := &ast.Values{At: at(w.next())}
+func (w *Walker) literalRows() *ast.Values {
+	start := w.P
+	v := &ast.Values{At: At(w.Next())}
 	for {
 		row := w.literalRow(len(v.Rows), v)
 		if row == nil {
-			w.p = start
+			w.P = start
 			return nil
 		}
 		v.Rows = append(v.Rows, row)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			break
 		}
 	}
-	if t := w.cur(); !(t.Kind == EOF || t.punct(";") || t.punct(")") || t.is("on") || t.is("returning")) {
-		w.p = start
+	if t := w.Cur(); !(t.Kind == EOF || t.Punct(";") || t.Punct(")") || t.Is("on") || t.Is("returning")) {
+		w.P = start
 		return nil
 	}
 	return v
 }
 
-func (w *walker) literalRow(rows int, v *ast.Values) []ast.Expr {
-	if !w.punct("(") {
+func (w *Walker) literalRow(rows int, v *ast.Values) []ast.Expr {
+	if !w.Punct("(") {
 		return nil
 	}
 	size := 4
@@ -134,8 +134,8 @@ func (w *walker) literalRow(rows int, v *ast.Values) []ast.Expr {
 		}
 		row = append(row, e)
 		switch {
-		case w.punct(","):
-		case w.punct(")"):
+		case w.Punct(","):
+		case w.Punct(")"):
 			return row
 		default:
 			return nil
@@ -143,17 +143,17 @@ func (w *walker) literalRow(rows int, v *ast.Values) []ast.Expr {
 	}
 }
 
-func (w *walker) literalItem() ast.Expr {
-	t := w.cur()
-	signed := t.op("-") || t.op("+")
+func (w *Walker) literalItem() ast.Expr {
+	t := w.Cur()
+	signed := t.Op("-") || t.Op("+")
 	if signed {
 		if t.Text == "+" {
 			return nil // a prefix operator in the tree
 		}
-		w.p++
+		w.P++
 	}
-	k := w.cur()
-	l := &ast.Literal{At: at(t), Text: k.Text}
+	k := w.Cur()
+	l := &ast.Literal{At: At(t), Text: k.Text}
 	switch {
 	case k.Kind == Int:
 		l.Kind = ast.LitInt
@@ -163,91 +163,91 @@ func (w *walker) literalItem() ast.Expr {
 		return nil
 	case k.Kind == String:
 		l.Kind = ast.LitString
-	case k.is("null"):
+	case k.Is("null"):
 		l.Text = ""
-	case k.is("true"), k.is("false"):
+	case k.Is("true"), k.Is("false"):
 		l.Kind = ast.LitBool
-	case k.is("default"):
-		w.p++
-		return &ast.Default{At: at(k)}
+	case k.Is("default"):
+		w.P++
+		return &ast.Default{At: At(k)}
 	default:
 		return nil
 	}
-	w.p++
+	w.P++
 	if signed {
-		if w.cur().punct("::") {
+		if w.Cur().Punct("::") {
 			return nil // -1::int is -(1::int)
 		}
 		l.Text = "-" + l.Text
 	}
 	var e ast.Expr = l
-	for w.cur().punct("::") {
-		c := w.next()
-		tn, err := w.typeName()
+	for w.Cur().Punct("::") {
+		c := w.Next()
+		tn, err := w.TypeName()
 		if err != nil {
 			return nil
 		}
-		e = &ast.Cast{At: at(c), Expr: e, Type: tn, Syntax: ast.CastColons}
+		e = &ast.Cast{At: At(c), Expr: e, Type: tn, Syntax: ast.CastColons}
 	}
 	return e
 }
 
 // onConflict takes ON CONFLICT [target] DO NOTHING.
-func (w *walker) onConflict() (*ast.OnConflict, error) {
-	t := w.next()
-	if err := w.expectWord("conflict"); err != nil {
+func (w *Walker) onConflict() (*ast.OnConflict, error) {
+	t := w.Next()
+	if err := w.ExpectWord("conflict"); err != nil {
 		return nil, err
 	}
-	n := &ast.OnConflict{At: at(t)}
+	n := &ast.OnConflict{At: At(t)}
 	var err error
 	switch {
-	case w.words("on", "constraint"):
-		if n.Constraint, err = w.colID(); err != nil {
+	case w.Words("on", "constraint"):
+		if n.Constraint, err = w.ColID(); err != nil {
 			return nil, err
 		}
-	case w.cur().punct("("):
+	case w.Cur().Punct("("):
 		if n.Columns, err = w.conflictTarget(); err != nil {
 			return nil, err
 		}
-		if w.word("where") {
-			if n.Where, err = w.parseExpr(); err != nil {
+		if w.Word("where") {
+			if n.Where, err = w.ParseExpr(); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := w.expectWord("do"); err != nil {
+	if err := w.ExpectWord("do"); err != nil {
 		return nil, err
 	}
-	if w.cur().is("update") {
-		return nil, refuse("ON CONFLICT DO UPDATE", w.cur())
+	if w.Cur().Is("update") {
+		return nil, Refuse("ON CONFLICT DO UPDATE", w.Cur())
 	}
-	return n, w.expectWord("nothing")
+	return n, w.ExpectWord("nothing")
 }
 
 // conflictTarget takes (column or (expr), …); collations and operator classes
 // are refused.
-func (w *walker) conflictTarget() ([]ast.Expr, error) {
-	w.p++
+func (w *Walker) conflictTarget() ([]ast.Expr, error) {
+	w.P++
 	var list []ast.Expr
 	for {
-		e, err := w.parseExpr()
+		e, err := w.ParseExpr()
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, e)
-		if isColID(w.cur()) {
-			return nil, refuse("operator class in ON CONFLICT", w.cur())
+		if IsColID(w.Cur()) {
+			return nil, Refuse("operator class in ON CONFLICT", w.Cur())
 		}
-		if !w.punct(",") {
-			return list, w.expect(")")
+		if !w.Punct(",") {
+			return list, w.Expect(")")
 		}
 	}
 }
 
 // returning takes RETURNING targets if it is there.
-func (w *walker) returning() ([]*ast.Target, error) {
-	t := w.cur()
-	if !w.word("returning") {
+func (w *Walker) returning() ([]*ast.Target, error) {
+	t := w.Cur()
+	if !w.Word("returning") {
 		return nil, nil
 	}
 	q, err := w.carry(func() error {
@@ -262,45 +262,45 @@ func (w *walker) returning() ([]*ast.Target, error) {
 
 // dmlTarget takes [ONLY] name [*] [[AS] alias] of UPDATE and DELETE, where the
 // words in stop are no alias without AS.
-func (w *walker) dmlTarget(stop string) (*ast.TableRef, error) {
-	n, err := w.relationName()
+func (w *Walker) dmlTarget(stop string) (*ast.TableRef, error) {
+	n, err := w.RelationName()
 	if err != nil {
 		return nil, err
 	}
-	if w.cur().is(stop) {
+	if w.Cur().Is(stop) {
 		return n, nil
 	}
-	t := w.cur()
-	if !w.word("as") && !isColID(t) {
+	t := w.Cur()
+	if !w.Word("as") && !IsColID(t) {
 		return n, nil
 	}
-	n.Alias = &ast.Alias{At: at(w.cur())}
-	n.Alias.Name, err = w.colID()
+	n.Alias = &ast.Alias{At: At(w.Cur())}
+	n.Alias.Name, err = w.ColID()
 	return n, err
 }
 
 // dmlWhere writes FROM items behind word from, and WHERE, to the carrier.
-func (w *walker) dmlWhere(from string) error {
-	if t := w.cur(); w.word(from) {
+func (w *Walker) dmlWhere(from string) error {
+	if t := w.Cur(); w.Word(from) {
 		w.b.raw(t.Start, " FROM ")
 		if err := w.fromList(); err != nil {
 			return err
 		}
 	}
-	if k := w.peek(1); w.cur().is("where") && k.is("current") && w.peek(2).is("of") {
-		return refuse("WHERE CURRENT OF", k)
+	if k := w.Peek(1); w.Cur().Is("where") && k.Is("current") && w.Peek(2).Is("of") {
+		return Refuse("WHERE CURRENT OF", k)
 	}
 	return w.where()
 }
 
-// update takes UPDATE. Values, FROM and WHERE travel as one SELECT.
-func (w *walker) update(with *ast.With) (ast.Stmt, error) {
-	n := &ast.Update{At: at(w.next()), With: with}
+// Update takes UPDATE. Values, FROM and WHERE travel as one SELECT.
+func (w *Walker) Update(with *ast.With) (ast.Stmt, error) {
+	n := &ast.Update{At: At(w.Next()), With: with}
 	var err error
 	if n.Table, err = w.dmlTarget("set"); err != nil {
 		return nil, err
 	}
-	if err := w.expectWord("set"); err != nil {
+	if err := w.ExpectWord("set"); err != nil {
 		return nil, err
 	}
 	q, err := w.carry(func() error {
@@ -323,24 +323,24 @@ func (w *walker) update(with *ast.With) (ast.Stmt, error) {
 }
 
 // assigns takes column = value, … and writes the values as fields.
-func (w *walker) assigns(n *ast.Update) error {
+func (w *Walker) assigns(n *ast.Update) error {
 	for {
-		a := &ast.Assign{At: at(w.cur())}
+		a := &ast.Assign{At: At(w.Cur())}
 		var err error
-		if w.cur().punct("(") {
+		if w.Cur().Punct("(") {
 			a.Multi = true
-			w.p++
+			w.P++
 			for {
 				name, err := w.assignTarget()
 				if err != nil {
 					return err
 				}
 				a.Columns = append(a.Columns, name)
-				if !w.punct(",") {
+				if !w.Punct(",") {
 					break
 				}
 			}
-			if err := w.expect(")"); err != nil {
+			if err := w.Expect(")"); err != nil {
 				return err
 			}
 		} else {
@@ -350,35 +350,35 @@ func (w *walker) assigns(n *ast.Update) error {
 			}
 			a.Columns = []string{name}
 		}
-		if !w.op("=") {
-			return w.err()
+		if !w.Op("=") {
+			return w.Err()
 		}
 		if _, err = w.expr(precMin, false); err != nil {
 			return err
 		}
 		n.Set = append(n.Set, a)
-		if !w.cur().punct(",") {
+		if !w.Cur().Punct(",") {
 			return nil
 		}
-		w.b.raw(w.next().Start, ",")
+		w.b.raw(w.Next().Start, ",")
 	}
 }
 
-func (w *walker) assignTarget() (string, error) {
-	name, err := w.colID()
+func (w *Walker) assignTarget() (string, error) {
+	name, err := w.ColID()
 	if err != nil {
 		return "", err
 	}
-	if k := w.cur(); k.punct(".") || k.punct("[") {
-		return "", refuse("assignment to a part of a column", k)
+	if k := w.Cur(); k.Punct(".") || k.Punct("[") {
+		return "", Refuse("assignment to a part of a column", k)
 	}
 	return name, nil
 }
 
-// delete takes DELETE.
-func (w *walker) delete(with *ast.With) (ast.Stmt, error) {
-	n := &ast.Delete{At: at(w.next()), With: with}
-	if err := w.expectWord("from"); err != nil {
+// Delete takes DELETE.
+func (w *Walker) Delete(with *ast.With) (ast.Stmt, error) {
+	n := &ast.Delete{At: At(w.Next()), With: with}
+	if err := w.ExpectWord("from"); err != nil {
 		return nil, err
 	}
 	var err error

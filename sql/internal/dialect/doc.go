@@ -1,10 +1,11 @@
 // Package dialect is the bridge from PostgreSQL's SQL to a grammar that speaks
-// another dialect: the lexer, the walker that writes queries as carriers, and
-// the hand-written parsers of all statements that are no queries.
+// another dialect: the lexer and the walker that writes queries as carriers.
+// Its child stmt has the hand-written parsers of all statements that are no
+// queries.
 //
-//	text ─ Lex ─ tokens ─ Split ─ one statement ─ statement()
+//	text ─ Lex ─ tokens ─ Split ─ one statement ─ stmt.Parse
 //	                                │ create, alter, set, copy, grant, …: ast directly
-//	                                └ queries, DML, embedded expressions: walker
+//	                                └ queries, DML, embedded expressions: Walker
 //	walker ─ Carrier{Text, Side, source map} ─ Decoder (sql/internal/parse) ─ ast
 //
 // A carrier is text that the grammar parses with PostgreSQL's shape. Closed
@@ -46,6 +47,5 @@
 // What it deliberately does not do: resolve names, types or privileges; decide
 // what a setting or option means.
 //
-// Start reading at statement (stmt.go), then expr (expr.go) and selectBody
-// (query.go).
+// Start reading at Walker, then expr (expr.go) and selectBody (query.go).
 package dialect

@@ -44,7 +44,7 @@ const nodeOpen = "`" + MarkNode + "`("
 
 // parens puts what was written since start into parentheses if its level is
 // below need.
-func (w *walker) parens(start int, have, need level) level {
+func (w *Walker) parens(start int, have, need level) level {
 	if have >= need {
 		return have
 	}
@@ -55,18 +55,18 @@ func (w *walker) parens(start int, have, need level) level {
 
 // node wraps what was written since start as the first operand of n. The
 // caller writes further operands and ")".
-func (w *walker) node(start int, src int32, n any) {
+func (w *Walker) node(start int, src int32, n any) {
 	w.b.wrap(start, src, nodeOpen, w.b.add(n))
 }
 
 // leaf writes a node without operands.
-func (w *walker) leaf(src int32, n any) {
+func (w *Walker) leaf(src int32, n any) {
 	w.b.numbered(src, nodeOpen, w.b.add(n))
 	w.b.raw(src, ")")
 }
 
 // open begins a node whose operands follow; each must be preceded by a comma.
-func (w *walker) open(src int32, n any) {
+func (w *Walker) open(src int32, n any) {
 	w.b.numbered(src, nodeOpen, w.b.add(n))
 }
 
@@ -74,11 +74,11 @@ func (w *walker) open(src int32, n any) {
 // least as tightly as min, and writes its carrier. With restricted it is the
 // b_expr of BETWEEN's lower bound and of DEFAULT: no AND, OR, NOT, LIKE, IN,
 // IS NULL, AT, COLLATE.
-func (w *walker) expr(min int, restricted bool) (level, error) {
-	if err := w.enter(); err != nil {
+func (w *Walker) expr(min int, restricted bool) (level, error) {
+	if err := w.Enter(); err != nil {
 		return 0, err
 	}
-	defer w.leave()
+	defer w.Leave()
 	start := len(w.b.pieces)
 	lv, err := w.operand(restricted)
 	if err != nil {
@@ -89,16 +89,16 @@ func (w *walker) expr(min int, restricted bool) (level, error) {
 	nonassoc := -1
 	wraps := 0
 	for {
-		t := w.cur()
-		prec := infix(t, w.peek(1), restricted)
-		if prec < 0 && t.is("similar") {
-			w.far = max(w.far, w.p+1) // TO must follow
+		t := w.Cur()
+		prec := infix(t, w.Peek(1), restricted)
+		if prec < 0 && t.Is("similar") {
+			w.far = max(w.far, w.P+1) // TO must follow
 		}
-		if prec < 0 || prec < min || min == precMin && w.labelTok != 0 && w.p == w.labelTok {
+		if prec < 0 || prec < min || min == precMin && w.labelTok != 0 && w.P == w.labelTok {
 			return lv, nil
 		}
 		if prec == nonassoc {
-			return 0, w.err()
+			return 0, w.Err()
 		}
 		// Operator chains stay flat; everything else nests in the tree.
 		if t.Kind != Op && prec > precAnd {
@@ -143,12 +143,12 @@ func infix(t, n *Token, restricted bool) int {
 func infixWord(t, n *Token, restricted bool) int {
 	switch t.Text {
 	case "is":
-		if restricted && !n.is("distinct") && !n.is("not") && !n.is("document") {
+		if restricted && !n.Is("distinct") && !n.Is("not") && !n.Is("document") {
 			return -1
 		}
 		return precIs
 	case "operator":
-		if n.punct("(") {
+		if n.Punct("(") {
 			return precOther
 		}
 		return -1
@@ -166,7 +166,7 @@ func infixWord(t, n *Token, restricted bool) int {
 	case "between", "in", "like", "ilike":
 		return precLike
 	case "similar":
-		if n.is("to") {
+		if n.Is("to") {
 			return precLike
 		}
 	case "not":
@@ -186,41 +186,41 @@ func infixWord(t, n *Token, restricted bool) int {
 
 // infix takes the operator at t with what stands to its right. open says that
 // it ended with an operand.
-func (w *walker) infix(start int, lv level, t *Token, prec int, restricted bool) (out level, open bool, err error) {
+func (w *Walker) infix(start int, lv level, t *Token, prec int, restricted bool) (out level, open bool, err error) {
 	if t.Kind == Op || prec == precOther {
 		return w.operator(start, lv, t, prec, restricted)
 	}
 	switch t.Text {
 	case "and":
-		w.p++
+		w.P++
 		lv, err = w.binary(start, lv, levelAnd, levelNot, t, " AND ", precAnd, restricted)
 		return lv, true, err
 	case "or":
-		w.p++
+		w.P++
 		lv, err = w.binary(start, lv, levelOr, levelAnd, t, " OR ", precOr, restricted)
 		return lv, true, err
 	case "is":
 		return w.is(start, lv, t, restricted)
 	case "isnull", "notnull":
-		w.p++
+		w.P++
 		return w.isNull(start, lv, t, t.Text == "notnull"), false, nil
 	case "at":
 		return w.atZone(start, t)
 	case "collate":
-		w.p++
-		name, err := w.anyName()
+		w.P++
+		name, err := w.AnyName()
 		if err != nil {
 			return 0, false, err
 		}
-		w.node(start, t.Start, &ast.Collate{At: at(t), Name: name})
+		w.node(start, t.Start, &ast.Collate{At: At(t), Name: name})
 		w.b.raw(t.Start, ")")
 		return levelPrimary, false, nil
 	}
-	w.p++
-	not := t.is("not")
+	w.P++
+	not := t.Is("not")
 	k := t
 	if not {
-		k = w.next()
+		k = w.Next()
 	}
 	switch k.Text {
 	case "in":
@@ -231,16 +231,16 @@ func (w *walker) infix(start int, lv level, t *Token, prec int, restricted bool)
 	return w.pattern(start, t, k, not)
 }
 
-// anyName takes a possibly qualified name of an object that may be any word
+// AnyName takes a possibly qualified name of an object that may be any word
 // behind the first point.
-func (w *walker) anyName() ([]string, error) {
-	n, err := w.colID()
+func (w *Walker) AnyName() ([]string, error) {
+	n, err := w.ColID()
 	if err != nil {
 		return nil, err
 	}
 	parts := []string{n}
-	for w.punct(".") {
-		if n, err = w.label(); err != nil {
+	for w.Punct(".") {
+		if n, err = w.Label(); err != nil {
 			return nil, err
 		}
 		parts = append(parts, n)
@@ -250,7 +250,7 @@ func (w *walker) anyName() ([]string, error) {
 
 // binary writes a native left-associative operator. Its left operand may be
 // of level result, its right one must be of level right.
-func (w *walker) binary(start int, lv, result, right level, t *Token, text string, prec int, restricted bool) (level, error) {
+func (w *Walker) binary(start int, lv, result, right level, t *Token, text string, prec int, restricted bool) (level, error) {
 	w.parens(start, lv, result)
 	w.b.raw(t.Start, text)
 	rs := len(w.b.pieces)
@@ -263,14 +263,14 @@ func (w *walker) binary(start int, lv, result, right level, t *Token, text strin
 }
 
 // operator takes a symbolic operator, OPERATOR(…) or either with ANY/ALL.
-func (w *walker) operator(start int, lv level, t *Token, prec int, restricted bool) (level, bool, error) {
+func (w *Walker) operator(start int, lv level, t *Token, prec int, restricted bool) (level, bool, error) {
 	schema, name, err := w.anyOperator()
 	if err != nil {
 		return 0, false, err
 	}
-	if a := w.cur(); a.Kind == Word && (a.Text == "any" || a.Text == "some" || a.Text == "all") {
-		w.p++
-		n := &ast.AnyAll{At: at(t), Schema: schema, Name: name, All: a.Text == "all"}
+	if a := w.Cur(); a.Kind == Word && (a.Text == "any" || a.Text == "some" || a.Text == "all") {
+		w.P++
+		n := &ast.AnyAll{At: At(t), Schema: schema, Name: name, All: a.Text == "all"}
 		lv, err := w.anyAll(start, t, n)
 		return lv, false, err
 	}
@@ -337,37 +337,37 @@ func nativeOp(name string) string {
 }
 
 // anyOperator takes an operator or OPERATOR(schema.op).
-func (w *walker) anyOperator() (schema, name string, err error) {
-	t := w.next()
+func (w *Walker) anyOperator() (schema, name string, err error) {
+	t := w.Next()
 	if t.Kind == Op {
 		return "", t.Text, nil
 	}
-	if err := w.expect("("); err != nil {
+	if err := w.Expect("("); err != nil {
 		return "", "", err
 	}
-	for w.cur().Kind != Op {
-		n, err := w.colID()
+	for w.Cur().Kind != Op {
+		n, err := w.ColID()
 		if err != nil {
 			return "", "", err
 		}
 		if schema != "" {
-			return "", "", refuse("cross-database reference", w.peek(-1))
+			return "", "", Refuse("cross-database reference", w.Peek(-1))
 		}
 		schema = n
-		if err := w.expect("."); err != nil {
+		if err := w.Expect("."); err != nil {
 			return "", "", err
 		}
 	}
-	name = w.next().Text
-	return schema, name, w.expect(")")
+	name = w.Next().Text
+	return schema, name, w.Expect(")")
 }
 
 // anyAll takes (array or query) behind OP ANY.
-func (w *walker) anyAll(start int, t *Token, n *ast.AnyAll) (level, error) {
+func (w *Walker) anyAll(start int, t *Token, n *ast.AnyAll) (level, error) {
 	w.node(start, t.Start, n)
 	w.b.raw(t.Start, ",")
-	if !w.cur().punct("(") {
-		return 0, w.err()
+	if !w.Cur().Punct("(") {
+		return 0, w.Err()
 	}
 	if err := w.queryOrExprInParens(); err != nil {
 		return 0, err
@@ -378,18 +378,18 @@ func (w *walker) anyAll(start int, t *Token, n *ast.AnyAll) (level, error) {
 
 // queryOrExprInParens takes (query), written with its parentheses, or (expr),
 // written without.
-func (w *walker) queryOrExprInParens() error {
-	if w.isQuery(w.p) {
+func (w *Walker) queryOrExprInParens() error {
+	if w.IsQuery(w.P) {
 		return w.subquery()
 	}
-	w.p++
+	w.P++
 	if _, err := w.expr(precMin, false); err != nil {
 		return err
 	}
-	return w.expect(")")
+	return w.Expect(")")
 }
 
-func (w *walker) isNull(start int, lv level, t *Token, not bool) level {
+func (w *Walker) isNull(start int, lv level, t *Token, not bool) level {
 	w.parens(start, lv, levelBool)
 	if not {
 		w.b.raw(t.Start, " IS NOT NULL")
@@ -400,15 +400,15 @@ func (w *walker) isNull(start int, lv level, t *Token, not bool) level {
 }
 
 // is takes IS with its test.
-func (w *walker) is(start int, lv level, t *Token, restricted bool) (level, bool, error) {
-	w.p++
-	not := w.word("not")
-	k := w.cur()
+func (w *Walker) is(start int, lv level, t *Token, restricted bool) (level, bool, error) {
+	w.P++
+	not := w.Word("not")
+	k := w.Cur()
 	if k.Kind != Word || restricted && k.Text != "distinct" && k.Text != "document" {
-		return 0, false, w.err()
+		return 0, false, w.Err()
 	}
-	w.p++
-	n := &ast.Is{At: at(t), Not: not}
+	w.P++
+	n := &ast.Is{At: At(t), Not: not}
 	switch k.Text {
 	case "null":
 		return w.isNull(start, lv, t, not), false, nil
@@ -426,10 +426,10 @@ func (w *walker) is(start int, lv level, t *Token, restricted bool) (level, bool
 		w.b.raw(t.Start, text)
 		return levelNot, false, nil
 	case "distinct":
-		if err := w.expectWord("from"); err != nil {
+		if err := w.ExpectWord("from"); err != nil {
 			return 0, false, err
 		}
-		w.node(start, t.Start, &ast.Distinct{At: at(t), Not: not})
+		w.node(start, t.Start, &ast.Distinct{At: At(t), Not: not})
 		w.b.raw(t.Start, ",")
 		if _, err := w.expr(precIs+1, restricted); err != nil {
 			return 0, false, err
@@ -444,14 +444,14 @@ func (w *walker) is(start int, lv level, t *Token, restricted bool) (level, bool
 		n.Kind = ast.IsNormalized
 	case "nfc", "nfd", "nfkc", "nfkd":
 		n.Kind, n.Form = ast.IsNormalized, k.Text
-		if err := w.expectWord("normalized"); err != nil {
+		if err := w.ExpectWord("normalized"); err != nil {
 			return 0, false, err
 		}
 	case "json":
-		return 0, false, refuse("IS JSON", t)
+		return 0, false, Refuse("IS JSON", t)
 	default:
-		w.p--
-		return 0, false, w.err()
+		w.P--
+		return 0, false, w.Err()
 	}
 	w.node(start, t.Start, n)
 	w.b.raw(t.Start, ")")
@@ -459,18 +459,18 @@ func (w *walker) is(start int, lv level, t *Token, restricted bool) (level, bool
 }
 
 // atZone takes AT TIME ZONE z or AT LOCAL.
-func (w *walker) atZone(start int, t *Token) (level, bool, error) {
-	w.p++
+func (w *Walker) atZone(start int, t *Token) (level, bool, error) {
+	w.P++
 	name := []string{"pg_catalog", "timezone"}
-	if w.word("local") {
-		w.node(start, t.Start, &CallMark{Call: &ast.Call{At: at(t), Name: name, Syntax: ast.SyntaxAtLocal}, Args: 1})
+	if w.Word("local") {
+		w.node(start, t.Start, &CallMark{Call: &ast.Call{At: At(t), Name: name, Syntax: ast.SyntaxAtLocal}, Args: 1})
 		w.b.raw(t.Start, ")")
 		return levelPrimary, false, nil
 	}
-	if err := w.expectWords("time", "zone"); err != nil {
+	if err := w.ExpectWords("time", "zone"); err != nil {
 		return 0, false, err
 	}
-	w.node(start, t.Start, &CallMark{Call: &ast.Call{At: at(t), Name: name, Syntax: ast.SyntaxAtTimeZone}, Args: 2})
+	w.node(start, t.Start, &CallMark{Call: &ast.Call{At: At(t), Name: name, Syntax: ast.SyntaxAtTimeZone}, Args: 2})
 	w.b.raw(t.Start, ",")
 	if _, err := w.expr(precAt+1, false); err != nil {
 		return 0, false, err
@@ -480,41 +480,41 @@ func (w *walker) atZone(start int, t *Token) (level, bool, error) {
 }
 
 // in takes (list) or (query) behind [NOT] IN.
-func (w *walker) in(start int, lv level, t *Token, not bool) (level, bool, error) {
+func (w *Walker) in(start int, lv level, t *Token, not bool) (level, bool, error) {
 	w.parens(start, lv, levelChain)
 	if not {
 		w.b.raw(t.Start, " NOT IN ")
 	} else {
 		w.b.raw(t.Start, " IN ")
 	}
-	if !w.cur().punct("(") {
-		return 0, false, w.err()
+	if !w.Cur().Punct("(") {
+		return 0, false, w.Err()
 	}
-	if w.isQuery(w.p) {
+	if w.IsQuery(w.P) {
 		return levelPred, false, w.subquery()
 	}
-	w.p++
+	w.P++
 	w.b.raw(t.Start, "(")
 	if err := w.exprList(); err != nil {
 		return 0, false, err
 	}
 	w.b.raw(t.Start, ")")
-	return levelPred, false, w.expect(")")
+	return levelPred, false, w.Expect(")")
 }
 
 // between takes [SYMMETRIC] low AND high.
-func (w *walker) between(start int, lv level, t *Token, not bool) (level, bool, error) {
-	symmetric := w.word("symmetric")
+func (w *Walker) between(start int, lv level, t *Token, not bool) (level, bool, error) {
+	symmetric := w.Word("symmetric")
 	if !symmetric {
-		w.word("asymmetric")
+		w.Word("asymmetric")
 	}
-	n := &ast.Between{At: at(t), Not: not, Symmetric: symmetric}
+	n := &ast.Between{At: At(t), Not: not, Symmetric: symmetric}
 	w.node(start, t.Start, n)
 	w.b.raw(t.Start, ",")
 	if _, err := w.expr(precMin, true); err != nil {
 		return 0, false, err
 	}
-	if err := w.expectWord("and"); err != nil {
+	if err := w.ExpectWord("and"); err != nil {
 		return 0, false, err
 	}
 	w.b.raw(t.Start, ",")
@@ -526,24 +526,24 @@ func (w *walker) between(start int, lv level, t *Token, not bool) (level, bool, 
 }
 
 // pattern takes the right side of LIKE, ILIKE and SIMILAR TO, or ANY/ALL.
-func (w *walker) pattern(start int, t, k *Token, not bool) (level, bool, error) {
-	n := &ast.Pattern{At: at(t), Not: not}
+func (w *Walker) pattern(start int, t, k *Token, not bool) (level, bool, error) {
+	n := &ast.Pattern{At: At(t), Not: not}
 	op := "~~"
 	switch k.Text {
 	case "ilike":
 		n.Kind, op = ast.ILike, "~~*"
 	case "similar":
 		n.Kind = ast.Similar
-		if err := w.expectWord("to"); err != nil {
+		if err := w.ExpectWord("to"); err != nil {
 			return 0, false, err
 		}
 	}
-	if a := w.cur(); n.Kind != ast.Similar && a.Kind == Word && (a.Text == "any" || a.Text == "some" || a.Text == "all") {
-		w.p++
+	if a := w.Cur(); n.Kind != ast.Similar && a.Kind == Word && (a.Text == "any" || a.Text == "some" || a.Text == "all") {
+		w.P++
 		if not {
 			op = "!" + op
 		}
-		lv, err := w.anyAll(start, t, &ast.AnyAll{At: at(t), Name: op, All: a.Text == "all"})
+		lv, err := w.anyAll(start, t, &ast.AnyAll{At: At(t), Name: op, All: a.Text == "all"})
 		return lv, false, err
 	}
 	w.node(start, t.Start, n)
@@ -551,7 +551,7 @@ func (w *walker) pattern(start int, t, k *Token, not bool) (level, bool, error) 
 	if _, err := w.expr(precLike+1, false); err != nil {
 		return 0, false, err
 	}
-	if w.word("escape") {
+	if w.Word("escape") {
 		w.b.raw(t.Start, ",")
 		if _, err := w.expr(precLike+1, false); err != nil {
 			return 0, false, err
@@ -562,25 +562,25 @@ func (w *walker) pattern(start int, t, k *Token, not bool) (level, bool, error) 
 }
 
 // exprList takes expr, … and writes them with commas.
-func (w *walker) exprList() error {
+func (w *Walker) exprList() error {
 	for {
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		if !w.cur().punct(",") {
+		if !w.Cur().Punct(",") {
 			return nil
 		}
-		w.b.raw(w.next().Start, ",")
+		w.b.raw(w.Next().Start, ",")
 	}
 }
 
 // operand takes a prefix operator with its operand, or a primary with casts.
-func (w *walker) operand(restricted bool) (level, error) {
-	t := w.cur()
+func (w *Walker) operand(restricted bool) (level, error) {
+	t := w.Cur()
 	start := len(w.b.pieces)
 	switch {
 	case t.Kind == Op && (t.Text == "-" || t.Text == "+"):
-		w.p++
+		w.P++
 		if t.Text == "-" {
 			w.b.raw(t.Start, " -")
 		} else {
@@ -594,24 +594,24 @@ func (w *walker) operand(restricted bool) (level, error) {
 		w.parens(rs, lv, levelPrimary)
 		return levelPrimary, nil
 	case t.Kind == Op && infix(t, t, false) != precOther:
-		return 0, w.err()
-	case t.Kind == Op, t.is("operator") && w.peek(1).punct("("):
+		return 0, w.Err()
+	case t.Kind == Op, t.Is("operator") && w.Peek(1).Punct("("):
 		schema, name, err := w.anyOperator()
 		if err != nil {
 			return 0, err
 		}
-		w.open(t.Start, &ast.Op{At: at(t), Schema: schema, Name: name})
+		w.open(t.Start, &ast.Op{At: At(t), Schema: schema, Name: name})
 		w.b.raw(t.Start, ",")
 		if _, err := w.expr(precOther+1, restricted); err != nil {
 			return 0, err
 		}
 		w.b.raw(t.Start, ")")
 		return levelPrimary, nil
-	case t.is("not"):
+	case t.Is("not"):
 		if restricted {
-			return 0, w.err()
+			return 0, w.Err()
 		}
-		w.p++
+		w.P++
 		w.b.raw(t.Start, "NOT ")
 		rs := len(w.b.pieces)
 		lv, err := w.expr(precNot, false)
@@ -625,16 +625,16 @@ func (w *walker) operand(restricted bool) (level, error) {
 	if err != nil {
 		return 0, err
 	}
-	for casts := 0; w.cur().punct("::"); casts++ {
+	for casts := 0; w.Cur().Punct("::"); casts++ {
 		if casts > nestingMax {
 			return 0, errs.New(errs.TooComplex, "stack depth limit exceeded").WithPos(int(t.Start) + 1)
 		}
-		c := w.next()
-		tn, err := w.typeName()
+		c := w.Next()
+		tn, err := w.TypeName()
 		if err != nil {
 			return 0, err
 		}
-		w.node(start, c.Start, &ast.Cast{At: at(c), Type: tn, Syntax: ast.CastColons})
+		w.node(start, c.Start, &ast.Cast{At: At(c), Type: tn, Syntax: ast.CastColons})
 		w.b.raw(c.Start, ")")
 		lv = levelPrimary
 	}

@@ -11,15 +11,15 @@ import (
 func sideName(mark string, n int) string { return mark + strconv.Itoa(n) }
 
 // fromList takes the items of FROM.
-func (w *walker) fromList() error {
+func (w *Walker) fromList() error {
 	for {
 		if _, _, err := w.tableExpr(); err != nil {
 			return err
 		}
-		if !w.cur().punct(",") {
+		if !w.Cur().Punct(",") {
 			return nil
 		}
-		w.b.raw(w.next().Start, ",")
+		w.b.raw(w.Next().Start, ",")
 	}
 }
 
@@ -37,16 +37,16 @@ func isJoinWord(t *Token) bool {
 
 // tableExpr takes a FROM item with the joins that follow. joined says that it
 // is a join; top is then its mark.
-func (w *walker) tableExpr() (joined bool, top *ast.Join, err error) {
-	if err := w.enter(); err != nil {
+func (w *Walker) tableExpr() (joined bool, top *ast.Join, err error) {
+	if err := w.Enter(); err != nil {
 		return false, nil, err
 	}
-	defer w.leave()
+	defer w.Leave()
 	start := len(w.b.pieces)
 	if joined, top, err = w.tablePrimary(); err != nil {
 		return false, nil, err
 	}
-	for isJoinWord(w.cur()) {
+	for isJoinWord(w.Cur()) {
 		if top, err = w.join(start); err != nil {
 			return false, nil, err
 		}
@@ -59,26 +59,26 @@ func (w *walker) tableExpr() (joined bool, top *ast.Join, err error) {
 // travels as JOIN … ON @j<i>:=condition: an assignment binds loosest of all, so
 // the condition needs no parentheses, and an ON on every join keeps the
 // grammar from reordering cross joins.
-func (w *walker) join(start int) (*ast.Join, error) {
-	t := w.cur()
-	j := &ast.Join{At: at(t)}
-	j.Natural = w.word("natural")
+func (w *Walker) join(start int) (*ast.Join, error) {
+	t := w.Cur()
+	j := &ast.Join{At: At(t)}
+	j.Natural = w.Word("natural")
 	switch {
-	case w.word("inner"):
-	case w.word("left"):
+	case w.Word("inner"):
+	case w.Word("left"):
 		j.Kind = ast.JoinLeft
-	case w.word("right"):
+	case w.Word("right"):
 		j.Kind = ast.JoinRight
-	case w.word("full"):
+	case w.Word("full"):
 		j.Kind = ast.JoinFull
-	case !j.Natural && w.word("cross"):
+	case !j.Natural && w.Word("cross"):
 		j.Kind = ast.JoinCross
 	}
 	if j.Kind == ast.JoinLeft || j.Kind == ast.JoinRight || j.Kind == ast.JoinFull {
-		w.word("outer")
+		w.Word("outer")
 	}
-	k := w.cur()
-	if err := w.expectWord("join"); err != nil {
+	k := w.Cur()
+	if err := w.ExpectWord("join"); err != nil {
 		return nil, err
 	}
 	w.b.raw(k.Start, " JOIN ")
@@ -90,12 +90,12 @@ func (w *walker) join(start int) (*ast.Join, error) {
 	qualified := j.Kind != ast.JoinCross && !j.Natural
 	if qualified {
 		// a JOIN b JOIN c ON … ON …: the inner join comes first.
-		for isJoinWord(w.cur()) {
-			if err := w.enter(); err != nil {
+		for isJoinWord(w.Cur()) {
+			if err := w.Enter(); err != nil {
 				return nil, err
 			}
 			_, err := w.join(rs)
-			w.leave()
+			w.Leave()
 			if err != nil {
 				return nil, err
 			}
@@ -117,44 +117,44 @@ func (w *walker) join(start int) (*ast.Join, error) {
 }
 
 // joinCondition takes ON or USING.
-func (w *walker) joinCondition(j *ast.Join) error {
-	t := w.cur()
+func (w *Walker) joinCondition(j *ast.Join) error {
+	t := w.Cur()
 	switch {
-	case w.word("on"):
+	case w.Word("on"):
 		_, err := w.expr(precMin, false)
 		return err
-	case w.word("using"):
+	case w.Word("using"):
 		var err error
-		if j.Using, err = w.nameList(); err != nil {
+		if j.Using, err = w.NameList(); err != nil {
 			return err
 		}
-		if w.word("as") {
-			if j.UsingAlias, err = w.colID(); err != nil {
+		if w.Word("as") {
+			if j.UsingAlias, err = w.ColID(); err != nil {
 				return err
 			}
 		}
 		w.b.raw(t.Start, "1")
 		return nil
 	}
-	return w.err()
+	return w.Err()
 }
 
 // tablePrimary takes a FROM item without joins behind it.
-func (w *walker) tablePrimary() (joined bool, top *ast.Join, err error) {
-	t := w.cur()
+func (w *Walker) tablePrimary() (joined bool, top *ast.Join, err error) {
+	t := w.Cur()
 	switch {
-	case t.punct("("):
-		if w.isQuery(w.p) {
+	case t.Punct("("):
+		if w.IsQuery(w.P) {
 			return false, nil, w.derived(t, false)
 		}
-		w.p++
+		w.P++
 		if joined, top, err = w.tableExpr(); err != nil {
 			return false, nil, err
 		}
 		if !joined {
-			return false, nil, w.err()
+			return false, nil, w.Err()
 		}
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return false, nil, err
 		}
 		a, err := w.alias()
@@ -163,14 +163,14 @@ func (w *walker) tablePrimary() (joined bool, top *ast.Join, err error) {
 		}
 		if a != nil {
 			if top.Alias != nil {
-				return false, nil, w.errAt(w.peek(-1))
+				return false, nil, w.ErrAt(w.Peek(-1))
 			}
 			top.Alias = a
 		}
 		return true, top, nil
-	case t.is("lateral"):
-		w.p++
-		if w.cur().punct("(") {
+	case t.Is("lateral"):
+		w.P++
+		if w.Cur().Punct("(") {
 			return false, nil, w.derived(t, true)
 		}
 		if w.isRowsFrom() {
@@ -179,22 +179,22 @@ func (w *walker) tablePrimary() (joined bool, top *ast.Join, err error) {
 		return false, nil, w.fromFunction(t, true)
 	case w.isRowsFrom():
 		return false, nil, w.rowsFrom(t, false)
-	case w.isFromFunction():
+	case w.IsFromFunction():
 		return false, nil, w.fromFunction(t, false)
 	case t.Kind == Word && t.Class == TypeFunc:
-		return false, nil, w.errAt(w.peek(1)) // the word could only have been a function's name
+		return false, nil, w.ErrAt(w.Peek(1)) // the word could only have been a function's name
 	}
 	return false, nil, w.relation()
 }
 
-func (w *walker) isRowsFrom() bool {
-	return w.cur().is("rows") && w.peek(1).is("from") && w.peek(2).punct("(")
+func (w *Walker) isRowsFrom() bool {
+	return w.Cur().Is("rows") && w.Peek(1).Is("from") && w.Peek(2).Punct("(")
 }
 
-// isFromFunction reports whether a function call stands here: a possibly dotted
+// IsFromFunction reports whether a function call stands here: a possibly dotted
 // name before a bracket, or a construct without one.
-func (w *walker) isFromFunction() bool {
-	t := w.cur()
+func (w *Walker) IsFromFunction() bool {
+	t := w.Cur()
 	if t.Kind == Word && t.Class == Reserved {
 		switch t.Text {
 		case "cast", "current_date", "current_role", "current_user", "session_user", "user", "current_catalog",
@@ -203,29 +203,29 @@ func (w *walker) isFromFunction() bool {
 		}
 		return false
 	}
-	if t.is("current_schema") || t.is("collation") && w.peek(1).is("for") {
+	if t.Is("current_schema") || t.Is("collation") && w.Peek(1).Is("for") {
 		return true
 	}
 	if t.Kind != Word && t.Kind != Quoted {
 		return false
 	}
-	if t.Class == ColName && t.Kind == Word && !w.peek(1).punct(".") {
+	if t.Class == ColName && t.Kind == Word && !w.Peek(1).Punct(".") {
 		switch t.Text {
 		case "coalesce", "extract", "greatest", "least", "nullif", "normalize", "overlay", "position", "substring", "trim":
-			return w.peek(1).punct("(")
+			return w.Peek(1).Punct("(")
 		}
 		return false
 	}
 	i := 1
-	for w.peek(i).punct(".") && isLabel(w.peek(i+1)) {
+	for w.Peek(i).Punct(".") && IsLabel(w.Peek(i+1)) {
 		i += 2
 	}
-	return w.peek(i).punct("(")
+	return w.Peek(i).Punct("(")
 }
 
 // derived takes (query) [alias].
-func (w *walker) derived(t *Token, lateral bool) error {
-	n := &ast.SubqueryRef{At: at(t), Lateral: lateral}
+func (w *Walker) derived(t *Token, lateral bool) error {
+	n := &ast.SubqueryRef{At: At(t), Lateral: lateral}
 	if err := w.subquery(); err != nil {
 		return err
 	}
@@ -239,85 +239,85 @@ func (w *walker) derived(t *Token, lateral bool) error {
 }
 
 // alias takes [AS] name [(columns)], nil if there is none.
-func (w *walker) alias() (*ast.Alias, error) {
-	t := w.cur()
-	if !w.word("as") && !isColID(t) {
+func (w *Walker) alias() (*ast.Alias, error) {
+	t := w.Cur()
+	if !w.Word("as") && !IsColID(t) {
 		return nil, nil
 	}
-	a := &ast.Alias{At: at(w.cur())}
+	a := &ast.Alias{At: At(w.Cur())}
 	var err error
-	if a.Name, err = w.colID(); err != nil {
+	if a.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
-	if w.cur().punct("(") {
-		a.Columns, err = w.nameList()
+	if w.Cur().Punct("(") {
+		a.Columns, err = w.NameList()
 	}
 	return a, err
 }
 
-// relationName takes [ONLY] name [*].
-func (w *walker) relationName() (*ast.TableRef, error) {
-	n := &ast.TableRef{At: at(w.cur())}
+// RelationName takes [ONLY] name [*].
+func (w *Walker) RelationName() (*ast.TableRef, error) {
+	n := &ast.TableRef{At: At(w.Cur())}
 	bracket := false
-	if w.word("only") {
+	if w.Word("only") {
 		n.Only = true
-		bracket = w.punct("(")
-		n.Pos = int(w.cur().Start)
+		bracket = w.Punct("(")
+		n.Pos = int(w.Cur().Start)
 	}
 	var err error
-	if n.Name, err = w.qualified(); err != nil {
+	if n.Name, err = w.Qualified(); err != nil {
 		return nil, err
 	}
 	if bracket {
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return nil, err
 		}
 	}
 	if !n.Only {
-		w.op("*")
+		w.Op("*")
 	}
 	return n, nil
 }
 
 // relation takes a table with its alias and sample, and writes its mark.
-func (w *walker) relation() error {
-	t := w.cur()
-	n, err := w.relationName()
+func (w *Walker) relation() error {
+	t := w.Cur()
+	n, err := w.RelationName()
 	if err != nil {
 		return err
 	}
 	if n.Alias, err = w.alias(); err != nil {
 		return err
 	}
-	if w.cur().is("tablesample") {
+	if w.Cur().Is("tablesample") {
 		return w.sample(t, n)
 	}
 	w.b.ident(t.Start, sideName(MarkRel, w.b.add(n)))
 	return nil
 }
 
-func (w *walker) sample(t *Token, n *ast.TableRef) error {
-	s := &ast.Sample{At: at(w.next())}
+func (w *Walker) sample(t *Token, n *ast.TableRef) error {
+	s := &ast.Sample{At: At(w.Next())}
 	n.Sample = s
-	name, err := w.anyName()
+	name, err := w.AnyName()
 	if err != nil {
 		return err
 	}
 	s.Method = name[len(name)-1]
 	m := &SampleMark{Table: n}
 	w.fromHead(t, m)
-	if err := w.expect("("); err != nil {
+	if err := w.Expect("("); err != nil {
 		return err
 	}
 	w.b.raw(t.Start, ",")
 	if err := w.exprList(); err != nil {
 		return err
 	}
-	if err := w.expect(")"); err != nil {
+	if err := w.Expect(")"); err != nil {
 		return err
 	}
-	if w.word("repeatable") {
-		if err := w.expect("("); err != nil {
+	if w.Word("repeatable") {
+		if err := w.Expect("("); err != nil {
 			return err
 		}
 		m.HasSeed = true
@@ -325,7 +325,7 @@ func (w *walker) sample(t *Token, n *ast.TableRef) error {
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return err
 		}
 	}
@@ -336,15 +336,15 @@ func (w *walker) sample(t *Token, n *ast.TableRef) error {
 const fromClose = ")) AS `" + Mark + "`"
 
 // fromHead begins the derived table that a FROM function travels as.
-func (w *walker) fromHead(t *Token, side any) {
+func (w *Walker) fromHead(t *Token, side any) {
 	w.b.raw(t.Start, "(SELECT ")
 	w.b.ident(t.Start, MarkFrom)
 	w.b.numbered(t.Start, "(", w.b.add(side))
 }
 
 // fromFunction takes f(…) [WITH ORDINALITY] [alias].
-func (w *walker) fromFunction(t *Token, lateral bool) error {
-	n := &ast.FuncTable{At: at(t), Lateral: lateral}
+func (w *Walker) fromFunction(t *Token, lateral bool) error {
+	n := &ast.FuncTable{At: At(t), Lateral: lateral}
 	w.fromHead(t, n)
 	w.b.raw(t.Start, ",")
 	if err := w.windowlessCall(); err != nil {
@@ -352,25 +352,25 @@ func (w *walker) fromFunction(t *Token, lateral bool) error {
 	}
 	n.Calls = make([]ast.FuncItem, 1)
 	w.b.raw(t.Start, fromClose)
-	n.Ordinality = w.words("with", "ordinality")
+	n.Ordinality = w.Words("with", "ordinality")
 	return w.funcAlias(n)
 }
 
 // windowlessCall takes a function call or one of the constructs that look like
 // one.
-func (w *walker) windowlessCall() error {
-	t := w.cur()
-	if t.is("xmltable") {
-		return refuse("XMLTABLE", t)
+func (w *Walker) windowlessCall() error {
+	t := w.Cur()
+	if t.Is("xmltable") {
+		return Refuse("XMLTABLE", t)
 	}
-	if !w.isFromFunction() {
-		if isColID(t) || isFuncName(t) {
-			w.p++
-			for w.cur().punct(".") && isLabel(w.peek(1)) {
-				w.p += 2
+	if !w.IsFromFunction() {
+		if IsColID(t) || isFuncName(t) {
+			w.P++
+			for w.Cur().Punct(".") && IsLabel(w.Peek(1)) {
+				w.P += 2
 			}
 		}
-		return w.err()
+		return w.Err()
 	}
 	if _, err := w.primary(); err != nil {
 		return err
@@ -379,29 +379,29 @@ func (w *walker) windowlessCall() error {
 }
 
 // funcAlias takes the alias of a FROM function, with columns or definitions.
-func (w *walker) funcAlias(n *ast.FuncTable) error {
-	as := w.word("as")
-	t := w.cur()
-	if as && t.punct("(") {
+func (w *Walker) funcAlias(n *ast.FuncTable) error {
+	as := w.Word("as")
+	t := w.Cur()
+	if as && t.Punct("(") {
 		var err error
 		n.ColDefs, err = w.colDefs()
 		return err
 	}
-	if !as && !isColID(t) {
+	if !as && !IsColID(t) {
 		return nil
 	}
-	a := &ast.Alias{At: at(t)}
+	a := &ast.Alias{At: At(t)}
 	var err error
-	if a.Name, err = w.colID(); err != nil {
+	if a.Name, err = w.ColID(); err != nil {
 		return err
 	}
 	n.Alias = a
-	if !w.cur().punct("(") {
+	if !w.Cur().Punct("(") {
 		return nil
 	}
 	// A name followed by , or ) is a column alias, else a definition.
-	if k := w.peek(2); k.punct(",") || k.punct(")") {
-		a.Columns, err = w.nameList()
+	if k := w.Peek(2); k.Punct(",") || k.Punct(")") {
+		a.Columns, err = w.NameList()
 		return err
 	}
 	n.ColDefs, err = w.colDefs()
@@ -409,36 +409,36 @@ func (w *walker) funcAlias(n *ast.FuncTable) error {
 }
 
 // colDefs takes (name type, …).
-func (w *walker) colDefs() ([]ast.ColDef, error) {
-	if err := w.expect("("); err != nil {
+func (w *Walker) colDefs() ([]ast.ColDef, error) {
+	if err := w.Expect("("); err != nil {
 		return nil, err
 	}
 	var list []ast.ColDef
 	for {
-		d := ast.ColDef{At: at(w.cur())}
+		d := ast.ColDef{At: At(w.Cur())}
 		var err error
-		if d.Name, err = w.colID(); err != nil {
+		if d.Name, err = w.ColID(); err != nil {
 			return nil, err
 		}
-		if d.Type, err = w.typeName(); err != nil {
+		if d.Type, err = w.TypeName(); err != nil {
 			return nil, err
 		}
-		if w.word("collate") {
-			if _, err := w.anyName(); err != nil {
+		if w.Word("collate") {
+			if _, err := w.AnyName(); err != nil {
 				return nil, err
 			}
 		}
 		list = append(list, d)
-		if !w.punct(",") {
-			return list, w.expect(")")
+		if !w.Punct(",") {
+			return list, w.Expect(")")
 		}
 	}
 }
 
 // rowsFrom takes ROWS FROM (f(…) [AS (…)], …) [WITH ORDINALITY] [alias].
-func (w *walker) rowsFrom(t *Token, lateral bool) error {
-	w.p += 3
-	n := &ast.FuncTable{At: at(t), Lateral: lateral, RowsFrom: true}
+func (w *Walker) rowsFrom(t *Token, lateral bool) error {
+	w.P += 3
+	n := &ast.FuncTable{At: At(t), Lateral: lateral, RowsFrom: true}
 	w.fromHead(t, n)
 	for {
 		w.b.raw(t.Start, ",")
@@ -446,7 +446,7 @@ func (w *walker) rowsFrom(t *Token, lateral bool) error {
 			return err
 		}
 		var item ast.FuncItem
-		if w.word("as") {
+		if w.Word("as") {
 			var err error
 			if item.ColDefs, err = w.colDefs(); err != nil {
 				return err
@@ -456,14 +456,14 @@ func (w *walker) rowsFrom(t *Token, lateral bool) error {
 		if len(n.Calls) > targetsMax {
 			return errs.New(errs.TooManyColumns, "functions in FROM can return at most %d columns", targetsMax)
 		}
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			break
 		}
 	}
-	if err := w.expect(")"); err != nil {
+	if err := w.Expect(")"); err != nil {
 		return err
 	}
 	w.b.raw(t.Start, fromClose)
-	n.Ordinality = w.words("with", "ordinality")
+	n.Ordinality = w.Words("with", "ordinality")
 	return w.funcAlias(n)
 }

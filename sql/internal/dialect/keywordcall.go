@@ -5,9 +5,9 @@ import "quern/sql/internal/ast"
 // keywordCall takes EXTRACT, POSITION, SUBSTRING, OVERLAY, TRIM and NORMALIZE.
 // Each becomes the call that PostgreSQL makes of it. The operands are written
 // in source order; Perm says which argument each is.
-func (w *walker) keywordCall(t *Token) error {
-	w.p++ // the bracket
-	c := &ast.Call{At: at(t)}
+func (w *Walker) keywordCall(t *Token) error {
+	w.P++ // the bracket
+	c := &ast.Call{At: At(t)}
 	m := &KeywordMark{Call: c}
 	w.open(t.Start, m)
 	var err error
@@ -17,7 +17,7 @@ func (w *walker) keywordCall(t *Token) error {
 	case "position":
 		c.Name, c.Syntax = []string{"pg_catalog", "position"}, ast.SyntaxPosition
 		if err = w.arg(m, 1, true); err == nil {
-			if err = w.expectWord("in"); err == nil {
+			if err = w.ExpectWord("in"); err == nil {
 				err = w.arg(m, 0, true)
 			}
 		}
@@ -36,7 +36,7 @@ func (w *walker) keywordCall(t *Token) error {
 		return err
 	}
 	w.b.raw(t.Start, ")")
-	return w.expect(")")
+	return w.Expect(")")
 }
 
 // KeywordMark is the side entry of a keyword call: operand i is argument
@@ -48,8 +48,8 @@ type KeywordMark struct {
 }
 
 // arg takes one operand that is argument n.
-func (w *walker) arg(m *KeywordMark, n int, restricted bool) error {
-	w.b.raw(w.cur().Start, ",")
+func (w *Walker) arg(m *KeywordMark, n int, restricted bool) error {
+	w.b.raw(w.Cur().Start, ",")
 	_, err := w.expr(precMin, restricted)
 	m.Perm = append(m.Perm, n)
 	return err
@@ -62,26 +62,26 @@ func (m *KeywordMark) fix(n int, e ast.Expr) {
 	m.Fixed[n] = e
 }
 
-func (w *walker) extract(m *KeywordMark) error {
+func (w *Walker) extract(m *KeywordMark) error {
 	m.Call.Name, m.Call.Syntax = []string{"pg_catalog", "extract"}, ast.SyntaxExtract
-	t := w.cur()
+	t := w.Cur()
 	if t.Kind != String && t.Kind != Word && t.Kind != Quoted {
-		return w.err()
+		return w.Err()
 	}
 	if t.Kind == Word && t.Class != Unreserved {
-		return w.err()
+		return w.Err()
 	}
-	w.p++
-	m.fix(0, &ast.Literal{At: at(t), Kind: ast.LitString, Text: t.Text})
-	if err := w.expectWord("from"); err != nil {
+	w.P++
+	m.fix(0, &ast.Literal{At: At(t), Kind: ast.LitString, Text: t.Text})
+	if err := w.ExpectWord("from"); err != nil {
 		return err
 	}
 	return w.arg(m, 1, false)
 }
 
 // more takes further positional arguments behind a comma.
-func (w *walker) more(m *KeywordMark, n int) error {
-	for w.punct(",") {
+func (w *Walker) more(m *KeywordMark, n int) error {
+	for w.Punct(",") {
 		if err := w.arg(m, n, false); err != nil {
 			return err
 		}
@@ -90,17 +90,17 @@ func (w *walker) more(m *KeywordMark, n int) error {
 	return nil
 }
 
-func (w *walker) trim(m *KeywordMark) error {
+func (w *Walker) trim(m *KeywordMark) error {
 	name := "btrim"
 	switch {
-	case w.word("both"):
-	case w.word("leading"):
+	case w.Word("both"):
+	case w.Word("leading"):
 		name = "ltrim"
-	case w.word("trailing"):
+	case w.Word("trailing"):
 		name = "rtrim"
 	}
 	m.Call.Name, m.Call.Syntax = []string{"pg_catalog", name}, ast.SyntaxTrim
-	if w.word("from") {
+	if w.Word("from") {
 		if err := w.arg(m, 0, false); err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (w *walker) trim(m *KeywordMark) error {
 	if err := w.arg(m, 0, false); err != nil {
 		return err
 	}
-	if w.word("from") {
+	if w.Word("from") {
 		m.Perm[0] = 1
 		if err := w.arg(m, 0, false); err != nil {
 			return err
@@ -120,28 +120,28 @@ func (w *walker) trim(m *KeywordMark) error {
 	return w.more(m, 1)
 }
 
-func (w *walker) normalize(m *KeywordMark) error {
+func (w *Walker) normalize(m *KeywordMark) error {
 	m.Call.Name, m.Call.Syntax = []string{"pg_catalog", "normalize"}, ast.SyntaxNormalize
 	if err := w.arg(m, 0, false); err != nil {
 		return err
 	}
-	if !w.punct(",") {
+	if !w.Punct(",") {
 		return nil
 	}
-	t := w.cur()
+	t := w.Cur()
 	switch t.Text {
 	case "nfc", "nfd", "nfkc", "nfkd":
 		if t.Kind == Word {
-			w.p++
-			m.fix(1, &ast.Literal{At: at(t), Kind: ast.LitString, Text: t.Text})
+			w.P++
+			m.fix(1, &ast.Literal{At: At(t), Kind: ast.LitString, Text: t.Text})
 			return nil
 		}
 	}
-	return w.err()
+	return w.Err()
 }
 
-func (w *walker) substring(m *KeywordMark) error {
-	if w.cur().punct(")") {
+func (w *Walker) substring(m *KeywordMark) error {
+	if w.Cur().Punct(")") {
 		return nil
 	}
 	if err := w.arg(m, 0, false); err != nil {
@@ -149,31 +149,31 @@ func (w *walker) substring(m *KeywordMark) error {
 	}
 	special := func() { m.Call.Name, m.Call.Syntax = []string{"pg_catalog", "substring"}, ast.SyntaxSubstring }
 	switch {
-	case w.word("from"):
+	case w.Word("from"):
 		special()
 		if err := w.arg(m, 1, false); err != nil {
 			return err
 		}
-		if w.word("for") {
+		if w.Word("for") {
 			return w.arg(m, 2, false)
 		}
 		return nil
-	case w.word("for"):
+	case w.Word("for"):
 		special()
 		if err := w.arg(m, 2, false); err != nil {
 			return err
 		}
-		if w.word("from") {
+		if w.Word("from") {
 			return w.arg(m, 1, false)
 		}
 		m.fix(1, &ast.Literal{At: ast.At{Pos: -1}, Kind: ast.LitInt, Text: "1"})
 		return nil
-	case w.word("similar"):
+	case w.Word("similar"):
 		special()
 		if err := w.arg(m, 1, false); err != nil {
 			return err
 		}
-		if err := w.expectWord("escape"); err != nil {
+		if err := w.ExpectWord("escape"); err != nil {
 			return err
 		}
 		return w.arg(m, 2, false)
@@ -181,27 +181,27 @@ func (w *walker) substring(m *KeywordMark) error {
 	return w.more(m, 1)
 }
 
-func (w *walker) overlay(m *KeywordMark) error {
-	if w.cur().punct(")") {
+func (w *Walker) overlay(m *KeywordMark) error {
+	if w.Cur().Punct(")") {
 		return nil
 	}
 	if err := w.arg(m, 0, false); err != nil {
 		return err
 	}
-	if !w.word("placing") {
+	if !w.Word("placing") {
 		return w.more(m, 1)
 	}
 	m.Call.Name, m.Call.Syntax = []string{"pg_catalog", "overlay"}, ast.SyntaxOverlay
 	if err := w.arg(m, 1, false); err != nil {
 		return err
 	}
-	if err := w.expectWord("from"); err != nil {
+	if err := w.ExpectWord("from"); err != nil {
 		return err
 	}
 	if err := w.arg(m, 2, false); err != nil {
 		return err
 	}
-	if w.word("for") {
+	if w.Word("for") {
 		return w.arg(m, 3, false)
 	}
 	return nil

@@ -12,31 +12,31 @@ import (
 const carrierDigitsMax = 18
 
 // primary takes PostgreSQL's c_expr: what stands between operators and casts.
-func (w *walker) primary() (level, error) {
-	t := w.cur()
+func (w *Walker) primary() (level, error) {
+	t := w.Cur()
 	start := len(w.b.pieces)
 	switch t.Kind {
 	case Int:
-		w.p++
+		w.P++
 		if len(t.Text) > carrierDigitsMax {
-			w.leaf(t.Start, &ast.Literal{At: at(t), Kind: ast.LitInt, Text: t.Text})
+			w.leaf(t.Start, &ast.Literal{At: At(t), Kind: ast.LitInt, Text: t.Text})
 		} else {
 			w.b.raw(t.Start, t.Text)
 		}
 	case Number:
-		w.p++
-		w.leaf(t.Start, &ast.Literal{At: at(t), Kind: ast.LitNumeric, Text: t.Text})
+		w.P++
+		w.leaf(t.Start, &ast.Literal{At: At(t), Kind: ast.LitNumeric, Text: t.Text})
 	case String:
-		w.p++
+		w.P++
 		w.b.str(t.Start, t.Text)
 	case Bits:
-		w.p++
+		w.P++
 		if err := checkBits(t); err != nil {
 			return 0, err
 		}
-		w.leaf(t.Start, &ast.Literal{At: at(t), Kind: ast.LitBit, Text: t.Text})
+		w.leaf(t.Start, &ast.Literal{At: At(t), Kind: ast.LitBit, Text: t.Text})
 	case Param:
-		w.p++
+		w.P++
 		if n, err := strconv.Atoi(t.Text); err != nil || n > paramMax {
 			return 0, errs.New(errs.ProgramLimit, "there is no parameter $%s", t.Text).WithPos(int(t.Start) + 1)
 		} else if n == 0 {
@@ -48,13 +48,13 @@ func (w *walker) primary() (level, error) {
 		if t.Text == "(" {
 			return w.paren()
 		}
-		return 0, w.err()
+		return 0, w.Err()
 	case Quoted:
 		return w.nameExpr()
 	case Word:
 		return w.wordExpr(t)
 	default:
-		return 0, w.err()
+		return 0, w.Err()
 	}
 	return levelPrimary, nil
 }
@@ -72,7 +72,7 @@ func checkBits(t *Token) error {
 }
 
 // wordExpr takes an expression that begins with an unquoted word.
-func (w *walker) wordExpr(t *Token) (level, error) {
+func (w *Walker) wordExpr(t *Token) (level, error) {
 	switch t.Class {
 	case Reserved:
 		return w.reservedExpr(t)
@@ -80,33 +80,33 @@ func (w *walker) wordExpr(t *Token) (level, error) {
 		if lv, done, err := w.typedLiteral(t); done || err != nil {
 			return lv, err
 		}
-		if w.peek(1).punct("(") {
+		if w.Peek(1).Punct("(") {
 			return w.specialCall(t)
 		}
 		return w.nameExpr()
 	case TypeFunc:
-		n := w.peek(1)
+		n := w.Peek(1)
 		switch {
-		case t.Text == "current_schema" && !n.punct("("):
-			w.p++
-			w.leaf(t.Start, &ast.ValueFunc{At: at(t), Name: t.Text, Precision: -1})
+		case t.Text == "current_schema" && !n.Punct("("):
+			w.P++
+			w.leaf(t.Start, &ast.ValueFunc{At: At(t), Name: t.Text, Precision: -1})
 			return levelPrimary, nil
-		case t.Text == "collation" && n.is("for"):
+		case t.Text == "collation" && n.Is("for"):
 			return w.collationFor(t)
-		case n.punct("("), n.Kind == String:
+		case n.Punct("("), n.Kind == String:
 			return w.nameExpr()
 		}
-		return 0, w.errAt(n) // the word could only have been a function's name
+		return 0, w.ErrAt(n) // the word could only have been a function's name
 	}
-	if t.Text == "double" && w.peek(1).is("precision") && w.peek(2).Kind == String {
+	if t.Text == "double" && w.Peek(1).Is("precision") && w.Peek(2).Kind == String {
 		return w.literalOf(t)
 	}
 	return w.nameExpr()
 }
 
 // reservedExpr takes an expression that begins with a reserved word.
-func (w *walker) reservedExpr(t *Token) (level, error) {
-	w.p++
+func (w *Walker) reservedExpr(t *Token) (level, error) {
+	w.P++
 	switch t.Text {
 	case "null":
 		w.b.raw(t.Start, " NULL ")
@@ -123,60 +123,60 @@ func (w *walker) reservedExpr(t *Token) (level, error) {
 	case "array":
 		return levelPrimary, w.array(t)
 	case "current_date", "current_role", "current_user", "session_user", "user", "current_catalog":
-		w.leaf(t.Start, &ast.ValueFunc{At: at(t), Name: t.Text, Precision: -1})
+		w.leaf(t.Start, &ast.ValueFunc{At: At(t), Name: t.Text, Precision: -1})
 	case "current_time", "current_timestamp", "localtime", "localtimestamp":
-		n := &ast.ValueFunc{At: at(t), Name: t.Text, Precision: -1}
-		if w.punct("(") {
-			p, err := w.intLit()
+		n := &ast.ValueFunc{At: At(t), Name: t.Text, Precision: -1}
+		if w.Punct("(") {
+			p, err := w.IntLit()
 			if err != nil {
 				return 0, err
 			}
 			n.Precision = p
-			if err := w.expect(")"); err != nil {
+			if err := w.Expect(")"); err != nil {
 				return 0, err
 			}
 		}
 		w.leaf(t.Start, n)
 	default:
-		w.p--
-		return 0, w.err()
+		w.P--
+		return 0, w.Err()
 	}
 	return levelPrimary, nil
 }
 
-func (w *walker) collationFor(t *Token) (level, error) {
-	w.p += 2
-	w.open(t.Start, &CallMark{Call: &ast.Call{At: at(t), Name: []string{"pg_catalog", "pg_collation_for"},
+func (w *Walker) collationFor(t *Token) (level, error) {
+	w.P += 2
+	w.open(t.Start, &CallMark{Call: &ast.Call{At: At(t), Name: []string{"pg_catalog", "pg_collation_for"},
 		Syntax: ast.SyntaxCollationFor}, Args: 1})
 	w.b.raw(t.Start, ",")
-	if err := w.expect("("); err != nil {
+	if err := w.Expect("("); err != nil {
 		return 0, err
 	}
 	if _, err := w.expr(precMin, false); err != nil {
 		return 0, err
 	}
 	w.b.raw(t.Start, ")")
-	return levelPrimary, w.expect(")")
+	return levelPrimary, w.Expect(")")
 }
 
 // caseExpr takes CASE … END behind CASE.
-func (w *walker) caseExpr(t *Token) error {
+func (w *Walker) caseExpr(t *Token) error {
 	w.b.raw(t.Start, "CASE ")
-	if !w.cur().is("when") {
+	if !w.Cur().Is("when") {
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
 	}
-	if !w.cur().is("when") {
-		return w.err()
+	if !w.Cur().Is("when") {
+		return w.Err()
 	}
-	for w.cur().is("when") {
-		w.b.raw(w.next().Start, " WHEN ")
+	for w.Cur().Is("when") {
+		w.b.raw(w.Next().Start, " WHEN ")
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		k := w.cur()
-		if err := w.expectWord("then"); err != nil {
+		k := w.Cur()
+		if err := w.ExpectWord("then"); err != nil {
 			return err
 		}
 		w.b.raw(k.Start, " THEN ")
@@ -184,42 +184,42 @@ func (w *walker) caseExpr(t *Token) error {
 			return err
 		}
 	}
-	if k := w.cur(); w.word("else") {
+	if k := w.Cur(); w.Word("else") {
 		w.b.raw(k.Start, " ELSE ")
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
 	}
-	w.b.raw(w.cur().Start, " END")
-	return w.expectWord("end")
+	w.b.raw(w.Cur().Start, " END")
+	return w.ExpectWord("end")
 }
 
 // castCall takes (x AS type) behind CAST.
-func (w *walker) castCall(t *Token) error {
-	if err := w.expect("("); err != nil {
+func (w *Walker) castCall(t *Token) error {
+	if err := w.Expect("("); err != nil {
 		return err
 	}
-	n := &ast.Cast{At: at(t), Syntax: ast.CastCall}
+	n := &ast.Cast{At: At(t), Syntax: ast.CastCall}
 	w.open(t.Start, n)
 	w.b.raw(t.Start, ",")
 	if _, err := w.expr(precMin, false); err != nil {
 		return err
 	}
 	w.b.raw(t.Start, ")")
-	if err := w.expectWord("as"); err != nil {
+	if err := w.ExpectWord("as"); err != nil {
 		return err
 	}
 	var err error
-	if n.Type, err = w.typeName(); err != nil {
+	if n.Type, err = w.TypeName(); err != nil {
 		return err
 	}
-	return w.expect(")")
+	return w.Expect(")")
 }
 
 // array takes [..] or (query) behind ARRAY.
-func (w *walker) array(t *Token) error {
-	if w.cur().punct("(") {
-		w.open(t.Start, &ast.ArrayQuery{At: at(t)})
+func (w *Walker) array(t *Token) error {
+	if w.Cur().Punct("(") {
+		w.open(t.Start, &ast.ArrayQuery{At: At(t)})
 		w.b.raw(t.Start, ",")
 		if err := w.subquery(); err != nil {
 			return err
@@ -227,41 +227,41 @@ func (w *walker) array(t *Token) error {
 		w.b.raw(t.Start, ")")
 		return nil
 	}
-	if !w.cur().punct("[") {
-		return w.err()
+	if !w.Cur().Punct("[") {
+		return w.Err()
 	}
 	return w.arrayList(t)
 }
 
 // arrayList takes [e, …] or [[…], …].
-func (w *walker) arrayList(t *Token) error {
-	if err := w.enter(); err != nil {
+func (w *Walker) arrayList(t *Token) error {
+	if err := w.Enter(); err != nil {
 		return err
 	}
-	defer w.leave()
-	w.p++
-	w.open(t.Start, &ast.Array{At: at(t)})
-	nested := w.cur().punct("[")
-	for !w.punct("]") {
+	defer w.Leave()
+	w.P++
+	w.open(t.Start, &ast.Array{At: At(t)})
+	nested := w.Cur().Punct("[")
+	for !w.Punct("]") {
 		w.b.raw(t.Start, ",")
 		if nested {
-			if !w.cur().punct("[") {
-				return w.err()
+			if !w.Cur().Punct("[") {
+				return w.Err()
 			}
-			if err := w.arrayList(w.cur()); err != nil {
+			if err := w.arrayList(w.Cur()); err != nil {
 				return err
 			}
 		} else if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		if !w.punct(",") {
-			if err := w.expect("]"); err != nil {
+		if !w.Punct(",") {
+			if err := w.Expect("]"); err != nil {
 				return err
 			}
 			break
 		}
-		if w.cur().punct("]") {
-			return w.err()
+		if w.Cur().Punct("]") {
+			return w.Err()
 		}
 	}
 	w.b.raw(t.Start, ")")
@@ -270,22 +270,22 @@ func (w *walker) arrayList(t *Token) error {
 
 // typedLiteral takes a type key word with its string: timestamp '…'. done is
 // false if t is something else.
-func (w *walker) typedLiteral(t *Token) (level, bool, error) {
+func (w *Walker) typedLiteral(t *Token) (level, bool, error) {
 	if !isTypeWord(t) {
 		return 0, false, nil
 	}
-	n := w.peek(1)
+	n := w.Peek(1)
 	switch {
 	case n.Kind == String:
-	case n.punct("("):
+	case n.Punct("("):
 		// No function has such a name, so a string must come.
 		switch t.Text {
 		case "int", "integer", "smallint", "bigint", "real", "boolean":
-			return 0, true, w.errAt(n)
+			return 0, true, w.ErrAt(n)
 		}
-	case (t.Text == "timestamp" || t.Text == "time") && (n.is("with") || n.is("without")) && w.peek(2).is("time"):
-	case n.is("varying") && (t.Text == "character" || t.Text == "char" || t.Text == "bit" || t.Text == "nchar"):
-	case t.Text == "national" && (n.is("character") || n.is("char")):
+	case (t.Text == "timestamp" || t.Text == "time") && (n.Is("with") || n.Is("without")) && w.Peek(2).Is("time"):
+	case n.Is("varying") && (t.Text == "character" || t.Text == "char" || t.Text == "bit" || t.Text == "nchar"):
+	case t.Text == "national" && (n.Is("character") || n.Is("char")):
 	default:
 		return 0, false, nil
 	}
@@ -293,27 +293,27 @@ func (w *walker) typedLiteral(t *Token) (level, bool, error) {
 	return lv, true, err
 }
 
-// matchOf is the index of the bracket that closes the one at i, or of EOF.
-func (w *walker) matchOf(i int) int {
-	if m := w.toks[i].Match; m >= 0 {
+// MatchOf is the index of the bracket that closes the one at i, or of EOF.
+func (w *Walker) MatchOf(i int) int {
+	if m := w.Toks[i].Match; m >= 0 {
 		return int(m)
 	}
-	return len(w.toks) - 1
+	return len(w.Toks) - 1
 }
 
 // literalOf takes type 'string' [interval fields].
-func (w *walker) literalOf(t *Token) (level, error) {
+func (w *Walker) literalOf(t *Token) (level, error) {
 	tn, err := w.constType(t)
 	if err != nil {
 		return 0, err
 	}
-	s := w.cur()
+	s := w.Cur()
 	if s.Kind != String {
-		return 0, w.err()
+		return 0, w.Err()
 	}
-	w.p++
-	if len(tn.Parts) == 1 && tn.Parts[0] == "interval" && tn.Mods == nil && t.is("interval") {
-		if tn.Fields, tn.Mods, err = w.intervalFields(); err != nil {
+	w.P++
+	if len(tn.Parts) == 1 && tn.Parts[0] == "interval" && tn.Mods == nil && t.Is("interval") {
+		if tn.Fields, tn.Mods, err = w.IntervalFields(); err != nil {
 			return 0, err
 		}
 	}
@@ -322,26 +322,26 @@ func (w *walker) literalOf(t *Token) (level, error) {
 }
 
 // constType takes the type of a typed literal: for INTERVAL only a precision.
-func (w *walker) constType(t *Token) (*ast.TypeName, error) {
-	if t.is("interval") {
-		w.p++
+func (w *Walker) constType(t *Token) (*ast.TypeName, error) {
+	if t.Is("interval") {
+		w.P++
 		mods, err := w.precision()
-		return &ast.TypeName{At: at(t), Parts: []string{"interval"}, Mods: mods}, err
+		return &ast.TypeName{At: At(t), Parts: []string{"interval"}, Mods: mods}, err
 	}
 	tn, err := w.simpleType()
 	if err != nil {
 		return nil, err
 	}
-	tn.At = at(t)
+	tn.At = At(t)
 	// char 'x' as a literal has no length, unlike char as a type.
-	if t.Kind == Word && len(tn.Mods) == 1 && (tn.Parts[0] == "bpchar" || tn.Parts[0] == "bit") && !w.peek(-1).punct(")") {
+	if t.Kind == Word && len(tn.Mods) == 1 && (tn.Parts[0] == "bpchar" || tn.Parts[0] == "bit") && !w.Peek(-1).Punct(")") {
 		tn.Mods = nil
 	}
 	return tn, nil
 }
 
-func (w *walker) literalCast(t *Token, tn *ast.TypeName, s *Token) {
-	w.open(t.Start, &ast.Cast{At: at(t), Type: tn, Syntax: ast.CastLiteral})
+func (w *Walker) literalCast(t *Token, tn *ast.TypeName, s *Token) {
+	w.open(t.Start, &ast.Cast{At: At(t), Type: tn, Syntax: ast.CastLiteral})
 	w.b.raw(t.Start, ",")
 	w.b.str(s.Start, s.Text)
 	w.b.raw(s.Start, ")")
@@ -349,34 +349,34 @@ func (w *walker) literalCast(t *Token, tn *ast.TypeName, s *Token) {
 
 // nameExpr takes a column reference, a function call or a literal of a named
 // type.
-func (w *walker) nameExpr() (level, error) {
-	t := w.cur()
+func (w *Walker) nameExpr() (level, error) {
+	t := w.Cur()
 	if t.Kind == Word && t.Class == Reserved {
-		return 0, w.err()
+		return 0, w.Err()
 	}
 	start := len(w.b.pieces)
-	first, err := w.name(w.next())
+	first, err := w.Name(w.Next())
 	if err != nil {
 		return 0, err
 	}
-	switch n := w.cur(); {
-	case n.punct("("):
+	switch n := w.Cur(); {
+	case n.Punct("("):
 		if t.Class == ColName {
-			return 0, w.errAt(n)
+			return 0, w.ErrAt(n)
 		}
 		return w.call(t, []string{first})
 	case n.Kind == String:
 		if t.Class == ColName {
-			return 0, w.errAt(n)
+			return 0, w.ErrAt(n)
 		}
-		w.p--
+		w.P--
 		return w.literalOf(t)
-	case n.punct("["):
+	case n.Punct("["):
 		w.b.ident(t.Start, first)
 		return levelPrimary, w.indirection(start)
-	case !n.punct("."):
+	case !n.Punct("."):
 		if t.Kind == Word && t.Class == TypeFunc {
-			return 0, w.errAt(t)
+			return 0, w.ErrAt(t)
 		}
 		w.b.ident(t.Start, first)
 		return levelPrimary, nil
@@ -385,39 +385,39 @@ func (w *walker) nameExpr() (level, error) {
 }
 
 // dotted takes the rest of a name of several parts.
-func (w *walker) dotted(t *Token, first string, start int) (level, error) {
+func (w *Walker) dotted(t *Token, first string, start int) (level, error) {
 	parts := append(make([]string, 0, 4), first)
-	for w.cur().punct(".") {
-		w.p++
-		if w.op("*") {
-			w.leaf(t.Start, &ast.Star{At: at(t), Parts: parts})
+	for w.Cur().Punct(".") {
+		w.P++
+		if w.Op("*") {
+			w.leaf(t.Start, &ast.Star{At: At(t), Parts: parts})
 			return levelPrimary, nil
 		}
-		n, err := w.label()
+		n, err := w.Label()
 		if err != nil {
 			return 0, err
 		}
 		parts = append(parts, n)
 	}
 	switch {
-	case w.cur().punct("("):
+	case w.Cur().Punct("("):
 		return w.call(t, parts)
-	case w.cur().Kind == String:
-		s := w.next()
-		w.literalCast(t, &ast.TypeName{At: at(t), Parts: parts}, s)
+	case w.Cur().Kind == String:
+		s := w.Next()
+		w.literalCast(t, &ast.TypeName{At: At(t), Parts: parts}, s)
 		return levelPrimary, nil
 	}
 	if t.Kind == Word && t.Class == TypeFunc {
-		return 0, w.errAt(t)
+		return 0, w.ErrAt(t)
 	}
 	w.column(t, parts)
 	return levelPrimary, w.indirection(start)
 }
 
 // column writes a column reference.
-func (w *walker) column(t *Token, parts []string) {
+func (w *Walker) column(t *Token, parts []string) {
 	if len(parts) > 3 {
-		w.leaf(t.Start, &ast.Column{At: at(t), Parts: parts})
+		w.leaf(t.Start, &ast.Column{At: At(t), Parts: parts})
 		return
 	}
 	for i, p := range parts {
@@ -430,32 +430,32 @@ func (w *walker) column(t *Token, parts []string) {
 
 // paren takes a parenthesised expression, a row or a subquery, and what may
 // follow such: .field, .*, [subscript], OVERLAPS.
-func (w *walker) paren() (level, error) {
-	t := w.cur()
+func (w *Walker) paren() (level, error) {
+	t := w.Cur()
 	start := len(w.b.pieces)
-	if w.isQuery(w.p) {
+	if w.IsQuery(w.P) {
 		if err := w.subquery(); err != nil {
 			return 0, err
 		}
 		return levelPrimary, w.indirection(start)
 	}
-	w.p++
+	w.P++
 	lv, err := w.expr(precMin, false)
 	if err != nil {
 		return 0, err
 	}
-	if !w.cur().punct(",") {
-		if err := w.expect(")"); err != nil {
+	if !w.Cur().Punct(",") {
+		if err := w.Expect(")"); err != nil {
 			return 0, err
 		}
-		if n := w.cur(); n.punct(".") || n.punct("[") {
+		if n := w.Cur(); n.Punct(".") || n.Punct("[") {
 			return levelPrimary, w.indirection(start)
 		}
 		return lv, nil
 	}
-	w.node(start, t.Start, &ast.Row{At: at(t)})
+	w.node(start, t.Start, &ast.Row{At: At(t)})
 	count := 1
-	for w.punct(",") {
+	for w.Punct(",") {
 		w.b.raw(t.Start, ",")
 		if _, err := w.expr(precMin, false); err != nil {
 			return 0, err
@@ -463,43 +463,43 @@ func (w *walker) paren() (level, error) {
 		count++
 	}
 	w.b.raw(t.Start, ")")
-	if err := w.expect(")"); err != nil {
+	if err := w.Expect(")"); err != nil {
 		return 0, err
 	}
-	if w.cur().is("overlaps") {
+	if w.Cur().Is("overlaps") {
 		return levelPrimary, w.overlaps(start, count)
 	}
 	return levelPrimary, w.indirection(start)
 }
 
 // overlaps takes OVERLAPS row behind a row of count items.
-func (w *walker) overlaps(start, count int) error {
-	t := w.next()
+func (w *Walker) overlaps(start, count int) error {
+	t := w.Next()
 	if count != 2 {
 		return errs.New(errs.Syntax, "wrong number of parameters on left side of OVERLAPS expression").WithPos(int(t.Start) + 1)
 	}
-	w.node(start, t.Start, &ast.Overlaps{At: at(t)})
+	w.node(start, t.Start, &ast.Overlaps{At: At(t)})
 	w.b.raw(t.Start, ",")
-	r := w.cur()
-	explicit := w.word("row")
-	if !w.cur().punct("(") {
-		return w.err()
+	r := w.Cur()
+	explicit := w.Word("row")
+	if !w.Cur().Punct("(") {
+		return w.Err()
 	}
-	w.p++
-	w.open(r.Start, &ast.Row{At: at(r), Explicit: explicit})
+	w.P++
+	w.open(r.Start, &ast.Row{At: At(r), Explicit: explicit})
 	w.b.raw(r.Start, ",")
 	n := 1
 	for {
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			break
 		}
 		n++
 		w.b.raw(r.Start, ",")
 	}
-	if err := w.expect(")"); err != nil {
+	if err := w.Expect(")"); err != nil {
 		return err
 	}
 	if n != 2 {
@@ -511,30 +511,30 @@ func (w *walker) overlaps(start, count int) error {
 
 // indirection takes .field, .* and [subscripts] behind what was written since
 // start. All subscripts of one chain are one node.
-func (w *walker) indirection(start int) error {
+func (w *Walker) indirection(start int) error {
 	for n := 0; ; n++ {
-		t := w.cur()
+		t := w.Cur()
 		if n > nestingMax {
 			return errs.New(errs.TooComplex, "stack depth limit exceeded").WithPos(int(t.Start) + 1)
 		}
 		switch {
-		case t.punct("."):
-			w.p++
-			if w.op("*") {
-				w.node(start, t.Start, &ast.RowStar{At: at(t)})
+		case t.Punct("."):
+			w.P++
+			if w.Op("*") {
+				w.node(start, t.Start, &ast.RowStar{At: At(t)})
 				w.b.raw(t.Start, ")")
 				return nil
 			}
-			n, err := w.label()
+			n, err := w.Label()
 			if err != nil {
 				return err
 			}
-			w.node(start, t.Start, &ast.Field{At: at(t), Name: n})
+			w.node(start, t.Start, &ast.Field{At: At(t), Name: n})
 			w.b.raw(t.Start, ")")
-		case t.punct("["):
-			n := &ast.Subscripts{At: at(t)}
+		case t.Punct("["):
+			n := &ast.Subscripts{At: At(t)}
 			w.node(start, t.Start, n)
-			for w.cur().punct("[") {
+			for w.Cur().Punct("[") {
 				s, err := w.subscript()
 				if err != nil {
 					return err
@@ -553,30 +553,30 @@ func (w *walker) indirection(start int) error {
 var placeholder ast.Expr = &ast.Default{At: ast.At{Pos: -1}}
 
 // subscript takes [i] or [lo:hi] and writes ",operand" for each part present.
-func (w *walker) subscript() (ast.Subscript, error) {
+func (w *Walker) subscript() (ast.Subscript, error) {
 	var s ast.Subscript
-	t := w.next()
+	t := w.Next()
 	part := func() (ast.Expr, error) {
 		w.b.raw(t.Start, ",")
 		_, err := w.expr(precMin, false)
 		return placeholder, err
 	}
 	var err error
-	if !w.cur().punct(":") {
-		if w.cur().punct("]") {
-			return s, w.err()
+	if !w.Cur().Punct(":") {
+		if w.Cur().Punct("]") {
+			return s, w.Err()
 		}
 		if s.Index, err = part(); err != nil {
 			return s, err
 		}
 	}
-	if w.punct(":") {
+	if w.Punct(":") {
 		s.Slice, s.Low, s.Index = true, s.Index, nil
-		if !w.cur().punct("]") {
+		if !w.Cur().Punct("]") {
 			if s.High, err = part(); err != nil {
 				return s, err
 			}
 		}
 	}
-	return s, w.expect("]")
+	return s, w.Expect("]")
 }

@@ -16,9 +16,9 @@ type tail struct {
 	with   bool
 }
 
-// isQueryStart reports whether a query begins at token i without a bracket.
-func (w *walker) isQueryStart(i int) bool {
-	t := &w.toks[i]
+// IsQueryStart reports whether a query begins at token i without a bracket.
+func (w *Walker) IsQueryStart(i int) bool {
+	t := &w.Toks[i]
 	if t.Kind != Word {
 		return false
 	}
@@ -26,29 +26,29 @@ func (w *walker) isQueryStart(i int) bool {
 	case "select", "with", "table":
 		return true
 	case "values":
-		return i+1 < len(w.toks) && w.toks[i+1].punct("(")
+		return i+1 < len(w.Toks) && w.Toks[i+1].Punct("(")
 	}
 	return false
 }
 
-// isQuery reports whether the bracket at token i holds a query rather than an
+// IsQuery reports whether the bracket at token i holds a query rather than an
 // expression or a join: for ((SELECT … that is decided by what stands behind
 // the inner bracket.
-func (w *walker) isQuery(i int) bool {
+func (w *Walker) IsQuery(i int) bool {
 	open := i
-	for w.toks[i].punct("(") {
+	for w.Toks[i].Punct("(") {
 		i++
 	}
-	if i == open || !w.isQueryStart(i) {
+	if i == open || !w.IsQueryStart(i) {
 		return false
 	}
 	for i--; i > open; i-- {
-		end := &w.toks[w.matchOf(i)]
-		if !end.punct(")") {
+		end := &w.Toks[w.MatchOf(i)]
+		if !end.Punct(")") {
 			return true
 		}
-		after := &w.toks[w.matchOf(i)+1]
-		if after.punct(")") {
+		after := &w.Toks[w.MatchOf(i)+1]
+		if after.Punct(")") {
 			continue
 		}
 		if after.Kind == EOF {
@@ -67,7 +67,7 @@ func (w *walker) isQuery(i int) bool {
 }
 
 // queryTop takes a query without brackets around it, or a bracketed one.
-func (w *walker) queryTop() error {
+func (w *Walker) queryTop() error {
 	tl := &tail{}
 	if err := w.query(tl); err != nil {
 		return err
@@ -77,12 +77,12 @@ func (w *walker) queryTop() error {
 }
 
 // subquery takes (query) and writes it with its bracket.
-func (w *walker) subquery() error {
-	if err := w.enter(); err != nil {
+func (w *Walker) subquery() error {
+	if err := w.Enter(); err != nil {
 		return err
 	}
-	defer w.leave()
-	t := w.next()
+	defer w.Leave()
+	t := w.Next()
 	w.b.raw(t.Start, "(")
 	save := w.allowInto
 	w.allowInto = false
@@ -91,19 +91,19 @@ func (w *walker) subquery() error {
 	if err != nil {
 		return err
 	}
-	w.b.raw(w.cur().Start, ")")
-	return w.expect(")")
+	w.b.raw(w.Cur().Start, ")")
+	return w.Expect(")")
 }
 
 // query takes [WITH] body [ORDER BY] [LIMIT …], and writes it as far as its
 // tail. Redundant brackets share the tail of what they enclose, as in
 // PostgreSQL: (SELECT … ORDER BY a) LIMIT 1 is one query.
-func (w *walker) query(tl *tail) error {
-	if err := w.enter(); err != nil {
+func (w *Walker) query(tl *tail) error {
+	if err := w.Enter(); err != nil {
 		return err
 	}
-	defer w.leave()
-	if t := w.cur(); t.is("with") {
+	defer w.Leave()
+	if t := w.Cur(); t.Is("with") {
 		if tl.with {
 			return errs.New(errs.Syntax, "multiple WITH clauses not allowed").WithPos(int(t.Start) + 1)
 		}
@@ -119,35 +119,35 @@ func (w *walker) query(tl *tail) error {
 }
 
 // with takes WITH [RECURSIVE] name [(cols)] AS [[NOT] MATERIALIZED] (query), ….
-func (w *walker) with() error {
-	t := w.next()
-	n := &ast.With{At: at(t), Recursive: w.word("recursive")}
+func (w *Walker) with() error {
+	t := w.Next()
+	n := &ast.With{At: At(t), Recursive: w.Word("recursive")}
 	w.b.raw(t.Start, "WITH ")
 	for {
-		c := &ast.CTE{At: at(w.cur())}
+		c := &ast.CTE{At: At(w.Cur())}
 		var err error
-		if c.Name, err = w.colID(); err != nil {
+		if c.Name, err = w.ColID(); err != nil {
 			return err
 		}
-		if w.cur().punct("(") {
-			if c.Columns, err = w.nameList(); err != nil {
+		if w.Cur().Punct("(") {
+			if c.Columns, err = w.NameList(); err != nil {
 				return err
 			}
 		}
-		if err := w.expectWord("as"); err != nil {
+		if err := w.ExpectWord("as"); err != nil {
 			return err
 		}
 		switch {
-		case w.word("materialized"):
+		case w.Word("materialized"):
 			c.Materialize = ast.MaterializeAlways
-		case w.words("not", "materialized"):
+		case w.Words("not", "materialized"):
 			c.Materialize = ast.MaterializeNever
 		}
-		if !w.cur().punct("(") {
-			return w.err()
+		if !w.Cur().Punct("(") {
+			return w.Err()
 		}
-		if k := w.peek(1); k.is("insert") || k.is("update") || k.is("delete") || k.is("merge") {
-			return refuse("data-modifying WITH", k)
+		if k := w.Peek(1); k.Is("insert") || k.Is("update") || k.Is("delete") || k.Is("merge") {
+			return Refuse("data-modifying WITH", k)
 		}
 		n.CTEs = append(n.CTEs, c)
 		w.b.ident(int32(c.Pos), sideName(MarkCTE, w.b.add(&CTEMark{With: n, CTE: c})))
@@ -155,10 +155,10 @@ func (w *walker) with() error {
 		if err := w.subquery(); err != nil {
 			return err
 		}
-		if k := w.cur(); k.is("search") || k.is("cycle") {
-			return refuse("SEARCH/CYCLE", k)
+		if k := w.Cur(); k.Is("search") || k.Is("cycle") {
+			return Refuse("SEARCH/CYCLE", k)
 		}
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			w.b.raw(t.Start, " ")
 			return nil
 		}
@@ -169,9 +169,9 @@ func (w *walker) with() error {
 // setPrec is 0 for no set operation, 1 for UNION and EXCEPT, 2 for INTERSECT.
 func setPrec(t *Token) int {
 	switch {
-	case t.is("union"), t.is("except"):
+	case t.Is("union"), t.Is("except"):
 		return 1
-	case t.is("intersect"):
+	case t.Is("intersect"):
 		return 2
 	}
 	return 0
@@ -183,19 +183,19 @@ const (
 )
 
 // setExpr takes a body: SELECT, VALUES, TABLE, set operations of these.
-func (w *walker) setExpr(tl *tail) error {
+func (w *Walker) setExpr(tl *tail) error {
 	start := len(w.b.pieces)
-	if w.cur().punct("(") && w.isQuery(w.p) && setPrec(&w.toks[min(w.matchOf(w.p)+1, len(w.toks)-1)]) == 0 {
-		w.p++
+	if w.Cur().Punct("(") && w.IsQuery(w.P) && setPrec(&w.Toks[min(w.MatchOf(w.P)+1, len(w.Toks)-1)]) == 0 {
+		w.P++
 		if err := w.query(tl); err != nil {
 			return err
 		}
-		return w.expect(")")
+		return w.Expect(")")
 	}
 	if err := w.intersects(start, false); err != nil {
 		return err
 	}
-	for setPrec(w.cur()) == 1 {
+	for setPrec(w.Cur()) == 1 {
 		if err := w.setOperator(); err != nil {
 			return err
 		}
@@ -209,14 +209,14 @@ func (w *walker) setExpr(tl *tail) error {
 // intersects takes operands joined by INTERSECT. The grammar's list of
 // operands is flat, so a chain of them that is an operand of UNION is written
 // as a derived table.
-func (w *walker) intersects(start int, inUnion bool) error {
+func (w *Walker) intersects(start int, inUnion bool) error {
 	if err := w.setOperand(); err != nil {
 		return err
 	}
-	if setPrec(w.cur()) != 2 {
+	if setPrec(w.Cur()) != 2 {
 		return nil
 	}
-	for setPrec(w.cur()) == 2 {
+	for setPrec(w.Cur()) == 2 {
 		if err := w.setOperator(); err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ func (w *walker) intersects(start int, inUnion bool) error {
 			return err
 		}
 	}
-	if inUnion || setPrec(w.cur()) == 1 {
+	if inUnion || setPrec(w.Cur()) == 1 {
 		src := w.b.pieces[start].src
 		w.b.wrap(start, src, parOpen, -1)
 		w.b.raw(src, parClose)
@@ -233,8 +233,8 @@ func (w *walker) intersects(start int, inUnion bool) error {
 }
 
 // setOperator takes UNION, INTERSECT or EXCEPT with ALL or DISTINCT.
-func (w *walker) setOperator() error {
-	t := w.next()
+func (w *Walker) setOperator() error {
+	t := w.Next()
 	text := " UNION "
 	switch t.Text {
 	case "intersect":
@@ -244,53 +244,53 @@ func (w *walker) setOperator() error {
 	}
 	w.b.raw(t.Start, text)
 	switch {
-	case w.word("all"):
+	case w.Word("all"):
 		w.b.raw(t.Start, "ALL ")
-	case w.word("distinct"):
+	case w.Word("distinct"):
 	}
 	return nil
 }
 
 // setOperand takes one operand of a set operation or a lone body.
-func (w *walker) setOperand() error {
-	t := w.cur()
+func (w *Walker) setOperand() error {
+	t := w.Cur()
 	switch {
-	case t.is("select"):
+	case t.Is("select"):
 		return w.selectBody()
-	case t.is("values"):
+	case t.Is("values"):
 		return w.valuesBody()
-	case t.is("table"):
-		w.p++
+	case t.Is("table"):
+		w.P++
 		w.b.raw(t.Start, "SELECT ")
 		w.b.ident(t.Start, MarkStar)
 		w.b.raw(t.Start, " FROM ")
-		r := w.cur()
-		n, err := w.relationName()
+		r := w.Cur()
+		n, err := w.RelationName()
 		if err != nil {
 			return err
 		}
 		w.b.ident(r.Start, sideName(MarkRel, w.b.add(n)))
 		return nil
-	case t.punct("("):
-		w.p++
+	case t.Punct("("):
+		w.P++
 		w.b.raw(t.Start, parOpen)
 		if err := w.queryTop(); err != nil {
 			return err
 		}
 		w.b.raw(t.Start, parClose)
-		return w.expect(")")
+		return w.Expect(")")
 	}
-	return w.err()
+	return w.Err()
 }
 
 // valuesBody takes VALUES (…), ….
-func (w *walker) valuesBody() error {
-	t := w.next()
+func (w *Walker) valuesBody() error {
+	t := w.Next()
 	w.b.raw(t.Start, "SELECT ")
 	w.b.ident(t.Start, MarkValues)
 	for {
-		r := w.cur()
-		if err := w.expect("("); err != nil {
+		r := w.Cur()
+		if err := w.Expect("("); err != nil {
 			return err
 		}
 		w.b.raw(r.Start, ",")
@@ -300,39 +300,39 @@ func (w *walker) valuesBody() error {
 			return err
 		}
 		w.b.raw(r.Start, ")")
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return err
 		}
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return nil
 		}
 	}
 }
 
 // selectBody takes SELECT without its tail.
-func (w *walker) selectBody() error {
-	t := w.next()
+func (w *Walker) selectBody() error {
+	t := w.Next()
 	var distinct, on bool
 	switch {
-	case w.word("all"):
+	case w.Word("all"):
 		w.b.raw(t.Start, "SELECT ")
-	case w.word("distinct"):
+	case w.Word("distinct"):
 		distinct = true
-		if on = w.word("on"); !on {
+		if on = w.Word("on"); !on {
 			w.b.raw(t.Start, "SELECT DISTINCT ")
 			break
 		}
 		w.b.raw(t.Start, "SELECT ")
 		w.b.ident(t.Start, MarkDistinctOn)
 		w.b.raw(t.Start, "(")
-		if err := w.expect("("); err != nil {
+		if err := w.Expect("("); err != nil {
 			return err
 		}
 		if err := w.exprList(); err != nil {
 			return err
 		}
 		w.b.raw(t.Start, ")")
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return err
 		}
 	default:
@@ -340,7 +340,7 @@ func (w *walker) selectBody() error {
 	}
 	if w.noTargets() {
 		if distinct {
-			return w.err()
+			return w.Err()
 		}
 		w.b.ident(t.Start, MarkNone)
 	} else {
@@ -351,7 +351,7 @@ func (w *walker) selectBody() error {
 			return err
 		}
 	}
-	if w.cur().is("into") {
+	if w.Cur().Is("into") {
 		if err := w.intoClause(); err != nil {
 			return err
 		}
@@ -360,9 +360,9 @@ func (w *walker) selectBody() error {
 }
 
 // noTargets reports whether the target list is empty.
-func (w *walker) noTargets() bool {
-	t := w.cur()
-	if t.Kind == EOF || t.punct(")") || t.punct(";") {
+func (w *Walker) noTargets() bool {
+	t := w.Cur()
+	if t.Kind == EOF || t.Punct(")") || t.Punct(";") {
 		return true
 	}
 	if t.Kind != Word || t.Class != Reserved {
@@ -377,14 +377,14 @@ func (w *walker) noTargets() bool {
 }
 
 // targets takes a target list and writes it as fields.
-func (w *walker) targets() error {
+func (w *Walker) targets() error {
 	for n := 1; ; n++ {
 		if n > targetsMax {
 			return errs.New(errs.TooManyColumns, "target lists can have at most %d entries", targetsMax)
 		}
-		t := w.cur()
-		if t.op("*") {
-			w.p++
+		t := w.Cur()
+		if t.Op("*") {
+			w.P++
 			w.b.ident(t.Start, MarkStar)
 		} else {
 			if err := w.targetExpr(); err != nil {
@@ -394,28 +394,28 @@ func (w *walker) targets() error {
 				return err
 			}
 		}
-		if !w.cur().punct(",") {
+		if !w.Cur().Punct(",") {
 			return nil
 		}
-		w.b.raw(w.next().Start, ",")
+		w.b.raw(w.Next().Start, ",")
 	}
 }
 
 // targetExpr takes the expression of a target. A word that could be an operator
 // is the label if nothing can follow it as one: SELECT a IS FROM t.
-func (w *walker) targetExpr() error {
-	start, p := len(w.b.pieces), w.p
+func (w *Walker) targetExpr() error {
+	start, p := len(w.b.pieces), w.P
 	_, err := w.expr(precMin, false)
-	if err == nil || w.p <= p {
+	if err == nil || w.P <= p {
 		return err
 	}
-	i := w.p - 1
-	t := &w.toks[i]
-	if i <= p || t.Kind != Word || t.NoLabel || infixWord(t, &w.toks[w.p], false) < 0 || !w.noTargets() && !w.cur().punct(",") {
+	i := w.P - 1
+	t := &w.Toks[i]
+	if i <= p || t.Kind != Word || t.NoLabel || infixWord(t, &w.Toks[w.P], false) < 0 || !w.noTargets() && !w.Cur().Punct(",") {
 		return err
 	}
 	for j := p; j < i; j++ {
-		if k := &w.toks[j]; k.punct("(") || k.punct("[") {
+		if k := &w.Toks[j]; k.Punct("(") || k.Punct("[") {
 			if k.Match < 0 || int(k.Match) > i {
 				return err // inside brackets
 			}
@@ -423,21 +423,21 @@ func (w *walker) targetExpr() error {
 		}
 	}
 	depth := w.depth
-	w.p, w.far, w.b.pieces, w.labelTok = p, 0, w.b.pieces[:start], i
+	w.P, w.far, w.b.pieces, w.labelTok = p, 0, w.b.pieces[:start], i
 	_, err = w.expr(precMin, false)
 	w.labelTok, w.depth = 0, depth
 	return err
 }
 
-func (w *walker) targetLabel() error {
-	t := w.cur()
+func (w *Walker) targetLabel() error {
+	t := w.Cur()
 	var name string
 	var err error
 	switch {
-	case w.word("as"):
-		name, err = w.label()
+	case w.Word("as"):
+		name, err = w.Label()
 	case isBareLabel(t):
-		name, err = w.label()
+		name, err = w.Label()
 	default:
 		return nil
 	}
@@ -450,24 +450,24 @@ func (w *walker) targetLabel() error {
 }
 
 // intoClause takes INTO [TEMP|UNLOGGED] [TABLE] name of a top-level SELECT.
-func (w *walker) intoClause() error {
-	t := w.next()
+func (w *Walker) intoClause() error {
+	t := w.Next()
 	if !w.allowInto {
 		return errs.New(errs.Syntax, "SELECT ... INTO is not allowed here").WithPos(int(t.Start) + 1)
 	}
 	if w.into != nil {
-		return w.errAt(t)
+		return w.ErrAt(t)
 	}
-	n := &ast.CreateTableAs{At: at(t), Into: true}
+	n := &ast.CreateTableAs{At: At(t), Into: true}
 	switch {
-	case w.word("temp"), w.word("temporary"):
+	case w.Word("temp"), w.Word("temporary"):
 		n.Persistence = ast.Temporary
-	case w.word("unlogged"):
+	case w.Word("unlogged"):
 		n.Persistence = ast.Unlogged
 	}
-	w.word("table")
+	w.Word("table")
 	var err error
-	if n.Name, err = w.qualified(); err != nil {
+	if n.Name, err = w.Qualified(); err != nil {
 		return err
 	}
 	w.into = n
@@ -475,13 +475,13 @@ func (w *walker) intoClause() error {
 }
 
 // selectClauses takes FROM, WHERE, GROUP BY, HAVING and WINDOW.
-func (w *walker) selectClauses() error {
-	if t := w.cur(); w.word("from") {
+func (w *Walker) selectClauses() error {
+	if t := w.Cur(); w.Word("from") {
 		w.b.raw(t.Start, " FROM ")
 		if err := w.fromList(); err != nil {
 			return err
 		}
-	} else if t.is("where") || t.is("group") || t.is("having") || t.is("window") {
+	} else if t.Is("where") || t.Is("group") || t.Is("having") || t.Is("window") {
 		// The grammar takes some of these only behind FROM.
 		w.b.raw(t.Start, " FROM ")
 		w.b.ident(t.Start, MarkNone)
@@ -489,9 +489,9 @@ func (w *walker) selectClauses() error {
 	if err := w.where(); err != nil {
 		return err
 	}
-	if t := w.cur(); t.is("group") {
-		w.p++
-		if err := w.expectWord("by"); err != nil {
+	if t := w.Cur(); t.Is("group") {
+		w.P++
+		if err := w.ExpectWord("by"); err != nil {
 			return err
 		}
 		w.b.raw(t.Start, " GROUP BY ")
@@ -499,22 +499,22 @@ func (w *walker) selectClauses() error {
 			return err
 		}
 	}
-	if t := w.cur(); w.word("having") {
+	if t := w.Cur(); w.Word("having") {
 		w.b.raw(t.Start, " HAVING ")
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
 	}
-	if t := w.cur(); w.word("window") {
+	if t := w.Cur(); w.Word("window") {
 		w.b.raw(t.Start, " WINDOW ")
 		return w.windowClause()
 	}
 	return nil
 }
 
-func (w *walker) where() error {
-	t := w.cur()
-	if !w.word("where") {
+func (w *Walker) where() error {
+	t := w.Cur()
+	if !w.Word("where") {
 		return nil
 	}
 	w.b.raw(t.Start, " WHERE ")
@@ -523,66 +523,66 @@ func (w *walker) where() error {
 }
 
 // groupBy takes the items of GROUP BY.
-func (w *walker) groupBy(t *Token) error {
+func (w *Walker) groupBy(t *Token) error {
 	switch {
-	case w.word("all"):
+	case w.Word("all"):
 		w.b.ident(t.Start, MarkGroupAll)
 		w.b.raw(t.Start, "()")
 		if w.endOfGroupBy() {
 			return nil
 		}
 		w.b.raw(t.Start, ",")
-	case w.word("distinct"):
+	case w.Word("distinct"):
 		w.b.ident(t.Start, MarkGroupDistinct)
 		w.b.raw(t.Start, "(),")
 	}
 	return w.groupItems()
 }
 
-func (w *walker) endOfGroupBy() bool {
-	t := w.cur()
-	return w.noTargets() || t.is("having") || t.is("window")
+func (w *Walker) endOfGroupBy() bool {
+	t := w.Cur()
+	return w.noTargets() || t.Is("having") || t.Is("window")
 }
 
-func (w *walker) groupItems() error {
+func (w *Walker) groupItems() error {
 	for {
 		if err := w.groupItem(); err != nil {
 			return err
 		}
-		if !w.cur().punct(",") {
+		if !w.Cur().Punct(",") {
 			return nil
 		}
-		w.b.raw(w.next().Start, ",")
+		w.b.raw(w.Next().Start, ",")
 	}
 }
 
 // groupItem takes an expression or a grouping set.
-func (w *walker) groupItem() error {
-	t, n := w.cur(), w.peek(1)
-	set := &ast.GroupingSet{At: at(t)}
+func (w *Walker) groupItem() error {
+	t, n := w.Cur(), w.Peek(1)
+	set := &ast.GroupingSet{At: At(t)}
 	switch {
-	case t.punct("(") && n.punct(")"):
-		w.p += 2
+	case t.Punct("(") && n.Punct(")"):
+		w.P += 2
 		w.leaf(t.Start, set)
 		return nil
-	case t.is("rollup") && n.punct("("):
+	case t.Is("rollup") && n.Punct("("):
 		set.Kind = ast.GroupRollup
-		w.p++
-	case t.is("cube") && n.punct("("):
+		w.P++
+	case t.Is("cube") && n.Punct("("):
 		set.Kind = ast.GroupCube
-		w.p++
-	case t.is("grouping") && n.is("sets"):
+		w.P++
+	case t.Is("grouping") && n.Is("sets"):
 		set.Kind = ast.GroupSets
-		w.p += 2
+		w.P += 2
 	default:
 		_, err := w.expr(precMin, false)
 		return err
 	}
-	if err := w.enter(); err != nil {
+	if err := w.Enter(); err != nil {
 		return err
 	}
-	defer w.leave()
-	if err := w.expect("("); err != nil {
+	defer w.Leave()
+	if err := w.Expect("("); err != nil {
 		return err
 	}
 	w.open(t.Start, set)
@@ -591,29 +591,29 @@ func (w *walker) groupItem() error {
 		return err
 	}
 	w.b.raw(t.Start, ")")
-	return w.expect(")")
+	return w.Expect(")")
 }
 
 // windowClause takes name AS (spec), ….
-func (w *walker) windowClause() error {
+func (w *Walker) windowClause() error {
 	for {
-		t := w.cur()
-		win := &ast.Window{At: at(t)}
+		t := w.Cur()
+		win := &ast.Window{At: At(t)}
 		var err error
-		if win.Name, err = w.colID(); err != nil {
+		if win.Name, err = w.ColID(); err != nil {
 			return err
 		}
-		if err := w.expectWord("as"); err != nil {
+		if err := w.ExpectWord("as"); err != nil {
 			return err
 		}
 		w.b.ident(t.Start, Mark+"w")
 		w.b.raw(t.Start, " AS (PARTITION BY ")
 		w.open(t.Start, win)
-		if err := w.windowSpec(win, func() { w.b.raw(w.cur().Start, ",") }); err != nil {
+		if err := w.windowSpec(win, func() { w.b.raw(w.Cur().Start, ",") }); err != nil {
 			return err
 		}
 		w.b.raw(t.Start, "))")
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return nil
 		}
 		w.b.raw(t.Start, ",")

@@ -60,7 +60,7 @@ func secretAt(toks []Token, i int) bool {
 	}
 	// SET x.password = '…', WITH (secret = '…'), and strings adjacent to a
 	// secret by mistake.
-	if i >= 1 && (toks[i-1].op("=") || toks[i-1].is("to") || toks[i-1].Kind == String) {
+	if i >= 1 && (toks[i-1].Op("=") || toks[i-1].Is("to") || toks[i-1].Kind == String) {
 		for back := 2; back <= 4 && i-back >= 0; back++ {
 			if t := &toks[i-back]; (t.Kind == Word || t.Kind == Quoted) && isSecretName(t.Text) {
 				return true

@@ -6,25 +6,25 @@ import (
 )
 
 // tailItem opens ORDER BY or writes a comma.
-func (w *walker) tailItem(tl *tail) {
+func (w *Walker) tailItem(tl *tail) {
 	if tl.opened {
-		w.b.raw(w.cur().Start, ",")
+		w.b.raw(w.Cur().Start, ",")
 		return
 	}
 	tl.opened = true
-	w.b.raw(w.cur().Start, " ORDER BY ")
+	w.b.raw(w.Cur().Start, " ORDER BY ")
 }
 
 // queryTail takes ORDER BY, LIMIT, OFFSET, FETCH and FOR, in PostgreSQL's
 // freedom of order.
-func (w *walker) queryTail(tl *tail) error {
-	if t := w.cur(); t.is("order") {
-		w.p++
-		if err := w.expectWord("by"); err != nil {
+func (w *Walker) queryTail(tl *tail) error {
+	if t := w.Cur(); t.Is("order") {
+		w.P++
+		if err := w.ExpectWord("by"); err != nil {
 			return err
 		}
 		if tl.sorted {
-			return errs.New(errs.Syntax, "multiple ORDER BY clauses not allowed").WithPos(int(w.cur().Start) + 1)
+			return errs.New(errs.Syntax, "multiple ORDER BY clauses not allowed").WithPos(int(w.Cur().Start) + 1)
 		}
 		tl.sorted = true
 		if err := w.orderBy(tl); err != nil {
@@ -33,16 +33,16 @@ func (w *walker) queryTail(tl *tail) error {
 	}
 	here := tail{}
 	for {
-		t := w.cur()
+		t := w.Cur()
 		var err error
 		switch {
-		case t.is("limit"):
+		case t.Is("limit"):
 			err = w.limit(tl, &here)
-		case t.is("offset"):
+		case t.Is("offset"):
 			err = w.offset(tl, &here)
-		case t.is("fetch"):
+		case t.Is("fetch"):
 			err = w.fetch(tl, &here)
-		case t.is("for"):
+		case t.Is("for"):
 			err = w.locks(tl)
 		default:
 			return nil
@@ -54,28 +54,28 @@ func (w *walker) queryTail(tl *tail) error {
 }
 
 // writeTail closes the query with its limit mark.
-func (w *walker) writeTail(tl *tail) {
+func (w *Walker) writeTail(tl *tail) {
 	if tl.mark == nil {
 		return
 	}
 	if len(tl.mark.Locks) > 0 {
 		w.tailItem(tl)
-		w.b.ident(w.cur().Start, MarkTail)
-		w.b.numbered(w.cur().Start, "(", w.b.add(&TailMark{Locks: tl.mark.Locks}))
-		w.b.raw(w.cur().Start, ")")
+		w.b.ident(w.Cur().Start, MarkTail)
+		w.b.numbered(w.Cur().Start, "(", w.b.add(&TailMark{Locks: tl.mark.Locks}))
+		w.b.raw(w.Cur().Start, ")")
 	}
 }
 
-func (w *walker) orderBy(tl *tail) error {
+func (w *Walker) orderBy(tl *tail) error {
 	for {
-		t := w.cur()
+		t := w.Cur()
 		w.tailItem(tl)
 		start := len(w.b.pieces)
 		if _, err := w.expr(precMin, false); err != nil {
 			return err
 		}
-		it := &ast.SortItem{At: at(t)}
-		if err := w.sortTail(it); err != nil {
+		it := &ast.SortItem{At: At(t)}
+		if err := w.SortTail(it); err != nil {
 			return err
 		}
 		switch {
@@ -85,7 +85,7 @@ func (w *walker) orderBy(tl *tail) error {
 		case it.Desc:
 			w.b.raw(t.Start, " DESC")
 		}
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return nil
 		}
 	}
@@ -96,22 +96,22 @@ func multipleLimit(name string, t *Token) error {
 }
 
 // limitMark writes the mark of a limit or an offset; the operand follows.
-func (w *walker) limitMark(tl *tail, t *Token, m *TailMark) {
+func (w *Walker) limitMark(tl *tail, t *Token, m *TailMark) {
 	w.tailItem(tl)
 	w.b.ident(t.Start, MarkTail)
 	w.b.numbered(t.Start, "(", w.b.add(m))
 }
 
-func (w *walker) limit(tl, here *tail) error {
-	t := w.next()
+func (w *Walker) limit(tl, here *tail) error {
+	t := w.Next()
 	switch {
 	case here.limit:
-		return w.errAt(t)
+		return w.ErrAt(t)
 	case tl.limit:
-		return multipleLimit("LIMIT", w.cur())
+		return multipleLimit("LIMIT", w.Cur())
 	}
 	tl.limit, here.limit = true, true
-	if w.word("all") {
+	if w.Word("all") {
 		return nil
 	}
 	w.limitMark(tl, t, &TailMark{HasLimit: true})
@@ -120,20 +120,20 @@ func (w *walker) limit(tl, here *tail) error {
 		return err
 	}
 	w.b.raw(t.Start, ")")
-	if k := w.cur(); k.punct(",") && tl.opened {
+	if k := w.Cur(); k.Punct(",") && tl.opened {
 		return errs.New(errs.Syntax, "LIMIT #,# syntax is not supported").WithPos(int(t.Start) + 1).
 			WithHint("Use separate LIMIT and OFFSET clauses.")
 	}
 	return nil
 }
 
-func (w *walker) offset(tl, here *tail) error {
-	t := w.next()
+func (w *Walker) offset(tl, here *tail) error {
+	t := w.Next()
 	switch {
 	case here.offset:
-		return w.errAt(t)
+		return w.ErrAt(t)
 	case tl.offset:
-		return multipleLimit("OFFSET", w.cur())
+		return multipleLimit("OFFSET", w.Cur())
 	}
 	tl.offset, here.offset = true, true
 	w.limitMark(tl, t, &TailMark{HasOffset: true})
@@ -142,39 +142,39 @@ func (w *walker) offset(tl, here *tail) error {
 		return err
 	}
 	w.b.raw(t.Start, ")")
-	if !w.word("row") {
-		w.word("rows")
+	if !w.Word("row") {
+		w.Word("rows")
 	}
 	return nil
 }
 
 // fetch takes FETCH FIRST|NEXT [n] ROW|ROWS ONLY|WITH TIES.
-func (w *walker) fetch(tl, here *tail) error {
-	t := w.next()
+func (w *Walker) fetch(tl, here *tail) error {
+	t := w.Next()
 	switch {
 	case here.limit:
-		return w.errAt(t)
+		return w.ErrAt(t)
 	case tl.limit:
-		return multipleLimit("LIMIT", w.cur())
+		return multipleLimit("LIMIT", w.Cur())
 	}
 	tl.limit, here.limit = true, true
-	if !w.word("first") && !w.word("next") {
-		return w.err()
+	if !w.Word("first") && !w.Word("next") {
+		return w.Err()
 	}
 	m := &TailMark{HasLimit: true}
 	w.limitMark(tl, t, m)
 	w.b.raw(t.Start, ",")
-	if w.cur().is("row") || w.cur().is("rows") {
+	if w.Cur().Is("row") || w.Cur().Is("rows") {
 		w.b.raw(t.Start, "1")
 	} else {
 		start := len(w.b.pieces)
-		sign := w.cur()
-		signed := sign.op("+") || sign.op("-")
+		sign := w.Cur()
+		signed := sign.Op("+") || sign.Op("-")
 		if signed {
-			w.p++
+			w.P++
 			w.b.raw(sign.Start, " "+sign.Text)
-			if k := w.cur().Kind; k != Int && k != Number {
-				return w.err()
+			if k := w.Cur().Kind; k != Int && k != Number {
+				return w.Err()
 			}
 		}
 		if lv, err := w.primary(); err != nil {
@@ -184,52 +184,52 @@ func (w *walker) fetch(tl, here *tail) error {
 		}
 	}
 	w.b.raw(t.Start, ")")
-	if !w.word("row") && !w.word("rows") {
-		return w.err()
+	if !w.Word("row") && !w.Word("rows") {
+		return w.Err()
 	}
 	switch {
-	case w.word("only"):
-	case w.words("with", "ties"):
+	case w.Word("only"):
+	case w.Words("with", "ties"):
 		m.WithTies = true
 	default:
-		return w.err()
+		return w.Err()
 	}
 	return nil
 }
 
 // locks takes FOR UPDATE and its weaker forms.
-func (w *walker) locks(tl *tail) error {
-	t := w.next()
-	l := ast.Lock{At: at(t)}
+func (w *Walker) locks(tl *tail) error {
+	t := w.Next()
+	l := ast.Lock{At: At(t)}
 	switch {
-	case w.word("update"):
-	case w.words("no", "key", "update"):
+	case w.Word("update"):
+	case w.Words("no", "key", "update"):
 		l.Strength = ast.LockNoKeyUpdate
-	case w.word("share"):
+	case w.Word("share"):
 		l.Strength = ast.LockShare
-	case w.words("key", "share"):
+	case w.Words("key", "share"):
 		l.Strength = ast.LockKeyShare
-	case w.words("read", "only"):
+	case w.Words("read", "only"):
 		return nil
 	default:
-		return w.err()
+		return w.Err()
 	}
-	if w.word("of") {
+	if w.Word("of") {
 		for {
-			n, err := w.qualified()
+			n, err := w.Qualified()
 			if err != nil {
 				return err
 			}
 			l.Of = append(l.Of, n)
-			if !w.punct(",") {
+			if !w.Punct(",") {
 				break
 			}
 		}
 	}
 	switch {
-	case w.word("nowait"):
+	case w.Word("nowait"):
 		l.NoWait = true
-	case w.words("skip", "locked"):
+	case w.Words("skip", "locked"):
 		l.SkipLocked = true
 	}
 	if tl.mark == nil {

@@ -44,14 +44,14 @@ type Token struct {
 	Text  string
 }
 
-// is reports whether t is the unquoted word.
-func (t *Token) is(word string) bool { return t.Kind == Word && t.Text == word }
+// Is reports whether t is the unquoted word.
+func (t *Token) Is(word string) bool { return t.Kind == Word && t.Text == word }
 
-// punct reports whether t is the punctuation p.
-func (t *Token) punct(p string) bool { return t.Kind == Punct && t.Text == p }
+// Punct reports whether t is the punctuation p.
+func (t *Token) Punct(p string) bool { return t.Kind == Punct && t.Text == p }
 
-// op reports whether t is the operator o.
-func (t *Token) op(o string) bool { return t.Kind == Op && t.Text == o }
+// Op reports whether t is the operator o.
+func (t *Token) Op(o string) bool { return t.Kind == Op && t.Text == o }
 
 // Limits of SQL.md §2: found before the grammar sees the text.
 const (

@@ -7,20 +7,20 @@ import (
 	"quern/storage/errs"
 )
 
-// typeName takes a type name. It is PostgreSQL's Typename: the key word forms,
+// TypeName takes a type name. It is PostgreSQL's Typename: the key word forms,
 // generic names with modifiers, and array bounds.
-func (w *walker) typeName() (*ast.TypeName, error) {
-	t := w.cur()
-	setOf := w.word("setof")
+func (w *Walker) TypeName() (*ast.TypeName, error) {
+	t := w.Cur()
+	setOf := w.Word("setof")
 	tn, err := w.simpleType()
 	if err != nil {
 		return nil, err
 	}
 	tn.SetOf = setOf
 	tn.Pos = int(t.Start)
-	if w.word("array") {
+	if w.Word("array") {
 		bound := -1
-		if w.punct("[") {
+		if w.Punct("[") {
 			if bound, err = w.bound(); err != nil {
 				return nil, err
 			}
@@ -28,8 +28,8 @@ func (w *walker) typeName() (*ast.TypeName, error) {
 		tn.Array = []int{bound}
 		return tn, nil
 	}
-	for w.cur().punct("[") {
-		w.p++
+	for w.Cur().Punct("[") {
+		w.P++
 		bound, err := w.bound()
 		if err != nil {
 			return nil, err
@@ -40,28 +40,28 @@ func (w *walker) typeName() (*ast.TypeName, error) {
 }
 
 // bound takes n] or ].
-func (w *walker) bound() (int, error) {
-	if w.punct("]") {
+func (w *Walker) bound() (int, error) {
+	if w.Punct("]") {
 		return -1, nil
 	}
-	n, err := w.intLit()
+	n, err := w.IntLit()
 	if err != nil {
 		return 0, err
 	}
-	return n, w.expect("]")
+	return n, w.Expect("]")
 }
 
-// intLit takes an integer that fits int4.
-func (w *walker) intLit() (int, error) {
-	t := w.cur()
+// IntLit takes an integer that fits int4.
+func (w *Walker) IntLit() (int, error) {
+	t := w.Cur()
 	if t.Kind != Int {
-		return 0, w.err()
+		return 0, w.Err()
 	}
 	n, err := strconv.ParseInt(t.Text, 10, 32)
 	if err != nil {
-		return 0, w.err()
+		return 0, w.Err()
 	}
-	w.p++
+	w.P++
 	return int(n), nil
 }
 
@@ -78,16 +78,16 @@ func isTypeWord(t *Token) bool {
 	return false
 }
 
-func (w *walker) simpleType() (*ast.TypeName, error) {
-	t := w.cur()
-	if t.is("double") && w.peek(1).is("precision") {
-		w.p += 2
+func (w *Walker) simpleType() (*ast.TypeName, error) {
+	t := w.Cur()
+	if t.Is("double") && w.Peek(1).Is("precision") {
+		w.P += 2
 		return &ast.TypeName{Parts: []string{"float8"}}, nil
 	}
 	if !isTypeWord(t) {
 		return w.genericType()
 	}
-	w.p++
+	w.P++
 	one := func(name string) (*ast.TypeName, error) { return &ast.TypeName{Parts: []string{name}}, nil }
 	switch t.Text {
 	case "int", "integer":
@@ -103,16 +103,16 @@ func (w *walker) simpleType() (*ast.TypeName, error) {
 	case "float":
 		return w.floatType()
 	case "decimal", "dec", "numeric":
-		mods, err := w.typeMods()
+		mods, err := w.TypeMods()
 		return &ast.TypeName{Parts: []string{"numeric"}, Mods: mods}, err
 	case "bit":
 		return w.lengthType("bit", "varbit")
 	case "varchar":
-		mods, err := w.typeMods()
+		mods, err := w.TypeMods()
 		return &ast.TypeName{Parts: []string{"varchar"}, Mods: mods}, err
 	case "national":
-		if !w.word("character") && !w.word("char") {
-			return nil, w.err()
+		if !w.Word("character") && !w.Word("char") {
+			return nil, w.Err()
 		}
 		return w.lengthType("bpchar", "varchar")
 	case "character", "char", "nchar":
@@ -125,10 +125,10 @@ func (w *walker) simpleType() (*ast.TypeName, error) {
 }
 
 // floatType takes float [(p)].
-func (w *walker) floatType() (*ast.TypeName, error) {
+func (w *Walker) floatType() (*ast.TypeName, error) {
 	name := "float8"
-	if t := w.cur(); w.punct("(") {
-		n, err := w.intLit()
+	if t := w.Cur(); w.Punct("(") {
+		n, err := w.IntLit()
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +140,7 @@ func (w *walker) floatType() (*ast.TypeName, error) {
 		case n <= 24:
 			name = "float4"
 		}
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return nil, err
 		}
 	}
@@ -148,12 +148,12 @@ func (w *walker) floatType() (*ast.TypeName, error) {
 }
 
 // lengthType takes [VARYING] [(n)] behind char or bit.
-func (w *walker) lengthType(fixed, varying string) (*ast.TypeName, error) {
+func (w *Walker) lengthType(fixed, varying string) (*ast.TypeName, error) {
 	name := fixed
-	if w.word("varying") {
+	if w.Word("varying") {
 		name = varying
 	}
-	mods, err := w.typeMods()
+	mods, err := w.TypeMods()
 	if err != nil {
 		return nil, err
 	}
@@ -164,33 +164,33 @@ func (w *walker) lengthType(fixed, varying string) (*ast.TypeName, error) {
 }
 
 // timeType takes [(p)] [WITH|WITHOUT TIME ZONE] behind time or timestamp.
-func (w *walker) timeType(name string) (*ast.TypeName, error) {
+func (w *Walker) timeType(name string) (*ast.TypeName, error) {
 	mods, err := w.precision()
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case w.words("with", "time", "zone"):
+	case w.Words("with", "time", "zone"):
 		name += "tz"
-	case w.words("without", "time", "zone"):
+	case w.Words("without", "time", "zone"):
 	}
 	return &ast.TypeName{Parts: []string{name}, Mods: mods}, nil
 }
 
 // intervalType takes [(p)] or [fields [(p)]] behind interval.
-func (w *walker) intervalType() (*ast.TypeName, error) {
+func (w *Walker) intervalType() (*ast.TypeName, error) {
 	tn := &ast.TypeName{Parts: []string{"interval"}}
 	var err error
 	if tn.Mods, err = w.precision(); err != nil || tn.Mods != nil {
 		return tn, err
 	}
-	tn.Fields, tn.Mods, err = w.intervalFields()
+	tn.Fields, tn.Mods, err = w.IntervalFields()
 	return tn, err
 }
 
-// intervalFields takes YEAR, DAY TO SECOND(3) and the like, if it is there.
-func (w *walker) intervalFields() (string, []int, error) {
-	t := w.cur()
+// IntervalFields takes YEAR, DAY TO SECOND(3) and the like, if it is there.
+func (w *Walker) IntervalFields() (string, []int, error) {
+	t := w.Cur()
 	if t.Kind != Word {
 		return "", nil, nil
 	}
@@ -208,20 +208,20 @@ func (w *walker) intervalFields() (string, []int, error) {
 	default:
 		return "", nil, nil
 	}
-	w.p++
+	w.P++
 	fields := t.Text
-	if w.cur().is("to") {
-		w.p++
+	if w.Cur().Is("to") {
+		w.P++
 		found := false
 		for _, f := range to {
-			if w.cur().is(f) {
+			if w.Cur().Is(f) {
 				fields, found = fields+" to "+f, true
 			}
 		}
 		if !found {
-			return "", nil, w.err()
+			return "", nil, w.Err()
 		}
-		w.p++
+		w.P++
 	}
 	if n := len(fields); n >= 6 && fields[n-6:] == "second" {
 		mods, err := w.precision()
@@ -231,29 +231,29 @@ func (w *walker) intervalFields() (string, []int, error) {
 }
 
 // precision takes (n) if it is there.
-func (w *walker) precision() ([]int, error) {
-	if !w.punct("(") {
+func (w *Walker) precision() ([]int, error) {
+	if !w.Punct("(") {
 		return nil, nil
 	}
-	n, err := w.intLit()
+	n, err := w.IntLit()
 	if err != nil {
 		return nil, err
 	}
-	return []int{n}, w.expect(")")
+	return []int{n}, w.Expect(")")
 }
 
-// typeMods takes (n, …) if it is there.
-func (w *walker) typeMods() ([]int, error) {
-	if !w.punct("(") {
+// TypeMods takes (n, …) if it is there.
+func (w *Walker) TypeMods() ([]int, error) {
+	if !w.Punct("(") {
 		return nil, nil
 	}
 	var mods []int
 	for {
-		neg := w.op("-")
-		if k := w.cur().Kind; k != Int && (k == String || k == Word || k == Quoted || k == Number) {
-			return nil, refuse("type modifier other than an integer", w.cur())
+		neg := w.Op("-")
+		if k := w.Cur().Kind; k != Int && (k == String || k == Word || k == Quoted || k == Number) {
+			return nil, Refuse("type modifier other than an integer", w.Cur())
 		}
-		n, err := w.intLit()
+		n, err := w.IntLit()
 		if err != nil {
 			return nil, err
 		}
@@ -261,34 +261,34 @@ func (w *walker) typeMods() ([]int, error) {
 			n = -n
 		}
 		mods = append(mods, n)
-		if !w.punct(",") {
-			return mods, w.expect(")")
+		if !w.Punct(",") {
+			return mods, w.Expect(")")
 		}
 	}
 }
 
 // genericType takes name[.name…] [(mods)].
-func (w *walker) genericType() (*ast.TypeName, error) {
-	t := w.cur()
+func (w *Walker) genericType() (*ast.TypeName, error) {
+	t := w.Cur()
 	if !isFuncName(t) {
-		return nil, w.err()
+		return nil, w.Err()
 	}
-	n, err := w.name(w.next())
+	n, err := w.Name(w.Next())
 	if err != nil {
 		return nil, err
 	}
 	tn := &ast.TypeName{Parts: []string{n}, Quoted: t.Kind == Quoted && quotedMatters(n)}
-	for w.punct(".") {
-		if n, err = w.label(); err != nil {
+	for w.Punct(".") {
+		if n, err = w.Label(); err != nil {
 			return nil, err
 		}
 		tn.Parts = append(tn.Parts, n)
 		tn.Quoted = false
 	}
-	if t := w.cur(); w.op("%") {
-		return nil, refuse("%TYPE", t)
+	if t := w.Cur(); w.Op("%") {
+		return nil, Refuse("%TYPE", t)
 	}
-	if tn.Mods, err = w.typeMods(); err != nil {
+	if tn.Mods, err = w.TypeMods(); err != nil {
 		return nil, err
 	}
 	return tn, nil

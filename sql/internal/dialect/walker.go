@@ -5,12 +5,13 @@ import (
 	"quern/storage/errs"
 )
 
-// walker reads the tokens of one statement. It holds the place in the token
+// Walker reads the tokens of one statement. It holds the place in the token
 // stream for both the statement parsers and the carriers they ask for.
-type walker struct {
-	src  string
-	toks []Token
-	p    int
+type Walker struct {
+	src string
+	// Toks are the tokens and P is the place in them.
+	Toks []Token
+	P    int
 	// far is the furthest token that a key word sequence was matched up to: a
 	// syntax error stands there if nothing else could go on.
 	far    int
@@ -28,116 +29,123 @@ type walker struct {
 // Decoder turns a carrier into a tree.
 type Decoder func(*Carrier) (*ast.Query, error)
 
-func (w *walker) cur() *Token { return &w.toks[w.p] }
+// Cur is the current token.
+func (w *Walker) Cur() *Token { return &w.Toks[w.P] }
 
-// peek is the token n places ahead, the last one behind the end.
-func (w *walker) peek(n int) *Token {
-	if w.p+n >= len(w.toks) {
-		return &w.toks[len(w.toks)-1]
+// Peek is the token n places ahead, the last one behind the end.
+func (w *Walker) Peek(n int) *Token {
+	if w.P+n >= len(w.Toks) {
+		return &w.Toks[len(w.Toks)-1]
 	}
-	return &w.toks[w.p+n]
+	return &w.Toks[w.P+n]
 }
 
-// next takes the current token; the last one stays: it is EOF or ;.
-func (w *walker) next() *Token {
-	t := &w.toks[w.p]
-	if w.p < len(w.toks)-1 {
-		w.p++
+// Next takes the current token; the last one stays: it is EOF or ;.
+func (w *Walker) Next() *Token {
+	t := &w.Toks[w.P]
+	if w.P < len(w.Toks)-1 {
+		w.P++
 	}
 	return t
 }
 
-// err is a syntax error at the current token, or where a sequence of key words
+// Err is a syntax error at the current token, or where a sequence of key words
 // broke off.
-func (w *walker) err() error { return syntaxAt(w.src, &w.toks[max(w.p, w.far)]) }
+func (w *Walker) Err() error { return syntaxAt(w.src, &w.Toks[max(w.P, w.far)]) }
 
-func (w *walker) errAt(t *Token) error { return syntaxAt(w.src, t) }
+// ErrAt is a syntax error at t.
+func (w *Walker) ErrAt(t *Token) error { return syntaxAt(w.src, t) }
 
-// refuse is 0A000 for construct at token t.
-func refuse(construct string, t *Token) error {
+// Refuse is 0A000 for construct at token t.
+func Refuse(construct string, t *Token) error {
 	return errs.NotSupported(construct).WithPos(int(t.Start) + 1)
 }
 
-// word takes the unquoted word if it is next.
-func (w *walker) word(s string) bool {
-	if w.cur().is(s) {
-		w.p++
+// Word takes the unquoted word if it is next.
+func (w *Walker) Word(s string) bool {
+	if w.Cur().Is(s) {
+		w.P++
 		return true
 	}
 	return false
 }
 
-// words takes a sequence of words if all of it is next.
-func (w *walker) words(list ...string) bool {
+// Words takes a sequence of words if all of it is next.
+func (w *Walker) Words(list ...string) bool {
 	for i, s := range list {
-		if w.peek(i).is(s) {
+		if w.Peek(i).Is(s) {
 			continue
 		}
 		// WITH TIME, WITH ORDINALITY and NULLS FIRST are one token each in
 		// PostgreSQL's grammar.
 		if i > 1 || i == 1 && list[0] != "nulls" && s != "time" && s != "ordinality" {
-			w.far = max(w.far, min(w.p+i, len(w.toks)-1))
+			w.far = max(w.far, min(w.P+i, len(w.Toks)-1))
 		}
 		return false
 	}
-	w.p += len(list)
+	w.P += len(list)
 	return true
 }
 
-// punct takes the punctuation if it is next.
-func (w *walker) punct(s string) bool {
-	if w.cur().punct(s) {
-		w.p++
+// Punct takes the punctuation if it is next.
+func (w *Walker) Punct(s string) bool {
+	if w.Cur().Punct(s) {
+		w.P++
 		return true
 	}
 	return false
 }
 
-func (w *walker) op(s string) bool {
-	if w.cur().op(s) {
-		w.p++
+// Op takes the operator if it is next.
+func (w *Walker) Op(s string) bool {
+	if w.Cur().Op(s) {
+		w.P++
 		return true
 	}
 	return false
 }
 
-func (w *walker) expectWord(s string) error {
-	if !w.word(s) {
-		return w.err()
+// ExpectWord takes the word or fails at the current token.
+func (w *Walker) ExpectWord(s string) error {
+	if !w.Word(s) {
+		return w.Err()
 	}
 	return nil
 }
 
-func (w *walker) expectWords(list ...string) error {
+// ExpectWords takes the words or fails at the first that is not there.
+func (w *Walker) ExpectWords(list ...string) error {
 	for _, s := range list {
-		if !w.word(s) {
-			return w.err()
+		if !w.Word(s) {
+			return w.Err()
 		}
 	}
 	return nil
 }
 
-func (w *walker) expect(s string) error {
-	if !w.punct(s) {
-		return w.err()
+// Expect takes the punctuation or fails at the current token.
+func (w *Walker) Expect(s string) error {
+	if !w.Punct(s) {
+		return w.Err()
 	}
 	return nil
 }
 
-// enter guards recursion; leave ends it.
-func (w *walker) enter() error {
+// Enter guards recursion; leave ends it.
+func (w *Walker) Enter() error {
 	w.depth++
 	if w.depth > nestingMax {
-		return errs.New(errs.TooComplex, "stack depth limit exceeded").WithPos(int(w.cur().Start) + 1)
+		return errs.New(errs.TooComplex, "stack depth limit exceeded").WithPos(int(w.Cur().Start) + 1)
 	}
 	return nil
 }
 
-func (w *walker) leave() { w.depth-- }
+// Leave ends what Enter began.
+func (w *Walker) Leave() { w.depth-- }
 
-// isColID reports whether t may be a column or table name: an unreserved or a
+// IsColID reports whether t may be a column or table name: an unreserved or a
 // column-name word, or a delimited identifier.
-func isColID(t *Token) bool {
+func IsColID(t *Token) bool {
 	return t.Kind == Quoted || t.Kind == Word && (t.Class == Unreserved || t.Class == ColName)
 }
 
@@ -146,14 +154,14 @@ func isFuncName(t *Token) bool {
 	return t.Kind == Quoted || t.Kind == Word && (t.Class == Unreserved || t.Class == TypeFunc)
 }
 
-// isLabel reports whether t may stand behind AS or a point.
-func isLabel(t *Token) bool { return t.Kind == Quoted || t.Kind == Word }
+// IsLabel reports whether t may stand behind AS or a point.
+func IsLabel(t *Token) bool { return t.Kind == Quoted || t.Kind == Word }
 
 // isBareLabel reports whether t may be a column label without AS.
 func isBareLabel(t *Token) bool { return t.Kind == Quoted || t.Kind == Word && !t.NoLabel }
 
-// name checks an identifier against the marks of carriers.
-func (w *walker) name(t *Token) (string, error) {
+// Name checks an identifier against the marks of carriers.
+func (w *Walker) Name(t *Token) (string, error) {
 	for i := 0; i < len(t.Text); i++ {
 		if t.Text[i] < 0x20 {
 			return "", errs.New(errs.InvalidName, "identifier contains a control character").WithPos(int(t.Start) + 1)
@@ -162,33 +170,33 @@ func (w *walker) name(t *Token) (string, error) {
 	return t.Text, nil
 }
 
-// colID takes a column or table name.
-func (w *walker) colID() (string, error) {
-	if !isColID(w.cur()) {
-		return "", w.err()
+// ColID takes a column or table name.
+func (w *Walker) ColID() (string, error) {
+	if !IsColID(w.Cur()) {
+		return "", w.Err()
 	}
-	return w.name(w.next())
+	return w.Name(w.Next())
 }
 
-// label takes any word or delimited identifier.
-func (w *walker) label() (string, error) {
-	if !isLabel(w.cur()) {
-		return "", w.err()
+// Label takes any word or delimited identifier.
+func (w *Walker) Label() (string, error) {
+	if !IsLabel(w.Cur()) {
+		return "", w.Err()
 	}
-	return w.name(w.next())
+	return w.Name(w.Next())
 }
 
-// qualified takes a name of up to three parts.
-func (w *walker) qualified() ([]string, error) {
-	first := w.cur()
-	n, err := w.colID()
+// Qualified takes a name of up to three parts.
+func (w *Walker) Qualified() ([]string, error) {
+	first := w.Cur()
+	n, err := w.ColID()
 	if err != nil {
 		return nil, err
 	}
 	parts := []string{n}
-	for w.cur().punct(".") {
-		w.p++
-		if n, err = w.label(); err != nil {
+	for w.Cur().Punct(".") {
+		w.P++
+		if n, err = w.Label(); err != nil {
 			return nil, err
 		}
 		parts = append(parts, n)
@@ -211,37 +219,37 @@ func joinDots(parts []string) string {
 	return s
 }
 
-// nameList takes ( name, … ).
-func (w *walker) nameList() ([]string, error) {
-	if err := w.expect("("); err != nil {
+// NameList takes ( name, … ).
+func (w *Walker) NameList() ([]string, error) {
+	if err := w.Expect("("); err != nil {
 		return nil, err
 	}
 	var list []string
 	for {
-		n, err := w.colID()
+		n, err := w.ColID()
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, n)
-		if !w.punct(",") {
-			return list, w.expect(")")
+		if !w.Punct(",") {
+			return list, w.Expect(")")
 		}
 	}
 }
 
-// stringLit takes a string literal.
-func (w *walker) stringLit() (string, error) {
-	if w.cur().Kind != String {
-		return "", w.err()
+// StringLit takes a string literal.
+func (w *Walker) StringLit() (string, error) {
+	if w.Cur().Kind != String {
+		return "", w.Err()
 	}
-	return w.next().Text, nil
+	return w.Next().Text, nil
 }
 
-// at is the position node of t.
-func at(t *Token) ast.At { return ast.At{Pos: int(t.Start)} }
+// At is the position node of t.
+func At(t *Token) ast.At { return ast.At{Pos: int(t.Start)} }
 
 // carry runs f with a fresh carrier and decodes what f wrote.
-func (w *walker) carry(f func() error) (*ast.Query, error) {
+func (w *Walker) carry(f func() error) (*ast.Query, error) {
 	outer := w.b
 	b := builders.Get().(*builder)
 	w.b = b
@@ -255,18 +263,18 @@ func (w *walker) carry(f func() error) (*ast.Query, error) {
 	return q, err
 }
 
-// parseQuery takes a query and decodes it.
-func (w *walker) parseQuery() (*ast.Query, error) {
+// ParseQuery takes a query and decodes it.
+func (w *Walker) ParseQuery() (*ast.Query, error) {
 	return w.carry(w.queryTop)
 }
 
-// parseExpr takes an expression and decodes it.
-func (w *walker) parseExpr() (ast.Expr, error) { return w.parseExprMode(false) }
+// ParseExpr takes an expression and decodes it.
+func (w *Walker) ParseExpr() (ast.Expr, error) { return w.ParseExprMode(false) }
 
-// parseExprMode takes an a_expr, or PostgreSQL's restricted b_expr.
-func (w *walker) parseExprMode(restricted bool) (ast.Expr, error) {
+// ParseExprMode takes an a_expr, or PostgreSQL's restricted b_expr.
+func (w *Walker) ParseExprMode(restricted bool) (ast.Expr, error) {
 	q, err := w.carry(func() error {
-		w.b.raw(w.cur().Start, "SELECT ")
+		w.b.raw(w.Cur().Start, "SELECT ")
 		_, err := w.expr(precMin, restricted)
 		return err
 	})
@@ -276,10 +284,10 @@ func (w *walker) parseExprMode(restricted bool) (ast.Expr, error) {
 	return q.Body.(*ast.Select).Targets[0].Expr, nil
 }
 
-// parseExprList takes expr, … and decodes them with one call of the grammar.
-func (w *walker) parseExprList() ([]ast.Expr, error) {
+// ParseExprList takes expr, … and decodes them with one call of the grammar.
+func (w *Walker) ParseExprList() ([]ast.Expr, error) {
 	q, err := w.carry(func() error {
-		w.b.raw(w.cur().Start, "SELECT ")
+		w.b.raw(w.Cur().Start, "SELECT ")
 		return w.exprList()
 	})
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package parse turns SQL text into sql/internal/ast. It is the door to the
 // front half of the SQL front end:
 //
-//	text ─ dialect.Lex ─ dialect.Split ─ dialect.Parse ─ ast.Stmt
+//	text ─ dialect.Lex ─ dialect.Split ─ stmt.Parse ─ ast.Stmt
 //	                                       │      ↑
 //	                          carrier text ↓      │ *ast.Query
 //	                                     parse.decode: TiDB's grammar, then decoder
@@ -30,6 +30,7 @@ import (
 
 	"quern/sql/internal/ast"
 	"quern/sql/internal/dialect"
+	"quern/sql/internal/dialect/stmt"
 	"quern/storage/errs"
 )
 
@@ -53,7 +54,7 @@ func Script(text string) ([]Statement, error) {
 		if part.Empty() {
 			continue
 		}
-		s, err := dialect.Parse(text, part, decode)
+		s, err := stmt.Parse(text, part, decode)
 		if err != nil {
 			return nil, err
 		}

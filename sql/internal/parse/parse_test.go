@@ -9,6 +9,7 @@ import (
 
 	"quern/sql/internal/ast"
 	"quern/sql/internal/dialect"
+	"quern/sql/internal/dialect/stmt"
 	"quern/storage/errs"
 )
 
@@ -273,7 +274,7 @@ func checkedScript(t *testing.T, text string) ([]ast.Stmt, error) {
 		if part.Empty() {
 			continue
 		}
-		s, err := dialect.Parse(text, part, func(c *dialect.Carrier) (*ast.Query, error) {
+		s, err := stmt.Parse(text, part, func(c *dialect.Carrier) (*ast.Query, error) {
 			if why := closed(c.Text); why != "" {
 				t.Fatalf("%q gives the carrier %q: %s", text, c.Text, why)
 			}
@@ -351,7 +352,7 @@ func BenchmarkLexWalk(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := dialect.Parse(catalogQuery, dialect.Split(toks)[0], stop); err != nil {
+		if _, err := stmt.Parse(catalogQuery, dialect.Split(toks)[0], stop); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,32 +1,35 @@
-package dialect
+package stmt
 
-import "quern/sql/internal/ast"
+import (
+	"quern/sql/internal/ast"
+	"quern/sql/internal/dialect"
+)
 
 // drop takes DROP and dispatches on the kind of object.
-func (w *walker) drop() (ast.Stmt, error) {
-	t := w.next()
-	k := w.next()
-	if k.Kind != Word {
-		return nil, w.errAt(k)
+func (w *parser) drop() (ast.Stmt, error) {
+	t := w.Next()
+	k := w.Next()
+	if k.Kind != dialect.Word {
+		return nil, w.ErrAt(k)
 	}
-	n := &ast.Drop{At: at(t)}
+	n := &ast.Drop{At: dialect.At(t)}
 	switch k.Text {
 	case "table":
 	case "view":
 		n.Kind = ast.ObjView
 	case "materialized":
-		if err := w.expectWord("view"); err != nil {
+		if err := w.ExpectWord("view"); err != nil {
 			return nil, err
 		}
 		n.Kind = ast.ObjMaterializedView
 	case "index":
 		n.Kind = ast.ObjIndex
-		n.Concurrently = w.word("concurrently")
+		n.Concurrently = w.Word("concurrently")
 	case "schema":
 		n.Kind = ast.ObjSchema
 	case "role", "user", "group":
-		if k.Text == "user" && w.cur().is("mapping") {
-			return nil, refuse("DROP USER MAPPING", t)
+		if k.Text == "user" && w.Cur().Is("mapping") {
+			return nil, dialect.Refuse("DROP USER MAPPING", t)
 		}
 		return w.dropRole(t)
 	case "policy":
@@ -36,29 +39,29 @@ func (w *walker) drop() (ast.Stmt, error) {
 	case "retention":
 		return w.dropRetention(t)
 	case "ingest":
-		w.p--
+		w.P--
 		return w.ingestToken(t, ast.KeyDrop)
 	case "owned":
-		w.p--
+		w.P--
 		return w.dropOwned(t)
 	case "sequence", "database", "type", "domain", "extension", "function", "procedure", "routine", "rule",
 		"aggregate", "operator", "cast", "tablespace", "server", "publication", "subscription", "collation",
 		"statistics", "transform", "trigger", "language", "conversion":
-		return nil, refuse("DROP "+upper(k.Text), t)
+		return nil, dialect.Refuse("DROP "+upper(k.Text), t)
 	case "access", "foreign", "text", "event":
-		return nil, refuse("DROP "+upper(k.Text)+" "+upper(w.cur().Text), t)
+		return nil, dialect.Refuse("DROP "+upper(k.Text)+" "+upper(w.Cur().Text), t)
 	default:
-		return nil, w.errAt(k)
+		return nil, w.ErrAt(k)
 	}
 	n.IfExists = w.ifExists()
 	for {
-		n.NamePos = append(n.NamePos, int(w.cur().Start))
-		name, err := w.qualified()
+		n.NamePos = append(n.NamePos, int(w.Cur().Start))
+		name, err := w.Qualified()
 		if err != nil {
 			return nil, err
 		}
 		n.Names = append(n.Names, name)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			break
 		}
 	}
@@ -67,11 +70,11 @@ func (w *walker) drop() (ast.Stmt, error) {
 }
 
 // alter takes ALTER and dispatches on the kind of object.
-func (w *walker) alter() (ast.Stmt, error) {
-	t := w.next()
-	k := w.next()
-	if k.Kind != Word {
-		return nil, w.errAt(k)
+func (w *parser) alter() (ast.Stmt, error) {
+	t := w.Next()
+	k := w.Next()
+	if k.Kind != dialect.Word {
+		return nil, w.ErrAt(k)
 	}
 	switch k.Text {
 	case "table":
@@ -81,15 +84,15 @@ func (w *walker) alter() (ast.Stmt, error) {
 	case "index":
 		return w.alterTable(t, ast.ObjIndex)
 	case "materialized":
-		if err := w.expectWord("view"); err != nil {
+		if err := w.ExpectWord("view"); err != nil {
 			return nil, err
 		}
 		return w.alterTable(t, ast.ObjMaterializedView)
 	case "schema":
 		return w.alterSchema(t)
 	case "role", "user", "group":
-		if k.Text == "user" && w.cur().is("mapping") {
-			return nil, refuse("ALTER USER MAPPING", t)
+		if k.Text == "user" && w.Cur().Is("mapping") {
+			return nil, dialect.Refuse("ALTER USER MAPPING", t)
 		}
 		return w.alterRole(t, k.Text)
 	case "database":
@@ -101,56 +104,56 @@ func (w *walker) alter() (ast.Stmt, error) {
 	case "masking":
 		return w.alterMasking(t)
 	case "retention":
-		w.p--
+		w.P--
 		return w.retentionPolicy(t, true)
 	case "ingest":
-		w.p--
+		w.P--
 		return w.ingestToken(t, ast.KeyRotate)
 	case "system":
-		if w.words("resume", "retention") {
-			return &ast.ResumeRetention{At: at(t)}, nil
+		if w.Words("resume", "retention") {
+			return &ast.ResumeRetention{At: dialect.At(t)}, nil
 		}
-		return nil, refuse("ALTER SYSTEM", t)
+		return nil, dialect.Refuse("ALTER SYSTEM", t)
 	case "sequence", "type", "domain", "extension", "function", "procedure", "routine", "rule", "aggregate",
 		"operator", "tablespace", "server", "publication", "subscription", "collation", "statistics", "trigger",
 		"language", "conversion", "large":
-		return nil, refuse("ALTER "+upper(k.Text), t)
+		return nil, dialect.Refuse("ALTER "+upper(k.Text), t)
 	case "foreign", "text", "event":
-		return nil, refuse("ALTER "+upper(k.Text)+" "+upper(w.cur().Text), t)
+		return nil, dialect.Refuse("ALTER "+upper(k.Text)+" "+upper(w.Cur().Text), t)
 	}
-	return nil, w.errAt(k)
+	return nil, w.ErrAt(k)
 }
 
-func (w *walker) alterSchema(t *Token) (ast.Stmt, error) {
-	n := &ast.AlterSchema{At: at(t)}
+func (w *parser) alterSchema(t *dialect.Token) (ast.Stmt, error) {
+	n := &ast.AlterSchema{At: dialect.At(t)}
 	var err error
-	if n.Name, err = w.colID(); err != nil {
+	if n.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
 	switch {
-	case w.words("rename", "to"):
-		n.Rename, err = w.colID()
-	case w.words("owner", "to"):
+	case w.Words("rename", "to"):
+		n.Rename, err = w.ColID()
+	case w.Words("owner", "to"):
 		var r ast.Role
 		r, err = w.role()
 		n.Owner = &r
 	default:
-		err = w.err()
+		err = w.Err()
 	}
 	return n, err
 }
 
-func (w *walker) alterDatabase(t *Token) (ast.Stmt, error) {
-	n := &ast.AlterDatabase{At: at(t)}
+func (w *parser) alterDatabase(t *dialect.Token) (ast.Stmt, error) {
+	n := &ast.AlterDatabase{At: dialect.At(t)}
 	var err error
-	if n.Name, err = w.colID(); err != nil {
+	if n.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
-	switch k := w.cur(); {
-	case k.is("set") && !w.peek(1).is("tablespace"):
-		w.p++
+	switch k := w.Cur(); {
+	case k.Is("set") && !w.Peek(1).Is("tablespace"):
+		w.P++
 		n.Setting, err = w.setting()
-	case k.is("reset"):
+	case k.Is("reset"):
 		var s ast.Stmt
 		s, err = w.reset()
 		if err != nil {
@@ -158,26 +161,26 @@ func (w *walker) alterDatabase(t *Token) (ast.Stmt, error) {
 		}
 		r, ok := s.(*ast.Reset)
 		if !ok {
-			return nil, w.errAt(k)
+			return nil, w.ErrAt(k)
 		}
 		n.Reset = r
-	case k.is("rename"), k.is("owner"), k.is("set"), k.is("with"), k.is("refresh"):
-		return nil, refuse("ALTER DATABASE other than SET and RESET", k)
+	case k.Is("rename"), k.Is("owner"), k.Is("set"), k.Is("with"), k.Is("refresh"):
+		return nil, dialect.Refuse("ALTER DATABASE other than SET and RESET", k)
 	default:
-		return nil, w.err()
+		return nil, w.Err()
 	}
 	return n, err
 }
 
 // alterTable takes ALTER TABLE|VIEW|INDEX|MATERIALIZED VIEW.
-func (w *walker) alterTable(t *Token, kind ast.ObjectKind) (ast.Stmt, error) {
-	n := &ast.AlterTable{At: at(t), Kind: kind}
-	if kind != ast.ObjSchema && w.cur().is("all") && w.peek(1).is("in") {
-		return nil, refuse("ALTER TABLE ALL IN TABLESPACE", w.cur())
+func (w *parser) alterTable(t *dialect.Token, kind ast.ObjectKind) (ast.Stmt, error) {
+	n := &ast.AlterTable{At: dialect.At(t), Kind: kind}
+	if kind != ast.ObjSchema && w.Cur().Is("all") && w.Peek(1).Is("in") {
+		return nil, dialect.Refuse("ALTER TABLE ALL IN TABLESPACE", w.Cur())
 	}
 	n.IfExists = w.ifExists()
 	var err error
-	if n.Table, err = w.relationName(); err != nil {
+	if n.Table, err = w.RelationName(); err != nil {
 		return nil, err
 	}
 	for {
@@ -186,7 +189,7 @@ func (w *walker) alterTable(t *Token, kind ast.ObjectKind) (ast.Stmt, error) {
 			return nil, err
 		}
 		n.Actions = append(n.Actions, a)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return n, nil
 		}
 	}
@@ -194,13 +197,13 @@ func (w *walker) alterTable(t *Token, kind ast.ObjectKind) (ast.Stmt, error) {
 
 // alterAction takes one action. It is a table of them, and longer than a
 // screen only for that.
-func (w *walker) alterAction() (ast.AlterAction, error) {
-	t := w.cur()
-	p := at(t)
-	if t.Kind != Word {
-		return nil, w.err()
+func (w *parser) alterAction() (ast.AlterAction, error) {
+	t := w.Cur()
+	p := dialect.At(t)
+	if t.Kind != dialect.Word {
+		return nil, w.Err()
 	}
-	w.p++
+	w.P++
 	switch t.Text {
 	case "add":
 		return w.alterAdd(p)
@@ -209,10 +212,10 @@ func (w *walker) alterAction() (ast.AlterAction, error) {
 	case "rename":
 		return w.alterRename(p)
 	case "alter":
-		w.word("column")
+		w.Word("column")
 		return w.alterColumn(p)
 	case "owner":
-		if err := w.expectWord("to"); err != nil {
+		if err := w.ExpectWord("to"); err != nil {
 			return nil, err
 		}
 		r, err := w.role()
@@ -223,190 +226,190 @@ func (w *walker) alterAction() (ast.AlterAction, error) {
 		o, err := w.options()
 		return &ast.SetOptions{At: p, Reset: true, Options: o}, err
 	case "enable", "disable":
-		if w.words("row", "level", "security") {
+		if w.Words("row", "level", "security") {
 			return &ast.RowSecurity{At: p, On: t.Text == "enable"}, nil
 		}
-		if k := w.cur(); k.is("trigger") || k.is("rule") || k.is("always") || k.is("replica") {
-			return nil, refuse(upper(t.Text)+" "+upper(k.Text), k)
+		if k := w.Cur(); k.Is("trigger") || k.Is("rule") || k.Is("always") || k.Is("replica") {
+			return nil, dialect.Refuse(upper(t.Text)+" "+upper(k.Text), k)
 		}
 	case "force":
-		if w.words("row", "level", "security") {
+		if w.Words("row", "level", "security") {
 			return &ast.RowSecurity{At: p, Force: true, On: true}, nil
 		}
 	case "no":
-		if w.words("force", "row", "level", "security") {
+		if w.Words("force", "row", "level", "security") {
 			return &ast.RowSecurity{At: p, Force: true}, nil
 		}
-		if w.cur().is("inherit") {
-			return nil, refuse("INHERITS", w.cur())
+		if w.Cur().Is("inherit") {
+			return nil, dialect.Refuse("INHERITS", w.Cur())
 		}
 	case "cluster":
-		if w.word("on") {
-			name, err := w.colID()
+		if w.Word("on") {
+			name, err := w.ColID()
 			return &ast.ClusterOn{At: p, Name: name}, err
 		}
 	case "replica":
-		if err := w.expectWord("identity"); err != nil {
+		if err := w.ExpectWord("identity"); err != nil {
 			return nil, err
 		}
-		r := &ast.ReplicaIdentity{At: p, Value: w.cur().Text}
+		r := &ast.ReplicaIdentity{At: p, Value: w.Cur().Text}
 		switch {
-		case w.word("full"), w.word("nothing"), w.word("default"):
+		case w.Word("full"), w.Word("nothing"), w.Word("default"):
 			return r, nil
-		case w.words("using", "index"):
+		case w.Words("using", "index"):
 			var err error
-			r.Value, err = w.colID()
+			r.Value, err = w.ColID()
 			return r, err
 		}
 	case "inherit":
-		return nil, refuse("INHERITS", t)
+		return nil, dialect.Refuse("INHERITS", t)
 	case "attach", "detach":
-		return nil, refuse(upper(t.Text)+" PARTITION", t)
+		return nil, dialect.Refuse(upper(t.Text)+" PARTITION", t)
 	case "validate":
-		return nil, refuse("VALIDATE CONSTRAINT", t)
+		return nil, dialect.Refuse("VALIDATE CONSTRAINT", t)
 	case "of", "not":
-		return nil, refuse("typed tables", t)
+		return nil, dialect.Refuse("typed tables", t)
 	default:
-		w.p--
+		w.P--
 	}
-	return nil, w.err()
+	return nil, w.Err()
 }
 
-func (w *walker) alterAdd(p ast.At) (ast.AlterAction, error) {
-	switch k := w.cur(); {
-	case k.is("constraint"), k.is("primary"), k.is("unique"), k.is("foreign"), k.is("check"),
-		k.is("exclude") && (w.peek(1).is("using") || w.peek(1).punct("(")):
+func (w *parser) alterAdd(p ast.At) (ast.AlterAction, error) {
+	switch k := w.Cur(); {
+	case k.Is("constraint"), k.Is("primary"), k.Is("unique"), k.Is("foreign"), k.Is("check"),
+		k.Is("exclude") && (w.Peek(1).Is("using") || w.Peek(1).Punct("(")):
 		c, err := w.tableConstraint()
 		return &ast.AddConstraint{At: p, Constraint: c}, err
 	}
-	w.word("column")
+	w.Word("column")
 	a := &ast.AddColumn{At: p, IfNotExists: w.ifNotExists()}
 	var err error
 	a.Column, err = w.columnDef()
 	return a, err
 }
 
-func (w *walker) alterDrop(p ast.At) (ast.AlterAction, error) {
-	if w.cur().is("constraint") {
-		w.p++
+func (w *parser) alterDrop(p ast.At) (ast.AlterAction, error) {
+	if w.Cur().Is("constraint") {
+		w.P++
 		a := &ast.DropConstraint{At: p, IfExists: w.ifExists()}
 		var err error
-		if a.Name, err = w.colID(); err != nil {
+		if a.Name, err = w.ColID(); err != nil {
 			return nil, err
 		}
 		a.Cascade = w.cascade()
 		return a, nil
 	}
-	w.word("column")
+	w.Word("column")
 	a := &ast.DropColumn{At: p, IfExists: w.ifExists()}
 	var err error
-	if a.Name, err = w.colID(); err != nil {
+	if a.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
 	a.Cascade = w.cascade()
 	return a, nil
 }
 
-func (w *walker) alterRename(p ast.At) (ast.AlterAction, error) {
-	if w.word("to") {
-		n, err := w.colID()
+func (w *parser) alterRename(p ast.At) (ast.AlterAction, error) {
+	if w.Word("to") {
+		n, err := w.ColID()
 		return &ast.RenameTo{At: p, To: n}, err
 	}
-	constraint := w.word("constraint")
+	constraint := w.Word("constraint")
 	if !constraint {
-		w.word("column")
+		w.Word("column")
 	}
-	from, err := w.colID()
+	from, err := w.ColID()
 	if err != nil {
 		return nil, err
 	}
-	if err := w.expectWord("to"); err != nil {
+	if err := w.ExpectWord("to"); err != nil {
 		return nil, err
 	}
-	to, err := w.colID()
+	to, err := w.ColID()
 	if constraint {
 		return &ast.RenameConstraint{At: p, From: from, To: to}, err
 	}
 	return &ast.RenameColumn{At: p, From: from, To: to}, err
 }
 
-func (w *walker) alterSet(p ast.At) (ast.AlterAction, error) {
+func (w *parser) alterSet(p ast.At) (ast.AlterAction, error) {
 	switch {
-	case w.cur().punct("("):
+	case w.Cur().Punct("("):
 		o, err := w.options()
 		return &ast.SetOptions{At: p, Options: o}, err
-	case w.word("schema"):
-		n, err := w.colID()
+	case w.Word("schema"):
+		n, err := w.ColID()
 		return &ast.SetSchema{At: p, Schema: n}, err
-	case w.word("logged"):
+	case w.Word("logged"):
 		return &ast.SetPersistence{At: p}, nil
-	case w.word("unlogged"):
+	case w.Word("unlogged"):
 		return &ast.SetPersistence{At: p, Unlogged: true}, nil
-	case w.words("without", "cluster"), w.words("without", "oids"):
+	case w.Words("without", "cluster"), w.Words("without", "oids"):
 		return &ast.ClusterOn{At: p}, nil
-	case w.cur().is("tablespace"), w.cur().is("access"):
-		return nil, refuse("SET "+upper(w.cur().Text), w.cur())
+	case w.Cur().Is("tablespace"), w.Cur().Is("access"):
+		return nil, dialect.Refuse("SET "+upper(w.Cur().Text), w.Cur())
 	}
-	return nil, w.err()
+	return nil, w.Err()
 }
 
 // alterColumn takes the action behind ALTER [COLUMN].
-func (w *walker) alterColumn(p ast.At) (ast.AlterAction, error) {
-	name, err := w.colID()
+func (w *parser) alterColumn(p ast.At) (ast.AlterAction, error) {
+	name, err := w.ColID()
 	if err != nil {
 		return nil, err
 	}
-	switch t := w.cur(); {
-	case w.word("type"), w.words("set", "data", "type"):
+	switch t := w.Cur(); {
+	case w.Word("type"), w.Words("set", "data", "type"):
 		return w.alterType(p, name)
-	case w.words("set", "default"):
-		e, err := w.parseExpr()
+	case w.Words("set", "default"):
+		e, err := w.ParseExpr()
 		return &ast.SetColumnDefault{At: p, Name: name, Default: e}, err
-	case w.words("drop", "default"):
+	case w.Words("drop", "default"):
 		return &ast.SetColumnDefault{At: p, Name: name}, nil
-	case w.words("set", "not", "null"):
+	case w.Words("set", "not", "null"):
 		return &ast.SetColumnNotNull{At: p, Name: name, NotNull: true}, nil
-	case w.words("drop", "not", "null"):
+	case w.Words("drop", "not", "null"):
 		return &ast.SetColumnNotNull{At: p, Name: name}, nil
-	case w.words("drop", "expression"):
-		return nil, refuse("generated columns", t)
-	case w.words("drop", "identity"):
+	case w.Words("drop", "expression"):
+		return nil, dialect.Refuse("generated columns", t)
+	case w.Words("drop", "identity"):
 		return &ast.ColumnIdentity{At: p, Name: name, Drop: true, IfExists: w.ifExists()}, nil
-	case w.words("add", "generated"):
+	case w.Words("add", "generated"):
 		id, err := w.identity(t)
 		return &ast.ColumnIdentity{At: p, Name: name, Identity: id}, err
-	case w.words("set", "masking", "policy"):
+	case w.Words("set", "masking", "policy"):
 		return w.setMasking(p, name, false)
-	case w.words("add", "masking", "policy"):
+	case w.Words("add", "masking", "policy"):
 		return w.setMasking(p, name, true)
-	case w.words("drop", "masking", "policy"):
+	case w.Words("drop", "masking", "policy"):
 		a := &ast.UnsetMaskingPolicy{At: p, Column: name}
-		if isColID(w.cur()) {
-			a.Policy, err = w.colID()
+		if dialect.IsColID(w.Cur()) {
+			a.Policy, err = w.ColID()
 		}
 		return a, err
-	case w.words("set", "subject", "key"):
-		k, err := w.colID()
+	case w.Words("set", "subject", "key"):
+		k, err := w.ColID()
 		return &ast.SetSubjectKey{At: p, Column: name, Key: k}, err
-	case t.is("set") && w.peek(1).punct("("):
-		w.p++
+	case t.Is("set") && w.Peek(1).Punct("("):
+		w.P++
 		o, err := w.options()
 		return &ast.SetOptions{At: p, Column: name, Options: o}, err
-	case t.is("reset"):
-		w.p++
+	case t.Is("reset"):
+		w.P++
 		o, err := w.options()
 		return &ast.SetOptions{At: p, Column: name, Reset: true, Options: o}, err
-	case t.is("set"), t.is("restart"):
+	case t.Is("set"), t.Is("restart"):
 		return w.alterColumnSet(p, name)
 	}
-	return nil, w.err()
+	return nil, w.Err()
 }
 
 // alterColumnSet takes SET STATISTICS, STORAGE, COMPRESSION, GENERATED, and
 // sequence options of an identity column.
-func (w *walker) alterColumnSet(p ast.At, name string) (ast.AlterAction, error) {
+func (w *parser) alterColumnSet(p ast.At, name string) (ast.AlterAction, error) {
 	for _, what := range []string{"statistics", "storage", "compression"} {
-		if !w.words("set", what) {
+		if !w.Words("set", what) {
 			continue
 		}
 		a := &ast.SetColumnStorage{At: p, Name: name, What: what}
@@ -419,12 +422,12 @@ func (w *walker) alterColumnSet(p ast.At, name string) (ast.AlterAction, error) 
 	}
 	id := &ast.Identity{At: p}
 	for {
-		w.word("set")
-		if w.words("generated", "always") {
+		w.Word("set")
+		if w.Words("generated", "always") {
 			id.Always = true
 			continue
 		}
-		if w.words("generated", "by", "default") {
+		if w.Words("generated", "by", "default") {
 			continue
 		}
 		o, err := w.sequenceOptions()
@@ -436,43 +439,43 @@ func (w *walker) alterColumnSet(p ast.At, name string) (ast.AlterAction, error) 
 		}
 		id.Options = append(id.Options, o...)
 	}
-	if w.peek(-1).is("set") {
-		return nil, w.err()
+	if w.Peek(-1).Is("set") {
+		return nil, w.Err()
 	}
 	return &ast.ColumnIdentity{At: p, Name: name, Identity: id}, nil
 }
 
-func (w *walker) alterType(p ast.At, name string) (ast.AlterAction, error) {
+func (w *parser) alterType(p ast.At, name string) (ast.AlterAction, error) {
 	a := &ast.AlterColumnType{At: p, Name: name}
 	var err error
-	if a.Type, err = w.typeName(); err != nil {
+	if a.Type, err = w.TypeName(); err != nil {
 		return nil, err
 	}
-	if w.word("collate") {
-		if a.Collation, err = w.anyName(); err != nil {
+	if w.Word("collate") {
+		if a.Collation, err = w.AnyName(); err != nil {
 			return nil, err
 		}
 	}
-	if w.word("using") {
-		a.Using, err = w.parseExpr()
+	if w.Word("using") {
+		a.Using, err = w.ParseExpr()
 	}
 	return a, err
 }
 
 // comment takes COMMENT ON.
-func (w *walker) comment() (ast.Stmt, error) {
-	n := &ast.Comment{At: at(w.next())}
-	if err := w.expectWord("on"); err != nil {
+func (w *parser) comment() (ast.Stmt, error) {
+	n := &ast.Comment{At: dialect.At(w.Next())}
+	if err := w.ExpectWord("on"); err != nil {
 		return nil, err
 	}
-	k := w.next()
+	k := w.Next()
 	on := false
 	switch k.Text {
 	case "table":
 	case "view":
 		n.Kind = ast.ObjView
 	case "materialized":
-		if err := w.expectWord("view"); err != nil {
+		if err := w.ExpectWord("view"); err != nil {
 			return nil, err
 		}
 		n.Kind = ast.ObjMaterializedView
@@ -492,29 +495,29 @@ func (w *walker) comment() (ast.Stmt, error) {
 		n.Kind, on = ast.ObjPolicy, true
 	case "sequence", "type", "domain", "extension", "function", "procedure", "aggregate", "operator", "trigger", "rule",
 		"language", "tablespace", "server", "collation", "statistics", "cast", "publication", "subscription":
-		return nil, refuse("COMMENT ON "+upper(k.Text), k)
+		return nil, dialect.Refuse("COMMENT ON "+upper(k.Text), k)
 	default:
-		return nil, w.errAt(k)
+		return nil, w.ErrAt(k)
 	}
 	var err error
-	if n.Name, err = w.anyName(); err != nil {
+	if n.Name, err = w.AnyName(); err != nil {
 		return nil, err
 	}
 	if on {
-		if err := w.expectWord("on"); err != nil {
+		if err := w.ExpectWord("on"); err != nil {
 			return nil, err
 		}
-		if n.Table, err = w.qualified(); err != nil {
+		if n.Table, err = w.Qualified(); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.expectWord("is"); err != nil {
+	if err := w.ExpectWord("is"); err != nil {
 		return nil, err
 	}
-	if w.word("null") {
+	if w.Word("null") {
 		return n, nil
 	}
-	s, err := w.stringLit()
+	s, err := w.StringLit()
 	n.Text = &s
 	return n, err
 }

@@ -1,29 +1,30 @@
-package dialect
+package stmt
 
 import (
 	"quern/sql/internal/ast"
+	"quern/sql/internal/dialect"
 	"quern/storage/errs"
 )
 
 // create takes CREATE and dispatches on the kind of object.
-func (w *walker) create() (ast.Stmt, error) {
-	t := w.next()
-	orReplace := w.words("or", "replace")
+func (w *parser) create() (ast.Stmt, error) {
+	t := w.Next()
+	orReplace := w.Words("or", "replace")
 	persist := ast.Permanent
 	switch {
-	case w.word("temp"), w.word("temporary"):
+	case w.Word("temp"), w.Word("temporary"):
 		persist = ast.Temporary
-	case w.cur().is("unlogged"):
-		w.p++
+	case w.Cur().Is("unlogged"):
+		w.P++
 		persist = ast.Unlogged
-	case (w.cur().is("local") || w.cur().is("global")) && (w.peek(1).is("temp") || w.peek(1).is("temporary")):
-		w.p += 2
+	case (w.Cur().Is("local") || w.Cur().Is("global")) && (w.Peek(1).Is("temp") || w.Peek(1).Is("temporary")):
+		w.P += 2
 		persist = ast.Temporary
 	}
-	recursive := w.cur().is("recursive") && w.peek(1).is("view") && w.words("recursive")
-	k := w.cur()
-	if k.Kind != Word {
-		return nil, w.err()
+	recursive := w.Cur().Is("recursive") && w.Peek(1).Is("view") && w.Words("recursive")
+	k := w.Cur()
+	if k.Kind != dialect.Word {
+		return nil, w.Err()
 	}
 	switch {
 	case k.Text == "view" && persist != ast.Unlogged:
@@ -34,25 +35,25 @@ func (w *walker) create() (ast.Stmt, error) {
 	if orReplace {
 		switch k.Text {
 		case "function", "procedure", "trigger", "rule", "aggregate", "language", "transform", "trusted", "procedural", "constraint":
-			return nil, refuse("CREATE "+upper(k.Text), t)
+			return nil, dialect.Refuse("CREATE "+upper(k.Text), t)
 		}
-		return nil, w.err()
+		return nil, w.Err()
 	}
 	switch k.Text {
 	case "table":
-		w.p++
+		w.P++
 		return w.createTable(t, persist)
 	case "sequence":
-		return nil, refuse("CREATE SEQUENCE", t)
+		return nil, dialect.Refuse("CREATE SEQUENCE", t)
 	}
 	if persist != ast.Permanent {
-		return nil, w.err()
+		return nil, w.Err()
 	}
 	return w.createOther(t, k)
 }
 
 // createOther takes CREATE of anything that has no TEMP form.
-func (w *walker) createOther(t, k *Token) (ast.Stmt, error) {
+func (w *parser) createOther(t, k *dialect.Token) (ast.Stmt, error) {
 	switch k.Text {
 	case "materialized":
 		return w.createMatView(t)
@@ -61,8 +62,8 @@ func (w *walker) createOther(t, k *Token) (ast.Stmt, error) {
 	case "unique", "index":
 		return w.createIndex(t)
 	case "role", "user", "group":
-		if k.Text == "user" && w.peek(1).is("mapping") {
-			return nil, refuse("CREATE USER MAPPING", t)
+		if k.Text == "user" && w.Peek(1).Is("mapping") {
+			return nil, dialect.Refuse("CREATE USER MAPPING", t)
 		}
 		return w.createRole(t)
 	case "policy":
@@ -74,76 +75,76 @@ func (w *walker) createOther(t, k *Token) (ast.Stmt, error) {
 	case "ingest":
 		return w.ingestToken(t, ast.KeyCreate)
 	case "access":
-		return nil, refuse("CREATE ACCESS METHOD", t)
+		return nil, dialect.Refuse("CREATE ACCESS METHOD", t)
 	case "foreign":
-		if w.peek(1).is("table") {
-			return nil, refuse("CREATE FOREIGN TABLE", t)
+		if w.Peek(1).Is("table") {
+			return nil, dialect.Refuse("CREATE FOREIGN TABLE", t)
 		}
-		return nil, refuse("CREATE FOREIGN DATA WRAPPER", t)
+		return nil, dialect.Refuse("CREATE FOREIGN DATA WRAPPER", t)
 	case "text":
-		return nil, refuse("CREATE TEXT SEARCH", t)
+		return nil, dialect.Refuse("CREATE TEXT SEARCH", t)
 	case "event":
-		return nil, refuse("CREATE EVENT TRIGGER", t)
+		return nil, dialect.Refuse("CREATE EVENT TRIGGER", t)
 	case "default", "conversion":
-		return nil, refuse("CREATE CONVERSION", t)
+		return nil, dialect.Refuse("CREATE CONVERSION", t)
 	case "trusted", "procedural", "language":
-		return nil, refuse("CREATE LANGUAGE", t)
+		return nil, dialect.Refuse("CREATE LANGUAGE", t)
 	case "constraint", "trigger":
-		return nil, refuse("CREATE TRIGGER", t)
+		return nil, dialect.Refuse("CREATE TRIGGER", t)
 	case "database", "type", "domain", "extension", "function", "procedure", "rule", "aggregate", "operator", "cast",
 		"tablespace", "server", "publication", "subscription", "collation", "statistics", "transform":
-		return nil, refuse("CREATE "+upper(k.Text), t)
+		return nil, dialect.Refuse("CREATE "+upper(k.Text), t)
 	}
-	return nil, w.err()
+	return nil, w.Err()
 }
 
-func (w *walker) ifNotExists() bool { return w.words("if", "not", "exists") }
+func (w *parser) ifNotExists() bool { return w.Words("if", "not", "exists") }
 
-func (w *walker) ifExists() bool { return w.words("if", "exists") }
+func (w *parser) ifExists() bool { return w.Words("if", "exists") }
 
 // createTable takes CREATE TABLE behind TABLE.
-func (w *walker) createTable(t *Token, persist ast.Persistence) (ast.Stmt, error) {
+func (w *parser) createTable(t *dialect.Token, persist ast.Persistence) (ast.Stmt, error) {
 	ine := w.ifNotExists()
-	name, err := w.qualified()
+	name, err := w.Qualified()
 	if err != nil {
 		return nil, err
 	}
-	if k := w.cur(); k.is("partition") && w.peek(1).is("of") {
-		return nil, refuse("PARTITION OF", k)
+	if k := w.Cur(); k.Is("partition") && w.Peek(1).Is("of") {
+		return nil, dialect.Refuse("PARTITION OF", k)
 	}
-	if k := w.cur(); k.is("of") {
-		return nil, refuse("typed tables (CREATE TABLE OF)", k)
+	if k := w.Cur(); k.Is("of") {
+		return nil, dialect.Refuse("typed tables (CREATE TABLE OF)", k)
 	}
 	if w.isTableAs() {
 		return w.createTableAs(t, persist, ine, name)
 	}
-	n := &ast.CreateTable{At: at(t), Persistence: persist, IfNotExists: ine, Name: name}
-	if err := w.expect("("); err != nil {
+	n := &ast.CreateTable{At: dialect.At(t), Persistence: persist, IfNotExists: ine, Name: name}
+	if err := w.Expect("("); err != nil {
 		return nil, err
 	}
-	for !w.punct(")") {
+	for !w.Punct(")") {
 		if err := w.tableElement(n); err != nil {
 			return nil, err
 		}
-		if !w.punct(",") {
-			if err := w.expect(")"); err != nil {
+		if !w.Punct(",") {
+			if err := w.Expect(")"); err != nil {
 				return nil, err
 			}
 			break
 		}
-		if w.cur().punct(")") {
-			return nil, w.err()
+		if w.Cur().Punct(")") {
+			return nil, w.Err()
 		}
 	}
-	if k := w.cur(); k.is("inherits") {
-		return nil, refuse("INHERITS", k)
+	if k := w.Cur(); k.Is("inherits") {
+		return nil, dialect.Refuse("INHERITS", k)
 	}
-	if k := w.cur(); k.is("partition") {
+	if k := w.Cur(); k.Is("partition") {
 		return nil, errs.NotSupported("PARTITION BY").WithPos(int(k.Start) + 1).
 			WithHint("Use WITH (partition_by = 'day').")
 	}
-	if w.word("using") {
-		if n.Using, err = w.colID(); err != nil {
+	if w.Word("using") {
+		if n.Using, err = w.ColID(); err != nil {
 			return nil, err
 		}
 	}
@@ -155,39 +156,39 @@ func (w *walker) createTable(t *Token, persist ast.Persistence) (ast.Stmt, error
 
 // isTableAs reports whether AS stands here, or behind a list of column names
 // or behind options.
-func (w *walker) isTableAs() bool {
-	i := w.p
-	if w.toks[i].punct("(") {
-		k := w.peek(2)
-		return isColID(w.peek(1)) && (k.punct(",") || k.punct(")"))
+func (w *parser) isTableAs() bool {
+	i := w.P
+	if w.Toks[i].Punct("(") {
+		k := w.Peek(2)
+		return dialect.IsColID(w.Peek(1)) && (k.Punct(",") || k.Punct(")"))
 	}
-	switch t := &w.toks[i]; {
-	case t.is("as"):
+	switch t := &w.Toks[i]; {
+	case t.Is("as"):
 		return true
-	case t.is("with"), t.is("without"), t.is("on"), t.is("tablespace"), t.is("using"):
+	case t.Is("with"), t.Is("without"), t.Is("on"), t.Is("tablespace"), t.Is("using"):
 		return true
 	}
 	return false
 }
 
 // tableSuffix takes WITH (…), WITHOUT OIDS, ON COMMIT and TABLESPACE.
-func (w *walker) tableSuffix() (opts []ast.Option, oc ast.OnCommit, space string, err error) {
-	if w.word("with") {
+func (w *parser) tableSuffix() (opts []ast.Option, oc ast.OnCommit, space string, err error) {
+	if w.Word("with") {
 		if opts, err = w.options(); err != nil {
 			return
 		}
 	}
-	w.words("without", "oids")
-	if w.words("on", "commit") {
+	w.Words("without", "oids")
+	if w.Words("on", "commit") {
 		switch {
-		case w.word("drop"):
+		case w.Word("drop"):
 			oc = ast.OnCommitDrop
-		case w.words("delete", "rows"):
+		case w.Words("delete", "rows"):
 			oc = ast.OnCommitDelete
-		case w.words("preserve", "rows"):
+		case w.Words("preserve", "rows"):
 			oc = ast.OnCommitPreserve
 		default:
-			err = w.err()
+			err = w.Err()
 			return
 		}
 	}
@@ -196,40 +197,40 @@ func (w *walker) tableSuffix() (opts []ast.Option, oc ast.OnCommit, space string
 }
 
 // tablespace takes TABLESPACE name: only pg_default exists.
-func (w *walker) tablespace() (string, error) {
-	k := w.cur()
-	if !w.word("tablespace") {
+func (w *parser) tablespace() (string, error) {
+	k := w.Cur()
+	if !w.Word("tablespace") {
 		return "", nil
 	}
-	n, err := w.colID()
+	n, err := w.ColID()
 	if err != nil {
 		return "", err
 	}
 	if n != "pg_default" {
-		return "", refuse("TABLESPACE", k)
+		return "", dialect.Refuse("TABLESPACE", k)
 	}
 	return n, nil
 }
 
 // createTableAs takes [(cols)] [options] AS query [WITH [NO] DATA].
-func (w *walker) createTableAs(t *Token, persist ast.Persistence, ine bool, name []string) (ast.Stmt, error) {
-	n := &ast.CreateTableAs{At: at(t), Persistence: persist, IfNotExists: ine, Name: name}
+func (w *parser) createTableAs(t *dialect.Token, persist ast.Persistence, ine bool, name []string) (ast.Stmt, error) {
+	n := &ast.CreateTableAs{At: dialect.At(t), Persistence: persist, IfNotExists: ine, Name: name}
 	var err error
 	if n.Columns, err = w.optNames(); err != nil {
 		return nil, err
 	}
-	if w.word("using") {
-		if _, err = w.colID(); err != nil {
+	if w.Word("using") {
+		if _, err = w.ColID(); err != nil {
 			return nil, err
 		}
 	}
 	if n.Options, n.OnCommit, n.Tablespace, err = w.tableSuffix(); err != nil {
 		return nil, err
 	}
-	if err := w.expectWord("as"); err != nil {
+	if err := w.ExpectWord("as"); err != nil {
 		return nil, err
 	}
-	if w.cur().is("execute") {
+	if w.Cur().Is("execute") {
 		s, err := w.execute()
 		if err != nil {
 			return nil, err
@@ -243,24 +244,24 @@ func (w *walker) createTableAs(t *Token, persist ast.Persistence, ine bool, name
 }
 
 // withData takes WITH [NO] DATA and reports NO.
-func (w *walker) withData() (bool, error) {
-	if w.words("with", "no", "data") {
+func (w *parser) withData() (bool, error) {
+	if w.Words("with", "no", "data") {
 		return true, nil
 	}
-	w.words("with", "data")
+	w.Words("with", "data")
 	return false, nil
 }
 
 // tableElement takes a column, a key or LIKE.
-func (w *walker) tableElement(n *ast.CreateTable) error {
-	t := w.cur()
+func (w *parser) tableElement(n *ast.CreateTable) error {
+	t := w.Cur()
 	switch {
-	case t.is("like"):
+	case t.Is("like"):
 		l, err := w.likeClause()
 		n.Likes = append(n.Likes, l)
 		return err
-	case t.is("constraint"), t.is("primary"), t.is("unique"), t.is("foreign"), t.is("check"),
-		t.is("exclude") && (w.peek(1).is("using") || w.peek(1).punct("(")):
+	case t.Is("constraint"), t.Is("primary"), t.Is("unique"), t.Is("foreign"), t.Is("check"),
+		t.Is("exclude") && (w.Peek(1).Is("using") || w.Peek(1).Punct("(")):
 		c, err := w.tableConstraint()
 		n.Constraints = append(n.Constraints, c)
 		return err
@@ -270,45 +271,45 @@ func (w *walker) tableElement(n *ast.CreateTable) error {
 	return err
 }
 
-func (w *walker) likeClause() (*ast.LikeClause, error) {
-	l := &ast.LikeClause{At: at(w.next())}
+func (w *parser) likeClause() (*ast.LikeClause, error) {
+	l := &ast.LikeClause{At: dialect.At(w.Next())}
 	var err error
-	if l.Table, err = w.qualified(); err != nil {
+	if l.Table, err = w.Qualified(); err != nil {
 		return nil, err
 	}
 	for {
 		list := &l.Including
 		switch {
-		case w.word("including"):
-		case w.word("excluding"):
+		case w.Word("including"):
+		case w.Word("excluding"):
 			list = &l.Excluding
 		default:
 			return l, nil
 		}
-		t := w.cur()
+		t := w.Cur()
 		switch t.Text {
 		case "all", "comments", "compression", "constraints", "defaults", "generated", "identity", "indexes",
 			"statistics", "storage":
-			w.p++
+			w.P++
 			*list = append(*list, t.Text)
 		default:
-			return nil, w.err()
+			return nil, w.Err()
 		}
 	}
 }
 
 // columnDef takes name type [constraints].
-func (w *walker) columnDef() (*ast.ColumnDef, error) {
-	c := &ast.ColumnDef{At: at(w.cur())}
+func (w *parser) columnDef() (*ast.ColumnDef, error) {
+	c := &ast.ColumnDef{At: dialect.At(w.Cur())}
 	var err error
-	if c.Name, err = w.colID(); err != nil {
+	if c.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
-	if c.Type, err = w.typeName(); err != nil {
+	if c.Type, err = w.TypeName(); err != nil {
 		return nil, err
 	}
-	if w.word("compression") {
-		if c.Compression, err = w.label(); err != nil {
+	if w.Word("compression") {
+		if c.Compression, err = w.Label(); err != nil {
 			return nil, err
 		}
 	}
@@ -324,56 +325,56 @@ func (w *walker) columnDef() (*ast.ColumnDef, error) {
 }
 
 // columnConstraint takes one constraint of a column; done if there is none.
-func (w *walker) columnConstraint(c *ast.ColumnDef) (done bool, err error) {
+func (w *parser) columnConstraint(c *ast.ColumnDef) (done bool, err error) {
 	name := ""
-	if w.word("constraint") {
-		if name, err = w.colID(); err != nil {
+	if w.Word("constraint") {
+		if name, err = w.ColID(); err != nil {
 			return false, err
 		}
 	}
-	t := w.cur()
+	t := w.Cur()
 	switch {
-	case w.words("not", "null"):
+	case w.Words("not", "null"):
 		if c.Null {
 			return false, w.nullConflict(c, t)
 		}
 		c.NotNull = true
-	case w.word("null"):
+	case w.Word("null"):
 		if c.NotNull {
 			return false, w.nullConflict(c, t)
 		}
 		c.Null = true
-	case w.word("default"):
+	case w.Word("default"):
 		if c.Default != nil {
 			return false, errs.New(errs.Syntax, "multiple default values specified for column \"%s\"", c.Name).WithPos(int(t.Start) + 1)
 		}
-		c.Default, err = w.parseExprMode(true)
-	case w.word("collate"):
-		c.Collation, err = w.anyName()
-	case w.word("generated"):
+		c.Default, err = w.ParseExprMode(true)
+	case w.Word("collate"):
+		c.Collation, err = w.AnyName()
+	case w.Word("generated"):
 		err = w.generated(c, t)
-	case t.is("check"):
-		err = refuse("CHECK", t)
-	case t.is("primary"), t.is("unique"), t.is("references"):
+	case t.Is("check"):
+		err = dialect.Refuse("CHECK", t)
+	case t.Is("primary"), t.Is("unique"), t.Is("references"):
 		var k *ast.Constraint
 		if k, err = w.keyConstraint(name, true); err == nil {
 			c.Keys = append(c.Keys, k)
 		}
 	default:
 		if name != "" {
-			return false, w.err()
+			return false, w.Err()
 		}
 		return true, nil
 	}
 	return false, err
 }
 
-func (w *walker) nullConflict(c *ast.ColumnDef, t *Token) error {
+func (w *parser) nullConflict(c *ast.ColumnDef, t *dialect.Token) error {
 	return errs.New(errs.Syntax, "conflicting NULL/NOT NULL declarations for column \"%s\"", c.Name).WithPos(int(t.Start) + 1)
 }
 
 // generated takes ALWAYS|BY DEFAULT AS IDENTITY [(…)].
-func (w *walker) generated(c *ast.ColumnDef, t *Token) error {
+func (w *parser) generated(c *ast.ColumnDef, t *dialect.Token) error {
 	id, err := w.identity(t)
 	if err != nil {
 		return err
@@ -385,67 +386,67 @@ func (w *walker) generated(c *ast.ColumnDef, t *Token) error {
 	return nil
 }
 
-func (w *walker) identity(t *Token) (*ast.Identity, error) {
-	id := &ast.Identity{At: at(t)}
+func (w *parser) identity(t *dialect.Token) (*ast.Identity, error) {
+	id := &ast.Identity{At: dialect.At(t)}
 	switch {
-	case w.word("always"):
+	case w.Word("always"):
 		id.Always = true
-	case w.words("by", "default"):
+	case w.Words("by", "default"):
 	default:
-		return nil, w.err()
+		return nil, w.Err()
 	}
-	if err := w.expectWord("as"); err != nil {
+	if err := w.ExpectWord("as"); err != nil {
 		return nil, err
 	}
-	if w.cur().punct("(") {
-		return nil, refuse("generated columns", t)
+	if w.Cur().Punct("(") {
+		return nil, dialect.Refuse("generated columns", t)
 	}
-	if err := w.expectWord("identity"); err != nil {
+	if err := w.ExpectWord("identity"); err != nil {
 		return nil, err
 	}
 	var err error
-	if w.punct("(") {
+	if w.Punct("(") {
 		if id.Options, err = w.sequenceOptions(); err != nil {
 			return nil, err
 		}
-		err = w.expect(")")
+		err = w.Expect(")")
 	}
 	return id, err
 }
 
 // sequenceOptions takes INCREMENT BY n and the like.
-func (w *walker) sequenceOptions() ([]ast.Option, error) {
+func (w *parser) sequenceOptions() ([]ast.Option, error) {
 	var list []ast.Option
 	for {
-		o := ast.Option{At: at(w.cur())}
+		o := ast.Option{At: dialect.At(w.Cur())}
 		switch {
-		case w.word("increment"):
+		case w.Word("increment"):
 			o.Name = "increment"
-			w.word("by")
-		case w.word("start"):
+			w.Word("by")
+		case w.Word("start"):
 			o.Name = "start"
-			w.word("with")
-		case w.word("restart"):
+			w.Word("with")
+		case w.Word("restart"):
 			o.Name = "restart"
-			w.word("with")
-		case w.word("minvalue"):
+			w.Word("with")
+		case w.Word("minvalue"):
 			o.Name = "minvalue"
-		case w.word("maxvalue"):
+		case w.Word("maxvalue"):
 			o.Name = "maxvalue"
-		case w.word("cache"):
+		case w.Word("cache"):
 			o.Name = "cache"
-		case w.words("no", "minvalue"):
+		case w.Words("no", "minvalue"):
 			o.Name = "no minvalue"
-		case w.words("no", "maxvalue"):
+		case w.Words("no", "maxvalue"):
 			o.Name = "no maxvalue"
-		case w.words("no", "cycle"):
+		case w.Words("no", "cycle"):
 			o.Name = "no cycle"
-		case w.word("cycle"):
+		case w.Word("cycle"):
 			o.Name = "cycle"
 		default:
 			return list, nil
 		}
-		if k := w.cur(); k.Kind == Int || k.op("-") || k.op("+") {
+		if k := w.Cur(); k.Kind == dialect.Int || k.Op("-") || k.Op("+") {
 			if err := w.optionValue(&o); err != nil {
 				return nil, err
 			}
@@ -455,23 +456,23 @@ func (w *walker) sequenceOptions() ([]ast.Option, error) {
 }
 
 // truncate takes TRUNCATE.
-func (w *walker) truncate() (ast.Stmt, error) {
-	n := &ast.Truncate{At: at(w.next())}
-	w.word("table")
+func (w *parser) truncate() (ast.Stmt, error) {
+	n := &ast.Truncate{At: dialect.At(w.Next())}
+	w.Word("table")
 	for {
-		r, err := w.relationName()
+		r, err := w.RelationName()
 		if err != nil {
 			return nil, err
 		}
 		n.Tables = append(n.Tables, r)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			break
 		}
 	}
-	if w.words("restart", "identity") {
+	if w.Words("restart", "identity") {
 		n.RestartIdentity = true
 	} else {
-		w.words("continue", "identity")
+		w.Words("continue", "identity")
 	}
 	n.Cascade = w.cascade()
 	return n, nil

@@ -1,23 +1,24 @@
-package dialect
+package stmt
 
 import (
 	"strings"
 
 	"quern/sql/internal/ast"
+	"quern/sql/internal/dialect"
 	"quern/storage/errs"
 )
 
 // role takes a role name or one of the key words for roles.
-func (w *walker) role() (ast.Role, error) {
-	t := w.cur()
-	r := ast.Role{At: at(t), Name: t.Text}
+func (w *parser) role() (ast.Role, error) {
+	t := w.Cur()
+	r := ast.Role{At: dialect.At(t), Name: t.Text}
 	switch {
-	case t.is("current_user"), t.is("current_role"):
+	case t.Is("current_user"), t.Is("current_role"):
 		r.Kind = ast.RoleCurrentUser
-	case t.is("session_user"):
+	case t.Is("session_user"):
 		r.Kind = ast.RoleSessionUser
-	case t.Kind == Quoted, t.Kind == Word && t.Class != Reserved:
-		if _, err := w.name(t); err != nil {
+	case t.Kind == dialect.Quoted, t.Kind == dialect.Word && t.Class != dialect.Reserved:
+		if _, err := w.Name(t); err != nil {
 			return r, err
 		}
 		if t.Text == "public" {
@@ -27,13 +28,13 @@ func (w *walker) role() (ast.Role, error) {
 			return r, errs.New(errs.ReservedName, "role name \"none\" is reserved").WithPos(int(t.Start) + 1)
 		}
 	default:
-		return r, w.err()
+		return r, w.Err()
 	}
-	w.p++
+	w.P++
 	return r, nil
 }
 
-func (w *walker) roles() ([]ast.Role, error) {
+func (w *parser) roles() ([]ast.Role, error) {
 	var list []ast.Role
 	for {
 		r, err := w.role()
@@ -41,34 +42,34 @@ func (w *walker) roles() ([]ast.Role, error) {
 			return nil, err
 		}
 		list = append(list, r)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return list, nil
 		}
 	}
 }
 
 // grantees takes [GROUP] role, ….
-func (w *walker) grantees() ([]ast.Role, error) {
+func (w *parser) grantees() ([]ast.Role, error) {
 	var list []ast.Role
 	for {
-		if w.cur().is("group") {
-			w.p++
+		if w.Cur().Is("group") {
+			w.P++
 		}
 		r, err := w.role()
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, r)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return list, nil
 		}
 	}
 }
 
 // createRole takes ROLE|USER|GROUP name [WITH] options.
-func (w *walker) createRole(t *Token) (ast.Stmt, error) {
-	n := &ast.CreateRole{At: at(t), Kind: w.next().Text}
-	k := w.cur()
+func (w *parser) createRole(t *dialect.Token) (ast.Stmt, error) {
+	n := &ast.CreateRole{At: dialect.At(t), Kind: w.Next().Text}
+	k := w.Cur()
 	r, err := w.role()
 	if err != nil {
 		return nil, err
@@ -81,15 +82,15 @@ func (w *walker) createRole(t *Token) (ast.Stmt, error) {
 		yes := true
 		n.Options.Login = &yes
 	}
-	w.word("with")
+	w.Word("with")
 	_, err = w.roleOptions(&n.Options, true)
 	return n, err
 }
 
 // roleOptions takes role options and reports how many.
-func (w *walker) roleOptions(o *ast.RoleOptions, create bool) (int, error) {
+func (w *parser) roleOptions(o *ast.RoleOptions, create bool) (int, error) {
 	for n := 0; ; n++ {
-		if w.cur().Kind != Word {
+		if w.Cur().Kind != dialect.Word {
 			return n, nil
 		}
 		done, err := w.roleOption(o, create)
@@ -100,8 +101,8 @@ func (w *walker) roleOptions(o *ast.RoleOptions, create bool) (int, error) {
 }
 
 // roleOption takes one role option; done if there is none.
-func (w *walker) roleOption(o *ast.RoleOptions, create bool) (done bool, err error) {
-	t := w.cur()
+func (w *parser) roleOption(o *ast.RoleOptions, create bool) (done bool, err error) {
+	t := w.Cur()
 	flag, value := t.Text, true
 	if strings.HasPrefix(flag, "no") && flag != "no" {
 		flag, value = flag[2:], false
@@ -124,34 +125,34 @@ func (w *walker) roleOption(o *ast.RoleOptions, create bool) (done bool, err err
 		target = &o.BypassRLS
 	}
 	if target != nil {
-		w.p++
+		w.P++
 		*target = &value
 		return false, nil
 	}
 	switch {
-	case t.is("encrypted") && w.peek(1).is("password"):
-		w.p++
+	case t.Is("encrypted") && w.Peek(1).Is("password"):
+		w.P++
 		fallthrough
-	case t.is("password"):
-		w.p++
+	case t.Is("password"):
+		w.P++
 		o.Password, err = w.secret()
-	case w.words("connection", "limit"):
+	case w.Words("connection", "limit"):
 		var n int
 		n, err = w.signedInt()
 		o.ConnLimit = &n
-	case w.words("valid", "until"):
+	case w.Words("valid", "until"):
 		var s string
-		s, err = w.stringLit()
+		s, err = w.StringLit()
 		o.ValidUntil = &s
-	case create && w.words("in", "role"), create && w.words("in", "group"):
+	case create && w.Words("in", "role"), create && w.Words("in", "group"):
 		o.InRole, err = w.roles()
-	case w.word("role"), w.word("user"):
+	case w.Word("role"), w.Word("user"):
 		o.RoleMembers, err = w.roles()
-	case create && w.word("admin"):
+	case create && w.Word("admin"):
 		o.AdminMembers, err = w.roles()
-	case w.word("sysid"):
-		_, err = w.intLit()
-	case t.Class == Unreserved:
+	case w.Word("sysid"):
+		_, err = w.IntLit()
+	case t.Class == dialect.Unreserved:
 		err = errs.New(errs.Syntax, "unrecognized role option \"%s\"", t.Text).WithPos(int(t.Start) + 1)
 	default:
 		return true, nil
@@ -160,84 +161,84 @@ func (w *walker) roleOption(o *ast.RoleOptions, create bool) (done bool, err err
 }
 
 // secret takes a string that must not be logged, or NULL.
-func (w *walker) secret() (*ast.Secret, error) {
-	t := w.cur()
-	s := &ast.Secret{At: at(t), Start: int(t.Start), End: int(t.End), Text: t.Text}
-	if w.word("null") {
-		return &ast.Secret{At: at(t), Start: int(t.Start), End: int(t.End), Null: true}, nil
+func (w *parser) secret() (*ast.Secret, error) {
+	t := w.Cur()
+	s := &ast.Secret{At: dialect.At(t), Start: int(t.Start), End: int(t.End), Text: t.Text}
+	if w.Word("null") {
+		return &ast.Secret{At: dialect.At(t), Start: int(t.Start), End: int(t.End), Null: true}, nil
 	}
-	if t.Kind != String {
-		return nil, w.err()
+	if t.Kind != dialect.String {
+		return nil, w.Err()
 	}
-	w.p++
+	w.P++
 	return s, nil
 }
 
 // alterRole takes ALTER ROLE|USER|GROUP behind the word.
-func (w *walker) alterRole(t *Token, kind string) (ast.Stmt, error) {
-	n := &ast.AlterRole{At: at(t)}
+func (w *parser) alterRole(t *dialect.Token, kind string) (ast.Stmt, error) {
+	n := &ast.AlterRole{At: dialect.At(t)}
 	var err error
-	if w.cur().is("all") {
+	if w.Cur().Is("all") {
 		n.All = true
-		w.p++
+		w.P++
 	} else if n.Role, err = w.role(); err != nil {
 		return nil, err
 	}
 	if kind == "group" {
 		switch {
-		case w.words("add", "user"):
+		case w.Words("add", "user"):
 			n.AddUsers, err = w.roles()
 			return n, err
-		case w.words("drop", "user"):
+		case w.Words("drop", "user"):
 			n.DropUsers, err = w.roles()
 			return n, err
 		}
 	}
-	if w.words("in", "database") {
-		if n.InDatabase, err = w.colID(); err != nil {
+	if w.Words("in", "database") {
+		if n.InDatabase, err = w.ColID(); err != nil {
 			return nil, err
 		}
 	}
 	switch {
-	case w.words("rename", "to"):
-		n.Rename, err = w.colID()
-	case w.cur().is("set") && w.peek(1).is("max") && isColID(w.peek(2)) && !w.peek(2).is("to"):
-		w.p += 2
+	case w.Words("rename", "to"):
+		n.Rename, err = w.ColID()
+	case w.Cur().Is("set") && w.Peek(1).Is("max") && dialect.IsColID(w.Peek(2)) && !w.Peek(2).Is("to"):
+		w.P += 2
 		n.Max, err = w.setting()
-	case w.word("set"):
+	case w.Word("set"):
 		n.Setting, err = w.setting()
-	case w.cur().is("reset"):
+	case w.Cur().Is("reset"):
 		var s ast.Stmt
-		k := w.cur()
+		k := w.Cur()
 		if s, err = w.reset(); err != nil {
 			return nil, err
 		}
 		r, ok := s.(*ast.Reset)
 		if !ok {
-			return nil, w.errAt(k)
+			return nil, w.ErrAt(k)
 		}
 		n.Reset = r
 	case n.All:
-		return nil, w.err()
+		return nil, w.Err()
 	default:
-		w.word("with")
+		w.Word("with")
 		n.Options = &ast.RoleOptions{}
 		_, err = w.roleOptions(n.Options, false)
 	}
 	return n, err
 }
 
-func (w *walker) dropRole(t *Token) (ast.Stmt, error) {
-	n := &ast.DropRole{At: at(t), IfExists: w.ifExists()}
+func (w *parser) dropRole(t *dialect.Token) (ast.Stmt, error) {
+	n := &ast.DropRole{At: dialect.At(t), IfExists: w.ifExists()}
 	var err error
 	n.Roles, err = w.roles()
 	return n, err
 }
 
 // dropOwned takes OWNED BY roles.
-func (w *walker) dropOwned(t *Token) (ast.Stmt, error) {
-	n := &ast.ReassignOwned{At: at(t), Drop: true}
-	if err := w.expectWords("owned", "by"); err != nil {
+func (w *parser) dropOwned(t *dialect.Token) (ast.Stmt, error) {
+	n := &ast.ReassignOwned{At: dialect.At(t), Drop: true}
+	if err := w.ExpectWords("owned", "by"); err != nil {
 		return nil, err
 	}
 	var err error
@@ -249,16 +250,16 @@ func (w *walker) dropOwned(t *Token) (ast.Stmt, error) {
 }
 
 // reassign takes REASSIGN OWNED BY roles TO role.
-func (w *walker) reassign() (ast.Stmt, error) {
-	n := &ast.ReassignOwned{At: at(w.next())}
-	if err := w.expectWords("owned", "by"); err != nil {
+func (w *parser) reassign() (ast.Stmt, error) {
+	n := &ast.ReassignOwned{At: dialect.At(w.Next())}
+	if err := w.ExpectWords("owned", "by"); err != nil {
 		return nil, err
 	}
 	var err error
 	if n.Roles, err = w.roles(); err != nil {
 		return nil, err
 	}
-	if err := w.expectWord("to"); err != nil {
+	if err := w.ExpectWord("to"); err != nil {
 		return nil, err
 	}
 	r, err := w.role()
@@ -267,25 +268,25 @@ func (w *walker) reassign() (ast.Stmt, error) {
 }
 
 // grant takes GRANT of privileges or roles.
-func (w *walker) grant() (ast.Stmt, error) {
-	t := w.next()
-	if k := w.cur(); !w.grantsObjects() && k.Class != Reserved && !w.peek(1).punct("(") {
-		n := &ast.GrantRole{At: at(t)}
+func (w *parser) grant() (ast.Stmt, error) {
+	t := w.Next()
+	if k := w.Cur(); !w.grantsObjects() && k.Class != dialect.Reserved && !w.Peek(1).Punct("(") {
+		n := &ast.GrantRole{At: dialect.At(t)}
 		var err error
 		if n.Granted, err = w.roles(); err != nil {
 			return nil, err
 		}
-		if err := w.expectWord("to"); err != nil {
+		if err := w.ExpectWord("to"); err != nil {
 			return nil, err
 		}
 		if n.Roles, err = w.roles(); err != nil {
 			return nil, err
 		}
-		n.WithAdmin = w.words("with", "admin", "option")
+		n.WithAdmin = w.Words("with", "admin", "option")
 		n.GrantedBy, err = w.grantedBy()
 		return n, err
 	}
-	n := &ast.Grant{At: at(t)}
+	n := &ast.Grant{At: dialect.At(t)}
 	if err := w.privileges(n); err != nil {
 		return nil, err
 	}
@@ -296,8 +297,8 @@ func (w *walker) grant() (ast.Stmt, error) {
 }
 
 // grantTo takes TO roles [WITH GRANT OPTION] [GRANTED BY].
-func (w *walker) grantTo(n *ast.Grant) error {
-	if err := w.expectWord("to"); err != nil {
+func (w *parser) grantTo(n *ast.Grant) error {
+	if err := w.ExpectWord("to"); err != nil {
 		return err
 	}
 	var err error
@@ -305,12 +306,12 @@ func (w *walker) grantTo(n *ast.Grant) error {
 		return err
 	}
 	switch {
-	case w.words("with", "grant", "option"):
+	case w.Words("with", "grant", "option"):
 		n.WithGrant = true
-	case w.cur().is("with") && w.peek(1).punct("(") && w.peek(2).is("require") && w.peek(3).is("reason"):
-		w.p += 4
+	case w.Cur().Is("with") && w.Peek(1).Punct("(") && w.Peek(2).Is("require") && w.Peek(3).Is("reason"):
+		w.P += 4
 		n.RequireReason = true
-		if err := w.expect(")"); err != nil {
+		if err := w.Expect(")"); err != nil {
 			return err
 		}
 	}
@@ -318,8 +319,8 @@ func (w *walker) grantTo(n *ast.Grant) error {
 	return err
 }
 
-func (w *walker) grantedBy() (*ast.Role, error) {
-	if !w.words("granted", "by") {
+func (w *parser) grantedBy() (*ast.Role, error) {
+	if !w.Words("granted", "by") {
 		return nil, nil
 	}
 	r, err := w.role()
@@ -328,17 +329,17 @@ func (w *walker) grantedBy() (*ast.Role, error) {
 
 // grantsObjects reports whether ON stands before TO or FROM: then it is about
 // privileges, else about roles.
-func (w *walker) grantsObjects() bool {
-	for i := w.p; i < len(w.toks)-1; i++ {
-		t := &w.toks[i]
-		if t.punct("(") {
-			i = w.matchOf(i)
+func (w *parser) grantsObjects() bool {
+	for i := w.P; i < len(w.Toks)-1; i++ {
+		t := &w.Toks[i]
+		if t.Punct("(") {
+			i = w.MatchOf(i)
 			continue
 		}
-		if t.is("on") {
+		if t.Is("on") {
 			return true
 		}
-		if t.is("to") || t.is("from") {
+		if t.Is("to") || t.Is("from") {
 			return false
 		}
 	}
@@ -346,11 +347,11 @@ func (w *walker) grantsObjects() bool {
 }
 
 // privileges takes ALL [PRIVILEGES] or privilege [(columns)], ….
-func (w *walker) privileges(n *ast.Grant) error {
-	if k := w.cur(); k.is("all") {
-		w.p++
-		w.word("privileges")
-		p := ast.Privilege{At: at(k), Name: "all"}
+func (w *parser) privileges(n *ast.Grant) error {
+	if k := w.Cur(); k.Is("all") {
+		w.P++
+		w.Word("privileges")
+		p := ast.Privilege{At: dialect.At(k), Name: "all"}
 		var err error
 		if p.Columns, err = w.optNames(); err != nil {
 			return err
@@ -359,12 +360,12 @@ func (w *walker) privileges(n *ast.Grant) error {
 		return nil
 	}
 	for {
-		k := w.cur()
-		if !isLabel(k) || k.Kind == Word && k.Class == Reserved && !k.is("select") && !k.is("references") && !k.is("create") {
-			return w.err()
+		k := w.Cur()
+		if !dialect.IsLabel(k) || k.Kind == dialect.Word && k.Class == dialect.Reserved && !k.Is("select") && !k.Is("references") && !k.Is("create") {
+			return w.Err()
 		}
-		w.p++
-		p := ast.Privilege{At: at(k), Name: k.Text}
+		w.P++
+		p := ast.Privilege{At: dialect.At(k), Name: k.Text}
 		switch k.Text {
 		case "select", "insert", "update", "delete", "truncate", "references", "trigger", "usage", "create", "connect",
 			"temporary", "temp", "execute", "unmask", "declassify":
@@ -379,72 +380,72 @@ func (w *walker) privileges(n *ast.Grant) error {
 			return err
 		}
 		n.Privileges = append(n.Privileges, p)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return nil
 		}
 	}
 }
 
 // grantTarget takes ON objects.
-func (w *walker) grantTarget(n *ast.Grant) error {
-	if err := w.expectWord("on"); err != nil {
+func (w *parser) grantTarget(n *ast.Grant) error {
+	if err := w.ExpectWord("on"); err != nil {
 		return err
 	}
-	k := w.cur()
+	k := w.Cur()
 	switch {
-	case w.words("all", "tables", "in", "schema"):
+	case w.Words("all", "tables", "in", "schema"):
 		n.AllInSchema = true
 		return w.grantNames(n)
-	case w.words("all", "sequences", "in", "schema"):
+	case w.Words("all", "sequences", "in", "schema"):
 		n.AllInSchema, n.Kind = true, ast.ObjSequence
 		return w.grantNames(n)
-	case k.is("all") && w.peek(2).is("in"):
-		return refuse("GRANT ON ALL "+upper(w.peek(1).Text), k)
+	case k.Is("all") && w.Peek(2).Is("in"):
+		return dialect.Refuse("GRANT ON ALL "+upper(w.Peek(1).Text), k)
 	}
-	next := w.peek(1)
-	named := next.Kind == Word && !next.is("to") && !next.is("from") || next.Kind == Quoted
+	next := w.Peek(1)
+	named := next.Kind == dialect.Word && !next.Is("to") && !next.Is("from") || next.Kind == dialect.Quoted
 	switch {
-	case named && w.word("table"), k.is("table"):
-		if k.is("table") && !named {
-			w.p++
+	case named && w.Word("table"), k.Is("table"):
+		if k.Is("table") && !named {
+			w.P++
 		}
-	case named && w.word("schema"):
+	case named && w.Word("schema"):
 		n.Kind = ast.ObjSchema
-	case named && w.word("database"):
+	case named && w.Word("database"):
 		n.Kind = ast.ObjDatabase
-	case named && w.word("sequence"):
+	case named && w.Word("sequence"):
 		n.Kind = ast.ObjSequence
-	case named && (k.is("function") || k.is("procedure") || k.is("routine") || k.is("type") || k.is("domain") ||
-		k.is("language") || k.is("tablespace") || k.is("foreign") || k.is("large") || k.is("parameter")):
-		return refuse("GRANT ON "+upper(k.Text), k)
+	case named && (k.Is("function") || k.Is("procedure") || k.Is("routine") || k.Is("type") || k.Is("domain") ||
+		k.Is("language") || k.Is("tablespace") || k.Is("foreign") || k.Is("large") || k.Is("parameter")):
+		return dialect.Refuse("GRANT ON "+upper(k.Text), k)
 	}
 	return w.grantNames(n)
 }
 
-func (w *walker) grantNames(n *ast.Grant) error {
+func (w *parser) grantNames(n *ast.Grant) error {
 	for {
-		n.ObjectPos = append(n.ObjectPos, int(w.cur().Start))
-		name, err := w.qualified()
+		n.ObjectPos = append(n.ObjectPos, int(w.Cur().Start))
+		name, err := w.Qualified()
 		if err != nil {
 			return err
 		}
 		n.Objects = append(n.Objects, name)
-		if !w.punct(",") {
+		if !w.Punct(",") {
 			return nil
 		}
 	}
 }
 
 // revoke takes REVOKE of privileges or roles.
-func (w *walker) revoke() (ast.Stmt, error) {
-	t := w.next()
-	if k := w.cur(); !w.grantsObjects() && k.Class != Reserved && !w.peek(1).punct("(") {
-		n := &ast.GrantRole{At: at(t), Revoke: true, AdminOptionFor: w.words("admin", "option", "for")}
+func (w *parser) revoke() (ast.Stmt, error) {
+	t := w.Next()
+	if k := w.Cur(); !w.grantsObjects() && k.Class != dialect.Reserved && !w.Peek(1).Punct("(") {
+		n := &ast.GrantRole{At: dialect.At(t), Revoke: true, AdminOptionFor: w.Words("admin", "option", "for")}
 		var err error
 		if n.Granted, err = w.roles(); err != nil {
 			return nil, err
 		}
-		if err := w.expectWord("from"); err != nil {
+		if err := w.ExpectWord("from"); err != nil {
 			return nil, err
 		}
 		if n.Roles, err = w.roles(); err != nil {
@@ -456,7 +457,7 @@ func (w *walker) revoke() (ast.Stmt, error) {
 		n.Cascade = w.cascade()
 		return n, nil
 	}
-	n := &ast.Grant{At: at(t), Revoke: true, GrantOptionFor: w.words("grant", "option", "for")}
+	n := &ast.Grant{At: dialect.At(t), Revoke: true, GrantOptionFor: w.Words("grant", "option", "for")}
 	if err := w.privileges(n); err != nil {
 		return nil, err
 	}
@@ -466,8 +467,8 @@ func (w *walker) revoke() (ast.Stmt, error) {
 	return n, w.revokeFrom(n)
 }
 
-func (w *walker) revokeFrom(n *ast.Grant) error {
-	if err := w.expectWord("from"); err != nil {
+func (w *parser) revokeFrom(n *ast.Grant) error {
+	if err := w.ExpectWord("from"); err != nil {
 		return err
 	}
 	var err error
@@ -483,20 +484,20 @@ func (w *walker) revokeFrom(n *ast.Grant) error {
 
 // alterDefaults takes ALTER DEFAULT PRIVILEGES [FOR ROLE …] [IN SCHEMA …]
 // GRANT|REVOKE ….
-func (w *walker) alterDefaults(t *Token) (ast.Stmt, error) {
-	if err := w.expectWord("privileges"); err != nil {
+func (w *parser) alterDefaults(t *dialect.Token) (ast.Stmt, error) {
+	if err := w.ExpectWord("privileges"); err != nil {
 		return nil, err
 	}
-	n := &ast.AlterDefaultPrivileges{At: at(t)}
+	n := &ast.AlterDefaultPrivileges{At: dialect.At(t)}
 	var err error
 	for {
 		switch {
-		case w.words("for", "role"), w.words("for", "user"):
+		case w.Words("for", "role"), w.Words("for", "user"):
 			n.ForRoles, err = w.roles()
-		case w.words("in", "schema"):
+		case w.Words("in", "schema"):
 			n.InSchemas, err = w.colIDs()
 		default:
-			g := &ast.Grant{At: at(w.cur())}
+			g := &ast.Grant{At: dialect.At(w.Cur())}
 			n.Grant = g
 			return n, w.defaultGrant(g)
 		}
@@ -506,31 +507,31 @@ func (w *walker) alterDefaults(t *Token) (ast.Stmt, error) {
 	}
 }
 
-func (w *walker) defaultGrant(g *ast.Grant) error {
+func (w *parser) defaultGrant(g *ast.Grant) error {
 	switch {
-	case w.word("grant"):
-	case w.word("revoke"):
+	case w.Word("grant"):
+	case w.Word("revoke"):
 		g.Revoke = true
-		g.GrantOptionFor = w.words("grant", "option", "for")
+		g.GrantOptionFor = w.Words("grant", "option", "for")
 	default:
-		return w.err()
+		return w.Err()
 	}
 	if err := w.privileges(g); err != nil {
 		return err
 	}
-	if err := w.expectWord("on"); err != nil {
+	if err := w.ExpectWord("on"); err != nil {
 		return err
 	}
-	switch k := w.cur(); {
-	case w.word("tables"):
-	case w.word("sequences"):
+	switch k := w.Cur(); {
+	case w.Word("tables"):
+	case w.Word("sequences"):
 		g.Kind = ast.ObjSequence
-	case w.word("schemas"):
+	case w.Word("schemas"):
 		g.Kind = ast.ObjSchema
-	case k.is("functions"), k.is("routines"), k.is("types"):
-		return refuse("default privileges on "+upper(k.Text), k)
+	case k.Is("functions"), k.Is("routines"), k.Is("types"):
+		return dialect.Refuse("default privileges on "+upper(k.Text), k)
 	default:
-		return w.err()
+		return w.Err()
 	}
 	if g.Revoke {
 		return w.revokeFrom(g)
@@ -539,108 +540,108 @@ func (w *walker) defaultGrant(g *ast.Grant) error {
 }
 
 // policyExpr takes (expr) and its text.
-func (w *walker) policyExpr() (ast.Expr, string, error) {
-	if err := w.expect("("); err != nil {
+func (w *parser) policyExpr() (ast.Expr, string, error) {
+	if err := w.Expect("("); err != nil {
 		return nil, "", err
 	}
-	e, err := w.parseExpr()
+	e, err := w.ParseExpr()
 	if err != nil {
 		return nil, "", err
 	}
-	return e, ast.Print(e), w.expect(")")
+	return e, ast.Print(e), w.Expect(")")
 }
 
 // createPolicy takes POLICY name ON table ….
-func (w *walker) createPolicy(t *Token) (ast.Stmt, error) {
-	w.p++
-	n := &ast.CreatePolicy{At: at(t), Permissive: true, Command: "all"}
+func (w *parser) createPolicy(t *dialect.Token) (ast.Stmt, error) {
+	w.P++
+	n := &ast.CreatePolicy{At: dialect.At(t), Permissive: true, Command: "all"}
 	var err error
-	if n.Name, err = w.colID(); err != nil {
+	if n.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
-	if err := w.expectWord("on"); err != nil {
+	if err := w.ExpectWord("on"); err != nil {
 		return nil, err
 	}
-	if n.Table, err = w.relationName(); err != nil {
+	if n.Table, err = w.RelationName(); err != nil {
 		return nil, err
 	}
-	if w.word("as") {
-		switch k := w.cur(); {
-		case w.word("permissive"):
-		case w.word("restrictive"):
+	if w.Word("as") {
+		switch k := w.Cur(); {
+		case w.Word("permissive"):
+		case w.Word("restrictive"):
 			n.Permissive = false
 		default:
 			return nil, errs.New(errs.Syntax, "unrecognized row security option \"%s\"", k.Text).WithPos(int(k.Start) + 1).
 				WithHint("Only PERMISSIVE or RESTRICTIVE policies are supported currently.")
 		}
 	}
-	if w.word("for") {
-		switch k := w.cur(); {
-		case k.is("all"), k.is("select"), k.is("insert"), k.is("update"), k.is("delete"):
+	if w.Word("for") {
+		switch k := w.Cur(); {
+		case k.Is("all"), k.Is("select"), k.Is("insert"), k.Is("update"), k.Is("delete"):
 			n.Command = k.Text
-			w.p++
+			w.P++
 		default:
-			return nil, w.err()
+			return nil, w.Err()
 		}
 	}
-	if w.word("to") {
+	if w.Word("to") {
 		if n.Roles, err = w.roles(); err != nil {
 			return nil, err
 		}
 	}
-	if w.word("using") {
+	if w.Word("using") {
 		if n.Using, n.UsingText, err = w.policyExpr(); err != nil {
 			return nil, err
 		}
 	}
-	if w.words("with", "check") {
+	if w.Words("with", "check") {
 		n.Check, n.CheckText, err = w.policyExpr()
 	}
 	return n, err
 }
 
-func (w *walker) alterPolicy(t *Token) (ast.Stmt, error) {
-	n := &ast.AlterPolicy{At: at(t)}
+func (w *parser) alterPolicy(t *dialect.Token) (ast.Stmt, error) {
+	n := &ast.AlterPolicy{At: dialect.At(t)}
 	var err error
-	if n.Name, err = w.colID(); err != nil {
+	if n.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
-	if err := w.expectWord("on"); err != nil {
+	if err := w.ExpectWord("on"); err != nil {
 		return nil, err
 	}
-	if n.Table, err = w.relationName(); err != nil {
+	if n.Table, err = w.RelationName(); err != nil {
 		return nil, err
 	}
-	if w.words("rename", "to") {
-		n.Rename, err = w.colID()
+	if w.Words("rename", "to") {
+		n.Rename, err = w.ColID()
 		return n, err
 	}
-	if w.word("to") {
+	if w.Word("to") {
 		if n.Roles, err = w.roles(); err != nil {
 			return nil, err
 		}
 	}
-	if w.word("using") {
+	if w.Word("using") {
 		if n.Using, n.UsingText, err = w.policyExpr(); err != nil {
 			return nil, err
 		}
 	}
-	if w.words("with", "check") {
+	if w.Words("with", "check") {
 		n.Check, n.CheckText, err = w.policyExpr()
 	}
 	return n, err
 }
 
-func (w *walker) dropPolicy(t *Token) (ast.Stmt, error) {
-	n := &ast.DropPolicy{At: at(t), IfExists: w.ifExists()}
+func (w *parser) dropPolicy(t *dialect.Token) (ast.Stmt, error) {
+	n := &ast.DropPolicy{At: dialect.At(t), IfExists: w.ifExists()}
 	var err error
-	if n.Name, err = w.colID(); err != nil {
+	if n.Name, err = w.ColID(); err != nil {
 		return nil, err
 	}
-	if err := w.expectWord("on"); err != nil {
+	if err := w.ExpectWord("on"); err != nil {
 		return nil, err
 	}
-	if n.Table, err = w.relationName(); err != nil {
+	if n.Table, err = w.RelationName(); err != nil {
 		return nil, err
 	}
 	n.Cascade = w.cascade()
