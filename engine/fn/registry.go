@@ -1,9 +1,5 @@
 package fn
 
-import (
-	"quern/storage/types"
-)
-
 // registry holds all overloads by name. It is built once and never changes.
 type registry struct {
 	funcs  map[string][]*Func

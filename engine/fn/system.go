@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"time"
 
-	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
