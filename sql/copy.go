@@ -11,7 +11,6 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
-	"quern/storage/types"
 	"quern/storage/vec"
 )
 
@@ -392,13 +391,4 @@ func (s *Session) refreshSnapshot() {
 		s.tx.snap.Close()
 		s.tx.snap = nil
 	}
-}
-
-// typesOf are the types of fields.
-func typesOf(fs []Field) []types.Type {
-	out := make([]types.Type, len(fs))
-	for i := range fs {
-		out[i] = fs[i].Type
-	}
-	return out
 }

@@ -27,6 +27,8 @@ type Store interface {
 	Catalog() *catalog.Snapshot
 	NextVal(table, col uint32, n int64) int64
 	CurrVal(table, col uint32) int64
+	Info() storage.Info
+	Stats() []storage.SourceCounts
 }
 
 // Options of a DB.

@@ -76,7 +76,8 @@ func (s *Session) Script(text string) ([]Statement, error) {
 	return out, nil
 }
 
-// Prepare binds one statement. oids are declared parameter types, 0 = infer.
+// Prepare binds one statement. oids are declared parameter types, 0 = infer;
+// nil says that the statement cannot have parameters (42P02), as in a Q.
 // In a failed block all but COMMIT and ROLLBACK is 25P02.
 func (s *Session) Prepare(ctx context.Context, st Statement, oids []types.OID) (Prepared, error) {
 	x, ok := st.(*statement)

@@ -290,7 +290,7 @@ func (s *Session) Format() *types.Format {
 		s.format, s.formatOf = makeFormat(s.set), key.String()
 	}
 	f := *s.format
-	f.Now = s.now()
+	f.Now, f.Names = s.now(), s.catalogContext()
 	return &f
 }
 

@@ -6,6 +6,7 @@ import (
 	"quern/sql/internal/bind"
 	"quern/sql/internal/pgcatalog"
 	"quern/sql/internal/settings"
+	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
@@ -76,6 +77,16 @@ func (v *sessionView) TableSize(table uint32) (rows, bytes int64, segments int) 
 	defer snap.Close()
 	z := snap.Size(table)
 	return z.Rows, z.Bytes, z.Segments
+}
+
+func (v *sessionView) Segments(table uint32) []storage.SegmentInfo {
+	snap := v.db.store.Snapshot()
+	defer snap.Close()
+	return snap.Segments(table)
+}
+
+func (v *sessionView) StoreInfo() (storage.Info, []storage.SourceCounts) {
+	return v.db.store.Info(), v.db.store.Stats()
 }
 
 func (v *sessionView) Cursors() []pgcatalog.CursorRow {

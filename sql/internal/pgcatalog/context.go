@@ -3,6 +3,7 @@ package pgcatalog
 import (
 	"context"
 
+	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/policy"
 	"quern/storage/types"
@@ -17,6 +18,8 @@ type Session interface {
 	Activity() []ActivityRow
 	// TableSize gives rows, bytes and segments of a stored table.
 	TableSize(table uint32) (rows, bytes int64, segments int)
+	Segments(table uint32) []storage.SegmentInfo
+	StoreInfo() (storage.Info, []storage.SourceCounts)
 	Cursors() []CursorRow
 	PreparedRows() []PreparedRow
 	// SetConfig is set_config: the new value as SHOW prints it.
@@ -127,6 +130,8 @@ var generators = map[string]func(*Context, *rows) error{
 	"system.tables":             systemTables,
 	"system.columns":            systemColumns,
 	"system.segments":           systemSegments,
+	"system.wal":                systemWAL,
+	"system.ingest_stats":       systemIngest,
 	"system.queries":            systemQueries,
 	"system.settings":           systemSettings,
 	"system.masking_policies":   systemMaskings,

@@ -129,11 +129,6 @@ func init() {
 		"pg_stat_get_numscans":               blank,
 		"txid_current":                       blank,
 		"pg_my_temp_schema":                  blank,
-		"regclass_out":                       regclassOut,
-		"regtype_out":                        regtypeOut,
-		"regproc_out":                        regprocOut,
-		"regnamespace_out":                   regnamespaceOut,
-		"regrole_out":                        regroleOut,
 	}
 }
 
@@ -641,8 +636,17 @@ func toRegclass(c *Context, a []types.Datum) (types.Datum, error) {
 }
 
 func toRegtype(_ *Context, a []types.Datum) (types.Datum, error) {
-	t, ok := types.ByName(strings.ToLower(arg(a, 0).S))
-	return oidOrNull(uint32(t.OID), ok), nil
+	name := strings.ToLower(arg(a, 0).S)
+	if t, ok := types.ByName(name); ok {
+		return oidOrNull(uint32(t.OID), true), nil
+	}
+	name = strings.TrimPrefix(name, "pg_catalog.")
+	for _, t := range typeRows() {
+		if t.f[1] == name {
+			return oidOrNull(t.oid, true), nil
+		}
+	}
+	return null, nil
 }
 
 func toRegproc(_ *Context, a []types.Datum) (types.Datum, error) {
@@ -676,50 +680,59 @@ func toRegrole(c *Context, a []types.Datum) (types.Datum, error) {
 	return null, nil
 }
 
-// The …_out functions print an OID as the name of what it is; one that is not
-// known prints as a number, 0 as "-".
-func out(d types.Datum, name string, ok bool) (types.Datum, error) {
-	switch {
-	case d.Null:
-		return null, nil
-	case d.I == 0:
-		return text("-"), nil
-	case !ok:
-		return text(strconv.FormatUint(uint64(uint32(d.I)), 10)), nil
+// RegName implements types.Names.
+func (c *Context) RegName(t types.OID, oid uint32) (string, bool) {
+	switch t {
+	case types.RegclassOID:
+		return c.RelationName(oid)
+	case types.RegprocOID:
+		n, ok := procNames()[oid]
+		return n, ok
+	case types.RegtypeOID:
+		if types.Known(types.OID(oid)) {
+			return types.Type{OID: types.OID(oid), Mod: -1}.String(), true
+		}
+		if r := typeByOID()[oid]; r != nil {
+			return r.f[1], true
+		}
+		if t := c.table(int64(oid) - rowTypeBase); t != nil {
+			return c.qualified(t), true
+		}
+	case types.RegnamespaceOID:
+		if n := c.schemaName(oid); n != "" {
+			return quoteIdent(n), true
+		}
+	case types.RegroleOID:
+		if n := c.roleName(oid); n != "" {
+			return quoteIdent(n), true
+		}
 	}
-	return text(name), nil
+	return "", false
 }
 
-func regclassOut(c *Context, a []types.Datum) (types.Datum, error) {
-	n, ok := c.RelationName(uint32(arg(a, 0).I))
-	return out(arg(a, 0), n, ok)
-}
-
-func regtypeOut(c *Context, a []types.Datum) (types.Datum, error) {
-	d := arg(a, 0)
-	if d.Null || d.I == 0 {
-		return out(d, "", false)
+// RegOID implements types.Names.
+func (c *Context) RegOID(t types.OID, name string) (uint32, error) {
+	find := map[types.OID]func(*Context, []types.Datum) (types.Datum, error){
+		types.RegclassOID: toRegclass, types.RegprocOID: toRegproc, types.RegtypeOID: toRegtype,
+		types.RegnamespaceOID: toRegnamespace, types.RegroleOID: toRegrole}[t]
+	if find == nil {
+		return 0, errs.New(errs.UndefinedObject, "object %q does not exist", name)
 	}
-	n, err := formatType(c, []types.Datum{d, null})
-	if err != nil || n.S == "???" {
-		return out(d, "", false)
+	d, err := find(c, []types.Datum{text(name)})
+	if err != nil || !d.Null {
+		return uint32(d.I), err
 	}
-	return n, nil
-}
-
-func regprocOut(_ *Context, a []types.Datum) (types.Datum, error) {
-	n, ok := procNames()[uint32(arg(a, 0).I)]
-	return out(arg(a, 0), n, ok)
-}
-
-func regnamespaceOut(c *Context, a []types.Datum) (types.Datum, error) {
-	n := c.schemaName(uint32(arg(a, 0).I))
-	return out(arg(a, 0), quoteIdent(n), n != "")
-}
-
-func regroleOut(c *Context, a []types.Datum) (types.Datum, error) {
-	n := c.roleName(uint32(arg(a, 0).I))
-	return out(arg(a, 0), quoteIdent(n), n != "")
+	switch t {
+	case types.RegclassOID:
+		return 0, errs.New(errs.UndefinedTable, "relation %q does not exist", name)
+	case types.RegprocOID:
+		return 0, errs.New(errs.UndefinedFunction, "function %q does not exist", name)
+	case types.RegtypeOID:
+		return 0, errs.New(errs.UndefinedObject, "type %q does not exist", name)
+	case types.RegnamespaceOID:
+		return 0, errs.New(errs.InvalidSchemaName, "schema %q does not exist", name)
+	}
+	return 0, errs.New(errs.UndefinedObject, "role %q does not exist", name)
 }
 
 func quoteLiteral(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
