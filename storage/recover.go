@@ -188,7 +188,9 @@ func (s *Store) checkNewFolder() error {
 	if err != nil || listErr != nil || frames > 0 || len(tables) > 0 {
 		return errors.Join(&errs.Corrupt{File: s.path("catalog", "CURRENT"), Reason: "the manifest is missing but the folder holds data"}, err)
 	}
-	return wal.RemoveBelow(s.opts.FS, s.path("wal"), 2)
+	// NB: removed as it is. A file that was zeroed first and then met a cut
+	// would look like damage to the next start.
+	return wal.RemoveEmpty(s.opts.FS, s.path("wal"))
 }
 
 // loadState makes the state that the manifest describes.

@@ -62,3 +62,28 @@ func TestFaults(t *testing.T) {
 		t.Fatal("violations")
 	}
 }
+
+// TestFirstStart cuts the power again and again while the folder is being made:
+// no honest cut may leave a folder that does not start.
+func TestFirstStart(t *testing.T) {
+	for seed := range int64(400) {
+		var rep Report
+		r := newRun(seed, &rep, storage.Mutations{})
+		for range 6 {
+			r.planCut(30)
+			if s, err := storage.Open(r.options()); err == nil {
+				_ = s.Close()
+			} else if !r.fs.Lost() {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			r.fs = r.fs.Cut(r.rng, 50)
+		}
+		s, err := storage.Open(r.options())
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

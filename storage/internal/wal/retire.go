@@ -181,3 +181,17 @@ func RemoveBelow(fsys vfs.FS, dir string, floor uint64) error {
 	}
 	return nil
 }
+
+// RemoveEmpty removes files that are known to hold no frame.
+func RemoveEmpty(fsys vfs.FS, dir string) error {
+	numbers, err := listFiles(fsys, dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if err := fsys.Remove(fileName(dir, n)); err != nil {
+			return err
+		}
+	}
+	return fsys.SyncDir(dir)
+}
