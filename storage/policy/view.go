@@ -41,6 +41,9 @@ func (v *View) Mask(col uint32) Mask { return v.masks[col] }
 // applies: statistics, EXPLAIN counters and metadata must then be withheld.
 func (v *View) Bound() bool { return v.bound }
 
+// Masked tells whether any column is masked or rows are filtered.
+func (v *View) Masked() bool { return len(v.masks) > 0 || v.filter != nil }
+
 // Equal tells whether two views show the same, the floor aside.
 func (v *View) Equal(o *View) bool {
 	if v.table != o.table || v.priv != o.priv || v.hasFloor != o.hasFloor || v.filter != o.filter ||
