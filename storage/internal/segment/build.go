@@ -84,7 +84,7 @@ func newBuilder(spec *Spec, l memtable.List, rows []uint32) (*builder, error) {
 		if s == len(l) {
 			return nil, errs.New(errs.Internal, "row %d is beyond the slabs", pos)
 		}
-		b.refs = append(b.refs, uint32(s<<16|int(pos)-base))
+		b.refs = append(b.refs, uint32(s<<16|(int(pos)-base)))
 	}
 	return b, nil
 }
