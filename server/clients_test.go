@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"quern/storage/catalog"
 	"quern/storage/errs"
 )
 
@@ -189,4 +190,28 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestFlushKeepsRows: rows of several slabs are the same after they have
+// become a segment.
+func TestFlushKeepsRows(t *testing.T) {
+	s := startTest(t, nil)
+	must(t, s, "create table big as select g as id, g * 2 as d from generate_series(1, 200000) g")
+	c := open(t, s)
+	check := func(when string) {
+		t.Helper()
+		var n, lo, hi, sum int64
+		var same bool
+		err := c.QueryRow(t.Context(), "select count(*), min(id)::int8, max(id)::int8, sum(id), sum(d) = 2 * sum(id) from big").
+			Scan(&n, &lo, &hi, &sum, &same)
+		if err != nil || n != 200000 || lo != 1 || hi != 200000 || sum != 20000100000 || !same {
+			t.Fatalf("%s: %d rows, %d to %d, sum %d, %v: %v", when, n, lo, hi, sum, same, err)
+		}
+	}
+	check("in memory")
+	id := s.Store().Catalog().TableByName(catalog.SchemaPublic, "big").ID
+	if err := s.Store().Flush(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	check("in a segment")
 }

@@ -110,7 +110,7 @@ func TestCacheFollowsVerifier(t *testing.T) {
 func TestUnknownRoleSaltIsStable(t *testing.T) {
 	a := newAuth(t)
 	salt := func(name string) string { return mockCredentials(a.secret, name).Salt }
-	if salt("x") != salt("x") || salt("x") == salt("y") {
+	if again := salt("x"); again != salt("x") || again == salt("y") {
 		t.Fatal("mock salts must depend on the name only")
 	}
 }
