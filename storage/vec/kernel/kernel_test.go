@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -97,6 +98,48 @@ func TestSelectRange(t *testing.T) {
 		}
 		if got := SelectRange(dst, v, sel, lo, hi, not); !slices.Equal(got, want) {
 			t.Fatalf("got %v want %v", got, want)
+		}
+	}
+}
+
+// TestSelectTwins compares the assembly with the Go form at every length up to
+// 70, at type limits, and checks that nothing is written behind dst.
+func TestSelectTwins(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 2))
+	for n := range 70 {
+		for range 20 {
+			selectTwins[int16](t, rng, n, math.MinInt16, math.MaxInt16)
+			selectTwins[int32](t, rng, n, math.MinInt32, math.MaxInt32)
+			selectTwins[uint32](t, rng, n, 0, math.MaxUint32)
+			selectTwins[int64](t, rng, n, math.MinInt64, math.MaxInt64)
+			selectTwins[uint8](t, rng, n, 0, math.MaxUint8)
+		}
+	}
+	selectTwins[int32](t, rng, 8192, math.MinInt32, math.MaxInt32)
+}
+
+func selectTwins[T Integer](t *testing.T, rng *rand.Rand, n int, least, most T) {
+	t.Helper()
+	draw := func() T {
+		return []T{least, least + 1, most, most - 1, 0, 1, T(rng.Uint64()), most / 2}[rng.IntN(8)]
+	}
+	v := make([]T, n+1)[1:]
+	for i := range v {
+		v[i] = draw()
+	}
+	lo, hi, not := draw(), draw(), rng.IntN(2) == 0
+	dst := make([]uint16, n+8)
+	for i := range dst {
+		dst[i] = 0xABCD
+	}
+	got := SelectRange(dst[:n], v, nil, lo, hi, not)
+	want := selectRange(make([]uint16, n), v, nil, lo, hi, not)
+	if !slices.Equal(got, want) {
+		t.Fatalf("%T, %d rows, [%d, %d] not %v: %v, want %v", lo, n, lo, hi, not, got, want)
+	}
+	for i, x := range dst[n:] {
+		if x != 0xABCD {
+			t.Fatalf("written %d behind the end", i)
 		}
 	}
 }

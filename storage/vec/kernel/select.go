@@ -1,5 +1,7 @@
 package kernel
 
+import "quern/storage/vec/kernel/simd"
+
 // Integer lists the element types of SelectRange.
 type Integer interface {
 	~uint8 | ~int8 | ~uint16 | ~int16 | ~int32 | ~uint32 | ~int64 | ~uint64
@@ -14,6 +16,44 @@ func b2i(b bool) int {
 
 // SelectRange selects the rows with lo ≤ v ≤ hi, or the others if not is set.
 func SelectRange[T Integer](dst []uint16, v []T, sel []uint16, lo, hi T, not bool) []uint16 {
+	if simd.Enabled && sel == nil && len(v) >= 8 {
+		if n, rows := selectTwin(dst[:len(v)], v, lo, hi, not); rows > 0 {
+			return selectRest(dst, v, n, rows, lo, hi, not)
+		}
+	}
+	return selectRange(dst, v, sel, lo, hi, not)
+}
+
+// selectTwin selects among the first rows rows by the type's twin, if it has one.
+func selectTwin[T Integer](dst []uint16, v []T, lo, hi T, not bool) (n, rows int) {
+	switch x := any(v).(type) {
+	case []int16:
+		n = simd.SelectRange(dst, x, int16(lo), int16(hi), not)
+	case []int32:
+		n = simd.SelectRange(dst, x, int32(lo), int32(hi), not)
+	case []uint32:
+		n = simd.SelectRange(dst, x, uint32(lo), uint32(hi), not)
+	case []int64:
+		n = simd.SelectRange(dst, x, int64(lo), int64(hi), not)
+	default:
+		return 0, 0
+	}
+	return n, len(v) &^ 7
+}
+
+// selectRest goes on at row from, with n rows selected before it.
+func selectRest[T Integer](dst []uint16, v []T, n, from int, lo, hi T, not bool) []uint16 {
+	dst = dst[:len(v)]
+	for i := from; i < len(v); i++ {
+		dst[n] = uint16(i)
+		if (v[i] >= lo && v[i] <= hi) != not {
+			n++
+		}
+	}
+	return dst[:n]
+}
+
+func selectRange[T Integer](dst []uint16, v []T, sel []uint16, lo, hi T, not bool) []uint16 {
 	if not {
 		return selectOutside(dst, v, sel, lo, hi)
 	}

@@ -10,3 +10,6 @@ func Unpack32(_, _ []uint32, _ int, _ uint32) {}
 
 // Unpack64 must not be called.
 func Unpack64(_, _ []uint64, _ int, _ uint64) {}
+
+// SelectRange must not be called.
+func SelectRange[T int16 | int32 | uint32 | int64](_ []uint16, _ []T, _, _ T, _ bool) int { return 0 }
