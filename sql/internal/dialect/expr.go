@@ -21,6 +21,7 @@ const (
 	precAt
 	precCollate
 	precSign
+	precCast
 )
 
 // level is the place in the carrier grammar of what was written last; an
@@ -136,6 +137,12 @@ func infix(t, n *Token, restricted bool) int {
 		return precOther
 	case Word:
 		return infixWord(t, n, restricted)
+	case Punct:
+		// Behind a predicate that ends with a bracket or a key word a cast
+		// takes all of it: a IN (1)::text is (a IN (1))::text.
+		if t.Text == "::" {
+			return precCast
+		}
 	}
 	return -1
 }
@@ -191,6 +198,9 @@ func (w *Walker) infix(start int, lv level, t *Token, prec int, restricted bool)
 		return w.operator(start, lv, t, prec, restricted)
 	}
 	switch t.Text {
+	case "::":
+		lv, err = w.cast(start, t)
+		return lv, false, err
 	case "and":
 		w.P++
 		lv, err = w.binary(start, lv, levelAnd, levelNot, t, " AND ", precAnd, restricted)
@@ -229,6 +239,18 @@ func (w *Walker) infix(start int, lv level, t *Token, prec int, restricted bool)
 		return w.between(start, lv, k, not)
 	}
 	return w.pattern(start, t, k, not)
+}
+
+// cast takes :: type behind what was written since start.
+func (w *Walker) cast(start int, t *Token) (level, error) {
+	w.P++
+	tn, err := w.TypeName()
+	if err != nil {
+		return 0, err
+	}
+	w.node(start, t.Start, &ast.Cast{At: At(t), Type: tn, Syntax: ast.CastColons})
+	w.b.raw(t.Start, ")")
+	return levelPrimary, nil
 }
 
 // AnyName takes a possibly qualified name of an object that may be any word
@@ -574,10 +596,9 @@ func (w *Walker) exprList() error {
 	}
 }
 
-// operand takes a prefix operator with its operand, or a primary with casts.
+// operand takes a prefix operator with its operand, or a primary.
 func (w *Walker) operand(restricted bool) (level, error) {
 	t := w.Cur()
-	start := len(w.b.pieces)
 	switch {
 	case t.Kind == Op && (t.Text == "-" || t.Text == "+"):
 		w.P++
@@ -621,22 +642,5 @@ func (w *Walker) operand(restricted bool) (level, error) {
 		w.parens(rs, lv, levelNot)
 		return levelNot, nil
 	}
-	lv, err := w.primary()
-	if err != nil {
-		return 0, err
-	}
-	for casts := 0; w.Cur().Punct("::"); casts++ {
-		if casts > nestingMax {
-			return 0, errs.New(errs.TooComplex, "stack depth limit exceeded").WithPos(int(t.Start) + 1)
-		}
-		c := w.Next()
-		tn, err := w.TypeName()
-		if err != nil {
-			return 0, err
-		}
-		w.node(start, c.Start, &ast.Cast{At: At(c), Type: tn, Syntax: ast.CastColons})
-		w.b.raw(c.Start, ")")
-		lv = levelPrimary
-	}
-	return lv, nil
+	return w.primary()
 }

@@ -69,6 +69,8 @@ select q = v is null + 1;
 --= SELECT ((q = v) IS NULL) + 1;
 select v between p < q and r;
 --= SELECT v BETWEEN (p < q) AND r;
+select v in (1)::text, v is null::text, -v::int;
+--= SELECT (v IN (1))::text, (v IS NULL)::text, -(v::int);
 select v in (1) like w;
 --= SELECT (v IN (1)) LIKE w;
 select 1 union select 2 intersect select 3;
@@ -88,7 +90,7 @@ select p like q like r;
 select f(x)[1];
 --! syntax error at or near "["
 select f(select 1);
---! syntax error at or near "select"`, "\n"), 15, 4)
+--! syntax error at or near "select"`, "\n"), 16, 4)
 }
 
 // TestPositions: nodes lie where PostgreSQL reports errors.
