@@ -26,6 +26,10 @@ func ParseText(t Type, s string, f *Format) (Datum, error) {
 	case Int2OID, Int4OID, Int8OID:
 		return parseIntType(t, s)
 	case OidOID, XidOID, RegprocOID, RegclassOID, RegtypeOID, RegnamespaceOID, RegroleOID:
+		if f.Names != nil && isReg(t.OID) && isRegName(s) {
+			oid, err := f.Names.RegOID(t.OID, s)
+			return Datum{I: int64(oid)}, err
+		}
 		return parseOid(t, s)
 	case Float4OID, Float8OID:
 		return parseFloat(t, s)
@@ -118,6 +122,11 @@ func ParseBytes(t Type, b []byte, f *Format, d *Datum) error {
 func AppendText(dst []byte, t Type, d *Datum, f *Format) []byte {
 	if f == nil {
 		f = DefaultFormat
+	}
+	if f.Names != nil && d.I != 0 && isReg(t.OID) {
+		if name, ok := f.Names.RegName(t.OID, uint32(d.I)); ok {
+			return append(dst, name...)
+		}
 	}
 	switch t.OID {
 	case BoolOID:
