@@ -291,7 +291,9 @@ func (c *conn) fail(err error) {
 		c.begin(c.text)
 	}
 	e := clientError(c.gen, err)
-	if e.Code == errs.Internal {
+	if c.out.err != nil { // the client is gone: nobody reads the reason
+		c.closed = true
+	} else if e.Code == errs.Internal {
 		c.srv.Log.Error("statement failed", "err", err)
 	}
 	c.failed = true
