@@ -2,6 +2,7 @@ package pgcatalog
 
 import (
 	"context"
+	"sync"
 
 	"quern/storage"
 	"quern/storage/catalog"
@@ -75,15 +76,42 @@ type Context struct {
 
 // Rows computes a relation.
 func (c *Context) Rows(_ context.Context, r *Relation) ([]*vec.Batch, error) {
-	gen := generators[r.Schema+"."+r.Name]
+	name := r.Schema + "." + r.Name
+	var fixed []*vec.Batch
+	if b := builtins[name]; b != nil {
+		fixed = b()
+	}
+	gen := generators[name]
 	if gen == nil {
-		return nil, nil
+		return fixed, nil
 	}
 	w := newRows(r)
 	if err := gen(c, w); err != nil {
 		return nil, err
 	}
-	return w.finish()
+	out, err := w.finish()
+	return append(fixed[:len(fixed):len(fixed)], out...), err
+}
+
+// builtins are the rows that are the same for everybody, made once.
+var builtins = map[string]func() []*vec.Batch{
+	"pg_catalog.pg_class":        builtin("pg_catalog", "pg_class", builtinClasses),
+	"pg_catalog.pg_attribute":    builtin("pg_catalog", "pg_attribute", builtinAttributes),
+	"pg_catalog.pg_type":         builtin("pg_catalog", "pg_type", builtinTypes),
+	"pg_catalog.pg_proc":         builtin("pg_catalog", "pg_proc", builtinProcs),
+	"information_schema.columns": builtin("information_schema", "columns", builtinColumns),
+}
+
+func builtin(schema, name string, gen func(*rows)) func() []*vec.Batch {
+	return sync.OnceValue(func() []*vec.Batch {
+		w := newRows(Lookup(schema, name))
+		gen(w)
+		out, err := w.finish()
+		if err != nil {
+			panic(err) // a generator that does not fit its relation is a bug
+		}
+		return out
+	})
 }
 
 // generators make the rows of the relations that have any.
@@ -97,7 +125,6 @@ var generators = map[string]func(*Context, *rows) error{
 	"pg_catalog.pg_constraint":          pgConstraint,
 	"pg_catalog.pg_description":         pgDescription,
 	"pg_catalog.pg_type":                pgType,
-	"pg_catalog.pg_proc":                pgProc,
 	"pg_catalog.pg_am":                  pgAm,
 	"pg_catalog.pg_database":            pgDatabase,
 	"pg_catalog.pg_tablespace":          pgTablespace,

@@ -59,12 +59,15 @@ func isColumns(c *Context, w *rows) error {
 				"identity_generation", map[string]any{"a": "ALWAYS", "d": "BY DEFAULT"}[col.Identity], "is_updatable", true)
 		}
 	}
+	return nil
+}
+
+func builtinColumns(w *rows) {
 	for _, r := range sortedRelations() {
 		for i := range r.Cols {
 			columnRow(w, r.Schema, r.Name, r.Cols[i].Name, i+1, r.Cols[i].Type, r.Cols[i].NotNull, "is_updatable", false)
 		}
 	}
-	return nil
 }
 
 // columnRow fills information_schema.columns' description of a type.

@@ -82,13 +82,16 @@ func pgClass(c *Context, w *rows) error {
 			}
 		}
 	}
+	return nil
+}
+
+func builtinClasses(w *rows) {
 	for _, r := range sortedRelations() {
 		w.add("oid", r.OID, "relname", r.Name, "relnamespace", schemaIDs[r.Schema], "relowner", catalog.RoleAdmin,
 			"reltuples", -1, "relpersistence", "p", "relkind", r.Kind, "relnatts", len(r.Cols), "relispopulated", true,
 			"relam", map[byte]int{'r': heapAM}[r.Kind], "relreplident", "n",
 			"relacl", array([]string{"admin=arwdDxt/admin", "=r/admin"}))
 	}
-	return nil
 }
 
 // relOptions are a table's options as WITH (…) shows them.
@@ -163,12 +166,15 @@ func pgAttribute(c *Context, w *rows) error {
 			}
 		}
 	}
+	return nil
+}
+
+func builtinAttributes(w *rows) {
 	for _, r := range sortedRelations() {
 		for i := range r.Cols {
 			attribute(w, r.OID, i+1, r.Cols[i].Name, r.Cols[i].Type, r.Cols[i].NotNull)
 		}
 	}
-	return nil
 }
 
 func pgAttrdef(c *Context, w *rows) error {

@@ -131,7 +131,7 @@ var sortedRelations = sync.OnceValue(func() []*Relation {
 	return out
 })
 
-func pgType(c *Context, w *rows) error {
+func builtinTypes(w *rows) {
 	for _, t := range typeRows() {
 		f := t.f
 		in := func(i int) uint32 { return procByName()[f[i]] }
@@ -141,6 +141,9 @@ func pgType(c *Context, w *rows) error {
 			"typtypmod", signed(f[11]), "typcollation", t.collation, "typalign", f[13], "typstorage", f[14],
 			"typinput", in(15), "typoutput", in(16), "typreceive", in(17), "typsend", in(18), "typmodin", in(19), "typmodout", in(20))
 	}
+}
+
+func pgType(c *Context, w *rows) error {
 	for t := range c.tables {
 		w.add("oid", rowTypeOID(t), "typname", t.Name, "typnamespace", t.Schema, "typowner", t.Owner, "typlen", -1,
 			"typtype", "c", "typcategory", "C", "typisdefined", true, "typdelim", ",", "typrelid", t.ID, "typtypmod", -1,
@@ -158,13 +161,12 @@ func signed(s string) int {
 	return n
 }
 
-func pgProc(_ *Context, w *rows) error {
+func builtinProcs(w *rows) {
 	for _, p := range procs() {
 		w.add("oid", p.oid, "proname", p.name, "pronamespace", catalog.SchemaCatalog, "proowner", catalog.RoleAdmin,
 			"prolang", 12, "procost", 1, "prokind", p.kind, "proisstrict", p.strict, "provolatile", p.volatility,
 			"proparallel", "s", "pronargs", len(p.args), "prorettype", p.ret, "proargtypes", strings.Join(p.args, " "), "prosrc", p.name)
 	}
-	return nil
 }
 
 func pgAm(_ *Context, w *rows) error {
