@@ -225,6 +225,8 @@ func TestEval(t *testing.T) {
 		{"null and b", &plan.And{Args: []plan.Expr{lit(t, types.Bool, "NULL"), bo}}, "NULL f NULL NULL f"},
 		{"guarded division", &plan.And{Args: []plan.Expr{notZero, op(t, op(t, lit(t, types.Int4, "8"), "/", a), "=", lit(t, types.Int4, "4"))}}, "f t NULL f f"},
 		{"or guard", &plan.Or{Args: []plan.Expr{op(t, a, "=", lit(t, types.Int4, "0")), op(t, op(t, lit(t, types.Int4, "8"), "/", a), "=", lit(t, types.Int4, "4"))}}, "f t NULL f t"},
+		{"or with an idle branch", &plan.Or{Args: []plan.Expr{op(t, a, "=", one), op(t, a, "=", lit(t, types.Int4, "4")),
+			op(t, a, "=", lit(t, types.Int4, "9")), op(t, a, "=", lit(t, types.Int4, "2"))}}, "t t NULL t f"},
 		{"b is true", &plan.IsBool{Arg: bo, Val: true}, "t f f t f"},
 		{"b is not false", &plan.IsBool{Arg: bo, Not: true}, "t f t t f"},
 		{"a is null", &plan.IsNull{Arg: a}, "f f t f f"},

@@ -48,7 +48,7 @@ func (l *logicNode) choose(c *frame, sel vec.Selection, want bool) (vec.Selectio
 		return sel, nil
 	}
 	// Otherwise one argument decides: collect its rows, go on with the others.
-	found, rest := empty, sel
+	found, rest, side := empty, sel, 0
 	for i, a := range l.args {
 		if rest != nil && len(rest) == 0 {
 			break
@@ -61,7 +61,10 @@ func (l *logicNode) choose(c *frame, sel vec.Selection, want bool) (vec.Selectio
 		if hit == nil { // every row; nothing was found before
 			return nil, nil
 		}
-		found = union(found, hit, c.n, &l.acc[i&1])
+		if len(found) > 0 && len(hit) > 0 {
+			side ^= 1 // found may lie in the other buffer
+		}
+		found = union(found, hit, c.n, &l.acc[side])
 	}
 	return found, nil
 }
