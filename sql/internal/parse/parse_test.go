@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -203,6 +204,40 @@ func TestPoolAfterErrors(t *testing.T) {
 		}
 		holes.Add(-1)
 	}
+}
+
+// TestConcurrent: pooled grammars serve eight callers at once, with errors and
+// long texts among the statements (run with -race).
+func TestConcurrent(t *testing.T) {
+	texts := []string{
+		catalogQuery, "select 1 +", "insert into t select a, b || c from u where d in (1, 2)",
+		"select a" + strings.Repeat(" + a", 2000), "create view v as select sum(a) over w from t window w as (order by b)",
+	}
+	want := make([]string, len(texts))
+	for i, text := range texts {
+		s, err := One(text)
+		want[i] = dump(s)
+		if err != nil {
+			want[i] = err.Error()
+		}
+	}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for n := range 20 {
+				i := (g + n) % len(texts)
+				s, err := One(texts[i])
+				got := dump(s)
+				if err != nil {
+					got = err.Error()
+				}
+				if got != want[i] {
+					t.Errorf("%.40s: got %.200s, want %.200s", texts[i], got, want[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // carrierWords are all words that carrier text may hold outside quotes.
