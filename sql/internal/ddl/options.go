@@ -32,7 +32,7 @@ func (c *Ctx) setOption(t *catalog.Table, o *ast.Option, created bool) error {
 		if err := c.timeColumnMayChange(t, created); err != nil {
 			return err
 		}
-		col := t.Column(o.Value)
+		col := namedColumn(t, o.Value)
 		if col == nil {
 			return pos(errs.New(errs.UndefinedColumn, "column %q named in option %q does not exist", o.Value, o.Name), o.Pos)
 		}
@@ -40,7 +40,7 @@ func (c *Ctx) setOption(t *catalog.Table, o *ast.Option, created bool) error {
 			return pos(errs.New(errs.InvalidParameterValue, "option %q needs a column of type timestamp or timestamp with time zone", o.Name).
 				WithDetail("Column %q is of type %s.", o.Value, col.Type), o.Pos)
 		}
-		t.Options.TimeColumn = o.Value
+		t.Options.TimeColumn = col.Name
 	case "order_by":
 		order, err := parseOrder(t, o)
 		if err != nil {
@@ -71,6 +71,16 @@ func (c *Ctx) setOption(t *catalog.Table, o *ast.Option, created bool) error {
 	return nil
 }
 
+// namedColumn finds the column that an option's value names: as it is written,
+// or folded as an identifier outside quotes is.
+func namedColumn(t *catalog.Table, name string) *catalog.Column {
+	bare := strings.Trim(name, `"`)
+	if c := t.Column(bare); c != nil || bare != name {
+		return c
+	}
+	return t.Column(strings.ToLower(name))
+}
+
 func parseOrder(t *catalog.Table, o *ast.Option) ([]string, error) {
 	items := o.List
 	if o.Kind != ast.ValueList {
@@ -83,10 +93,11 @@ func parseOrder(t *catalog.Table, o *ast.Option) ([]string, error) {
 		if len(f) == 0 || len(f) > 2 || len(f) == 2 && !strings.EqualFold(f[1], "desc") && !strings.EqualFold(f[1], "asc") {
 			return nil, pos(errs.New(errs.InvalidParameterValue, "invalid value for option %q: %q", o.Name, o.Value), o.Pos)
 		}
-		name := strings.Trim(f[0], `"`)
-		if t.Column(name) == nil {
-			return nil, pos(errs.New(errs.UndefinedColumn, "column %q named in option %q does not exist", name, o.Name), o.Pos)
+		col := namedColumn(t, f[0])
+		if col == nil {
+			return nil, pos(errs.New(errs.UndefinedColumn, "column %q named in option %q does not exist", f[0], o.Name), o.Pos)
 		}
+		name := col.Name
 		if seen[name] {
 			return nil, pos(errs.New(errs.DuplicateColumn, "column %q appears twice in option %q", name, o.Name), o.Pos)
 		}
