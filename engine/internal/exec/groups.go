@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"sync"
 
 	"quern/engine/internal/hash"
 	"quern/engine/internal/sched"
@@ -33,6 +34,8 @@ type groups struct {
 	parted  bool
 	merged  *groupWorker // not parted
 	limit   int          // bytes of a local table
+	mu      sync.Mutex
+	accts   []*sched.Account // of the runners that merge partitions
 }
 
 // Sizes of local tables. Beyond the second level cache a probe costs more, but
@@ -244,6 +247,9 @@ func (g *groups) morsels() int {
 }
 
 func (g *groups) close() {
+	for _, a := range g.accts {
+		a.Close()
+	}
 	for _, w := range g.workers {
 		if w == nil {
 			continue
@@ -265,6 +271,9 @@ func (g *groups) open() runner {
 	if g.parted {
 		arena := &hash.Arena{All: &g.arenas}
 		r.w = &groupWorker{g: g, arena: arena, acct: g.q.account(), table: hash.NewTable(g.keys, g.stride-g.keys.Words, arena)}
+		g.mu.Lock()
+		g.accts = append(g.accts, r.w.acct)
+		g.mu.Unlock()
 	}
 	return r
 }

@@ -226,10 +226,7 @@ func (s *joinStage) prepareBuild(ctx context.Context) (err error) {
 	if err := s.acct.Set(int64(s.set.rows) * int64(8*keys.Words+4+32)); err != nil {
 		return err
 	}
-	err = sched.Run(ctx, 1, 1, func(context.Context, int, int) error {
-		s.table = hash.NewJoin(keys, s.keyCols, s.set.rows)
-		return nil
-	})
+	s.table, err = hash.NewJoin(ctx, s.q.threads, keys, s.keyCols, s.set.rows)
 	if err == nil && s.nullAware() {
 		for r := range s.set.rows {
 			for k := range s.aware() {

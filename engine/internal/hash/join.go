@@ -2,63 +2,107 @@ package hash
 
 import (
 	"bytes"
+	"context"
+	"math/bits"
 
+	"quern/engine/internal/sched"
 	"quern/storage/vec"
 )
 
 // Join finds the build rows with a given key. Build rows with equal keys form a
 // chain in ascending order; rows with a NULL key are in none. Immutable after
 // NewJoin; each worker probes with a Prober of its own.
+//
+// Slots are divided into regions by the top bits of the hash, which workers
+// fill independently.
 type Join struct {
-	k     *Keys
-	words []uint64 // key words of build row r at r·Words
-	slots []uint64 // tag<<32 | first row of the chain + 1
-	mask  uint64
-	next  []uint32 // next row of the chain + 1
-	cols  []vec.Vector
+	k      *Keys
+	words  []uint64 // key words of build row r at r·Words
+	slots  []uint64 // tag<<32 | first row of the chain + 1
+	mask   uint64   // within a region
+	shift  uint     // of a hash, to its region
+	region uint64   // slots per region
+	next   []uint32 // next row of the chain + 1
+	cols   []vec.Vector
 }
 
+const (
+	parallelRows = 1 << 16 // from which the table is built by regions
+	buildMorsel  = 16 * vec.BatchRows
+)
+
 // NewJoin builds the table over the key columns of rows materialised rows.
-func NewJoin(k *Keys, cols []vec.Vector, rows int) *Join {
+func NewJoin(ctx context.Context, threads int, k *Keys, cols []vec.Vector, rows int) (*Join, error) {
+	regions := 1
+	for rows >= parallelRows && regions < threads && regions < 64 {
+		regions *= 2
+	}
 	size := minSlots
-	for size < 2*rows {
+	for size < 2*rows/regions {
 		size *= 2
 	}
-	j := &Join{k: k, cols: cols, words: make([]uint64, rows*k.Words), slots: make([]uint64, size),
-		mask: uint64(size - 1), next: make([]uint32, rows)}
-	hashes := make([]uint64, vec.BatchRows)
-	window := make([]vec.Vector, len(cols))
-	for lo := 0; lo < rows; lo += vec.BatchRows {
-		n := min(vec.BatchRows, rows-lo)
-		for i := range cols {
-			window[i] = vec.Slice(&cols[i], lo, lo+n)
-		}
-		k.Encode(j.words[lo*k.Words:], k.Words, hashes[:n], window, nil)
-		k.rebase(j.words[lo*k.Words:], n, lo)
+	j := &Join{k: k, cols: cols, words: make([]uint64, rows*k.Words), slots: make([]uint64, size*regions),
+		mask: uint64(size - 1), region: uint64(size), shift: uint(64 - bits.TrailingZeros(uint(regions))), next: make([]uint32, rows)}
+	err := sched.Run(ctx, threads, (rows+buildMorsel-1)/buildMorsel, func(ctx context.Context, _, m int) error {
+		j.encode(m*buildMorsel, min((m+1)*buildMorsel, rows))
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	// Backwards, so that chains ascend.
+	err = sched.Run(ctx, threads, regions, func(ctx context.Context, _, m int) error {
+		return j.insert(ctx, uint64(m), rows)
+	})
+	return j, err
+}
+
+func (j *Join) encode(lo, hi int) {
+	hashes := make([]uint64, vec.BatchRows)
+	window := make([]vec.Vector, len(j.cols))
+	for ; lo < hi; lo += vec.BatchRows {
+		n := min(vec.BatchRows, hi-lo)
+		for i := range j.cols {
+			window[i] = vec.Slice(&j.cols[i], lo, lo+n)
+		}
+		words := j.words[lo*j.k.Words:]
+		j.k.Encode(words, j.k.Words, hashes[:n], window, nil)
+		j.k.rebase(words, n, lo)
+	}
+}
+
+// start is the first slot to look at for a hash; base is its region's.
+func (j *Join) start(h uint64) (base, s uint64) {
+	return h >> j.shift * j.region, h >> nullBits & j.mask
+}
+
+// insert links the rows of one region, backwards, so that chains ascend.
+func (j *Join) insert(ctx context.Context, region uint64, rows int) error {
 	for r := rows - 1; r >= 0; r-- {
+		if r%buildMorsel == 0 {
+			if err := sched.CheckCancel(ctx); err != nil {
+				return err
+			}
+		}
 		w := j.row(r)
-		if k.null(w) {
+		if w[0]>>j.shift != region || j.k.null(w) {
 			continue
 		}
 		tag := w[0] >> 32
-		s := w[0] >> nullBits & j.mask
-		for {
-			e := j.slots[s]
+		base, s := j.start(w[0])
+		for ; ; s = (s + 1) & j.mask {
+			e := j.slots[base+s]
 			if e == 0 {
-				j.slots[s] = tag<<32 | uint64(r+1)
+				j.slots[base+s] = tag<<32 | uint64(r+1)
 				break
 			}
-			if first := int(uint32(e)) - 1; e>>32 == tag && j.same(first, w, cols, r) {
+			if first := int(uint32(e)) - 1; e>>32 == tag && j.same(first, w, j.cols, r) {
 				j.next[r] = uint32(first + 1)
-				j.slots[s] = tag<<32 | uint64(r+1)
+				j.slots[base+s] = tag<<32 | uint64(r+1)
 				break
 			}
-			s = (s + 1) & j.mask
 		}
 	}
-	return j
+	return nil
 }
 
 // Size is the memory held beside the build columns, in bytes.
@@ -146,8 +190,8 @@ func (p *Prober) Find(first []uint32, keys []vec.Vector, sel vec.Selection) {
 			r = int(sel[i])
 		}
 		tag := w[0] >> 32
-		for s := w[0] >> nullBits & j.mask; ; s = (s + 1) & j.mask {
-			e := j.slots[s]
+		for base, s := j.start(w[0]); ; s = (s + 1) & j.mask {
+			e := j.slots[base+s]
 			if e == 0 {
 				break
 			}
@@ -161,7 +205,8 @@ func (p *Prober) Find(first []uint32, keys []vec.Vector, sel vec.Selection) {
 
 // findOne is Find for one key of one word.
 func (p *Prober) findOne(first []uint32, enc []uint64) {
-	slots, mask, words := p.j.slots, p.j.mask, p.j.words
+	j := p.j
+	slots, mask, words := j.slots, j.mask, j.words
 	for i := range first {
 		h, key := enc[2*i], enc[2*i+1]
 		first[i] = 0
@@ -169,8 +214,9 @@ func (p *Prober) findOne(first []uint32, enc []uint64) {
 			continue
 		}
 		tag := h >> 32
+		base := h >> j.shift * j.region
 		for s := h >> nullBits & mask; ; s = (s + 1) & mask {
-			e := slots[s]
+			e := slots[base+s]
 			if e == 0 {
 				break
 			}
