@@ -209,6 +209,16 @@ var (
 	})
 )
 
+// truncUnit is a unit as date_trunc sees it: fields that only extract knows are
+// not units there.
+func truncUnit(u types.Unit) types.Unit {
+	switch u {
+	case types.UnitEpoch, types.UnitDow, types.UnitIsodow, types.UnitDoy, types.UnitIsoyear, types.UnitJulian:
+		return types.UnitNone
+	}
+	return u
+}
+
 // unitCache reads the unit argument; a constant one is parsed once.
 type unitCache struct {
 	v    *vec.Vector
@@ -232,7 +242,7 @@ func truncTimestamp(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *v
 		unit := u.at(i)
 		r, ok := types.TruncTimestamp(unit, a.at(i))
 		if !ok {
-			return types.ErrUnit(unit, u.name, types.Timestamp)
+			return types.ErrUnit(truncUnit(unit), u.name, types.Timestamp)
 		}
 		o[i] = r
 		return nil
@@ -250,7 +260,7 @@ func truncIn(z *zone, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vec
 		unit := u.at(i)
 		r, ok, err := z.Trunc(unit, a.at(i))
 		if !ok && err == nil {
-			err = types.ErrUnit(unit, u.name, types.Timestamptz)
+			err = types.ErrUnit(truncUnit(unit), u.name, types.Timestamptz)
 		}
 		o[i] = r
 		return err
@@ -274,7 +284,7 @@ func truncInterval(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 		unit := u.at(i)
 		r, ok := types.TruncInterval(unit, a.at(i))
 		if !ok {
-			return types.ErrUnit(unit, u.name, types.Interval)
+			return types.ErrUnit(truncUnit(unit), u.name, types.Interval)
 		}
 		o[i] = r
 		return nil

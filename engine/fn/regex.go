@@ -372,8 +372,7 @@ func regexpReplace(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 			return errs.New(errs.InvalidParameterValue, "invalid regular expression option: \"%c\"", flags[0]).
 				WithHint("If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.")
 		}
-		re, err := c.get(args[1].BytesAt(i), flags)
-		if err != nil {
+		if _, err := c.get(args[1].BytesAt(i), flags); err != nil {
 			return err
 		}
 		global := strings.ContainsRune(flags, 'g')
@@ -381,7 +380,7 @@ func regexpReplace(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 		w.begin()
 		last, search := 0, 0
 		for search <= len(s) {
-			if loc = matchFrom(re, s, search); loc == nil {
+			if loc = c.matchFrom(s, search); loc == nil {
 				break
 			}
 			w.buf = append(w.buf, s[last:loc[0]]...)
@@ -401,12 +400,22 @@ func regexpReplace(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 	})
 }
 
-// matchFrom finds the first match at or behind start; ^ matches only at 0.
-func matchFrom(re *regexp.Regexp, s []byte, start int) []int {
+// matchFrom finds the first match at or behind start. A pattern that looks at
+// what lies before the match must see the whole text.
+func (c *regexCache) matchFrom(s []byte, start int) []int {
 	if start == 0 {
-		return re.FindSubmatchIndex(s)
+		return c.re.FindSubmatchIndex(s)
 	}
-	for _, loc := range re.FindAllSubmatchIndex(s, -1) {
+	if !strings.ContainsAny(c.pattern, `^\[`) {
+		loc := c.re.FindSubmatchIndex(s[start:])
+		for k := range loc {
+			if loc[k] >= 0 {
+				loc[k] += start
+			}
+		}
+		return loc
+	}
+	for _, loc := range c.re.FindAllSubmatchIndex(s, -1) {
 		if loc[0] >= start {
 			return loc
 		}

@@ -339,9 +339,6 @@ func targets(params []types.OID, variadic bool, args []types.Type) []types.Type 
 		switch want {
 		case types.AnyOID:
 			want = a.OID
-			if want == types.UnknownOID {
-				want = types.TextOID
-			}
 		case types.AnyElementOID:
 			want = elem
 		case types.AnyArrayOID:

@@ -96,7 +96,7 @@ func ascii(s []byte) int32 {
 func chr(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	switch r := argOf[int32](args[0]).at(i); {
 	case r < 0:
-		return dst, errs.New(errs.ProgramLimit, "character number must be positive")
+		return dst, errs.New(errs.InvalidParameterValue, "character number must be positive")
 	case r == 0:
 		return dst, errs.New(errs.ProgramLimit, "null character not permitted")
 	case r > utf8.MaxRune:
@@ -396,10 +396,17 @@ func concat2(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	return append(append(dst, args[0].BytesAt(i)...), args[1].BytesAt(i)...), nil
 }
 
-// concatAny joins values by their output functions.
+// concatAny joins values as casts to text write them.
 func concatAny(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	for _, a := range args {
-		dst = appendOutput(env, dst, a, i)
+		switch a.Type.OID {
+		case tBool:
+			dst = strconv.AppendBool(dst, argOf[uint8](a).at(i) != 0)
+		case tInet:
+			dst = appendInetFull(dst, a.BytesAt(i))
+		default:
+			dst = appendOutput(env, dst, a, i)
+		}
 	}
 	return dst, nil
 }

@@ -370,6 +370,7 @@ type numberPicture struct {
 	zeroAt       int // first place before the point that shows 0, counted from the left; -1 = none
 	group, point bool
 	fm, sign     bool // FM; an explicit S, MI or PL
+	lead         bool // S stands before the digits
 	keys         []string
 }
 
@@ -448,9 +449,7 @@ func (p *numberPicture) append(dst []byte, n types.Num) ([]byte, error) {
 	if over {
 		digits, frac = strings.Repeat("#", p.whole), strings.Repeat("#", p.frac)
 	}
-	if p.fm && p.zeroAt < 0 {
-		frac = strings.TrimRight(frac, "0")
-	} else if p.fm {
+	if p.fm {
 		frac = trimFraction(frac, p)
 	}
 	// The sign stands right before the first digit unless the template places it.
@@ -458,6 +457,10 @@ func (p *numberPicture) append(dst []byte, n types.Num) ([]byte, error) {
 	pos, fpos, started, signed := 0, 0, false, p.sign
 	behind := false
 	for _, key := range p.keys {
+		if key == "S" && !started && pos == 0 { // stands right before the first digit
+			signed, p.lead = false, true
+			continue
+		}
 		switch {
 		case key == "9" || key == "0":
 			if behind {
@@ -546,6 +549,8 @@ func (p *numberPicture) signBefore(body []byte, neg bool, signed *bool) []byte {
 	switch {
 	case neg:
 		return append(body, '-')
+	case p.lead:
+		return append(body, '+')
 	case !p.fm:
 		return append(body, ' ')
 	}

@@ -51,10 +51,7 @@ func (n Num) Sqrt() (Num, error) {
 		return n, nil
 	}
 	w, _ := n.lead()
-	sweight := (w+1)*4/2 - 1
-	if w < 0 {
-		sweight = w*4/2 + 1 - 2
-	}
+	sweight := (w+1)*2 - 1
 	scale := clampScale(max(sigDigits-sweight, int(n.Scale)))
 	// √(c·10^-s) at scale r is √(c·10^(2r-s))·10^-r.
 	x := n.abs().big()
@@ -269,32 +266,13 @@ func (n Num) Pow(m Num) (Num, error) {
 // powInt is n^e. The scale follows the estimated weight of the result.
 func (n Num) powInt(m Num, e int) (Num, error) {
 	scale := clampScale(max(sigDigits, int(n.Scale)))
-	if !n.IsZero() {
-		w, first := n.lead()
-		_ = w
-		f := math.Log10(math.Abs(n.Float64()))
-		if n.Float64() == 0 {
-			f = float64(w*4) + math.Log10(float64(first))
-		}
-		v := f * float64(e)
-		if v > 40 {
-			return n, errNumRange()
-		}
-		scale = clampScale(max(sigDigits-int(v), int(n.Scale)))
-		if e >= 0 {
-			// Common exponents keep PostgreSQL's exact products.
-			switch e {
-			case 0:
-				return NumFromInt(1).Round(scale)
-			case 1:
-				return n.Round(scale)
-			}
-		}
-	} else {
-		if e == 0 {
-			return NumFromInt(1).Round(scale)
-		}
+	switch {
+	case e == 0:
+		return NumFromInt(1).Round(scale)
+	case n.IsZero():
 		return makeNum(false, u128{}, scale)
+	case math.Log10(math.Abs(n.Float64()))*float64(e) > 40:
+		return n, errNumRange()
 	}
 	x := n.abs().big()
 	neg := n.Hi < 0 && e&1 != 0

@@ -39,17 +39,12 @@ func compileLike(e *plan.Like, env *fn.Env) (node, error) {
 }
 
 // use compiles a pattern unless it is the last one.
-func (t *likeNode) use(pattern []byte) error {
+func (t *likeNode) use(pattern []byte) {
 	if t.m != nil && bytes.Equal(t.last, pattern) {
-		return nil
+		return
 	}
-	m, err := newMatcher(pattern, t.escape, t.fold)
-	if err != nil {
-		return err
-	}
-	t.m, t.last = m, append(t.last[:0], pattern...)
+	t.m, t.last = newMatcher(pattern, t.escape, t.fold), append(t.last[:0], pattern...)
 	t.memo.id = 0
-	return nil
 }
 
 // match lists the rows that match and the rows that are not NULL.
@@ -76,9 +71,7 @@ func (t *likeNode) match(c *frame, sel vec.Selection, want bool) (hit, rows vec.
 	if rows != nil && len(rows) == 0 {
 		return empty, empty, nil
 	}
-	if err := t.use(p.BytesAt(0)); err != nil {
-		return nil, nil, err
-	}
+	t.use(p.BytesAt(0))
 	w := 0
 	if want {
 		w = 1
@@ -86,16 +79,16 @@ func (t *likeNode) match(c *frame, sel vec.Selection, want bool) (hit, rows vec.
 	switch v.Form {
 	case vec.Const:
 		if t.m.match(v.BytesAt(0)) == want {
-			return rows, rows, nil
+			return rows, rows, t.m.err()
 		}
-		return empty, rows, nil
+		return empty, rows, t.m.err()
 	case vec.Dict:
 		vals := &v.Dict.Values
 		hit = t.memo.filter(c.n, rows, v, w, &t.buf, func(code int) bool { return t.m.match(vals.Views[code].Bytes(vals.Bufs)) == want })
-		return hit, rows, nil
+		return hit, rows, t.m.err()
 	}
 	hit = filterRows(c.n, rows, &t.buf, func(i int) bool { return t.m.match(v.Views[i].Bytes(v.Bufs)) == want })
-	return hit, rows, nil
+	return hit, rows, t.m.err()
 }
 
 func (t *likeNode) rowwise(c *frame, rows vec.Selection, v, p *vec.Vector, want bool) (hit, alive vec.Selection, err error) {
@@ -103,11 +96,12 @@ func (t *likeNode) rowwise(c *frame, rows vec.Selection, v, p *vec.Vector, want 
 		rows = filterRows(c.n, rows, &chooseBuf{}, func(i int) bool { return !p.Null(i) })
 	}
 	hit = filterRows(c.n, rows, &t.buf, func(i int) bool {
-		if e := t.use(p.BytesAt(i)); e != nil {
+		t.use(p.BytesAt(i))
+		ok := t.m.match(v.BytesAt(i)) == want
+		if e := t.m.err(); e != nil {
 			err = e
-			return false
 		}
-		return t.m.match(v.BytesAt(i)) == want
+		return ok
 	})
 	return hit, rows, err
 }
@@ -143,15 +137,24 @@ type matcher struct {
 	fold         bool
 	steps        []step // for patterns with _
 	low          []byte
+	bad          bool // a match ran into a trailing escape character
 }
 
-// step is one element of a pattern with _: a literal, one character or any run.
+func (m *matcher) err() error {
+	if !m.bad {
+		return nil
+	}
+	return errs.New(errs.InvalidEscape, "LIKE pattern must not end with escape character")
+}
+
+// step is one element of a pattern with _: a literal, one character, any run, or
+// a trailing escape character ('e').
 type step struct {
 	kind byte // 'l', '_', '%'
 	lit  []byte
 }
 
-func newMatcher(pattern []byte, escape rune, fold bool) (*matcher, error) {
+func newMatcher(pattern []byte, escape rune, fold bool) *matcher {
 	if fold {
 		pattern = fn.AppendLower(nil, pattern)
 	}
@@ -168,8 +171,11 @@ func newMatcher(pattern []byte, escape rune, fold bool) (*matcher, error) {
 		r, n := utf8.DecodeRune(pattern[i:])
 		switch {
 		case escape != 0 && r == escape && (r != utf8.RuneError || n > 1):
-			if i+n >= len(pattern) {
-				return nil, errs.New(errs.InvalidEscape, "LIKE pattern must not end with escape character")
+			if i+n >= len(pattern) { // an error only where matching gets here
+				flush()
+				steps, under = append(steps, step{kind: 'e'}), true
+				i += n
+				continue
 			}
 			i += n
 			_, n = utf8.DecodeRune(pattern[i:])
@@ -192,7 +198,7 @@ func newMatcher(pattern []byte, escape rune, fold bool) (*matcher, error) {
 	m := &matcher{fold: fold}
 	if under {
 		m.steps = steps
-		return m, nil
+		return m
 	}
 	for i, s := range steps {
 		switch {
@@ -205,7 +211,7 @@ func newMatcher(pattern []byte, escape rune, fold bool) (*matcher, error) {
 		}
 		m.openR = s.kind == '%'
 	}
-	return m, nil
+	return m
 }
 
 func (m *matcher) match(s []byte) bool {
@@ -214,7 +220,7 @@ func (m *matcher) match(s []byte) bool {
 		s = m.low
 	}
 	if m.steps != nil {
-		return matchSteps(m.steps, s)
+		return m.matchSteps(s)
 	}
 	p := m.pieces
 	if !m.any {
@@ -247,7 +253,8 @@ func (m *matcher) match(s []byte) bool {
 }
 
 // matchSteps backtracks to the last % only, which is enough for LIKE.
-func matchSteps(steps []step, s []byte) bool {
+func (m *matcher) matchSteps(s []byte) bool {
+	steps := m.steps
 	i, pos := 0, 0
 	back, backPos := -1, 0
 	for {
@@ -263,6 +270,11 @@ func matchSteps(steps []step, s []byte) bool {
 				}
 				back, backPos = i, pos
 				continue
+			case 'e':
+				if pos < len(s) {
+					m.bad = true
+					return false
+				}
 			case '_':
 				if pos < len(s) {
 					_, n := utf8.DecodeRune(s[pos:])
