@@ -94,9 +94,7 @@ func (j *flushJob) publish(refs []*segmentRef) {
 	next := j.s.state.Load().with()
 	m := j.s.mems[j.id]
 	if m == nil || next.cat.Table(j.id) == nil { // dropped meanwhile: stepPurge removes them
-		for _, r := range refs {
-			j.s.bg.orphans = append(j.s.bg.orphans, r)
-		}
+		j.s.bg.orphans = append(j.s.bg.orphans, refs...)
 		return
 	}
 	m.table.Drop(j.slabs)

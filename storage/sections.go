@@ -32,10 +32,6 @@ func (c *counts) add(d *counts) {
 	}
 }
 
-func (o *Outcome) counts() counts {
-	return counts{o.Received, o.Accepted, o.Duplicates, o.Quarantined, o.Refused}
-}
-
 func outcomeOf(e *dedup.Entry) Outcome {
 	return Outcome{Seq: e.Seq, Received: e.Counts[0], Accepted: e.Counts[1], Duplicates: e.Counts[2],
 		Quarantined: e.Counts[3], Refused: e.Counts[4]}
