@@ -77,6 +77,9 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.Syntax == ast.SyntaxAtTimeZone && len(args) == 2 {
+		args[0], args[1] = args[1], args[0] // timezone(zone, x)
+	}
 	return b.function(name, args, e)
 }
 
