@@ -49,7 +49,7 @@ func (b *binder) arrayQuery(ctx *exprCtx, e *ast.ArrayQuery) (plan.Expr, error) 
 	return &logical.Sub{Kind: logical.SubScalar, Node: node, Typ: call.Typ, Pos: e.Pos}, nil
 }
 
-// arrayConstructor is ARRAY[…] of constants.
+// arrayConstructor is ARRAY[…]; inner brackets are arrays of one dimension less.
 func (b *binder) arrayConstructor(ctx *exprCtx, e *ast.Array) (plan.Expr, error) {
 	if len(e.Elems) == 0 {
 		return nil, at(errs.New(errs.IndeterminateDatatype, "cannot determine type of empty array").
@@ -59,25 +59,90 @@ func (b *binder) arrayConstructor(ctx *exprCtx, e *ast.Array) (plan.Expr, error)
 	if err != nil {
 		return nil, err
 	}
-	t, err := b.commonType("ARRAY", elems, e.Elems, e)
+	if _, err := b.commonType("ARRAY", elems, e.Elems, e); err != nil {
+		return nil, err
+	}
+	return b.function("array", elems, e)
+}
+
+// arrayCast is ARRAY[…]::type[]: the elements are read as the element type.
+func (b *binder) arrayCast(ctx *exprCtx, e *ast.Array, t types.Type, n ast.Node) (plan.Expr, error) {
+	elems := make([]plan.Expr, len(e.Elems))
+	for i, x := range e.Elems {
+		var err error
+		if inner, ok := x.(*ast.Array); ok {
+			elems[i], err = b.arrayCast(ctx, inner, t, n)
+		} else if elems[i], err = b.expr(ctx, x); err == nil {
+			want := t.Elem()
+			if elems[i].Type().IsArray() {
+				want = t
+			}
+			elems[i], err = b.coerce(elems[i], want, castExplicit, x)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(elems) == 0 {
+		d, err := types.ParseText(t, "{}", b.format())
+		return &plan.Lit{Val: d, Typ: t}, err
+	}
+	return b.function("array", elems, n)
+}
+
+// subscripts binds a[i] and a[lo:hi].
+func (b *binder) subscripts(ctx *exprCtx, e *ast.Subscripts) (plan.Expr, error) {
+	x, err := b.expr(ctx, e.Base)
 	if err != nil {
 		return nil, err
 	}
-	if t.IsArray() {
-		return nil, at(errs.NotSupported("ARRAY of arrays"), e)
+	if t := x.Type(); !t.IsArray() {
+		return nil, at(errs.New(errs.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", bare(t)), e.Base)
 	}
-	build := types.ArrayBuilder{Elem: bare(t)}
-	for i, x := range elems {
-		if x, err = b.coerce(x, bare(t), castImplicit, e.Elems[i]); err != nil {
+	args := []plan.Expr{x}
+	if it := e.Items[0]; it.Slice {
+		if len(e.Items) > 1 || it.Low == nil || it.High == nil {
+			return nil, at(errs.NotSupported("this form of array slice"), e)
+		}
+		bounds, err := b.exprs(ctx, []ast.Expr{it.Low, it.High})
+		if err != nil {
 			return nil, err
 		}
-		l, ok := x.(*plan.Lit)
-		if !ok {
-			return nil, at(errs.NotSupported("ARRAY[…] of values that are not constant"), e.Elems[i])
-		}
-		build.Append(&l.Val)
+		return b.function("array_slice", append(args, bounds...), e)
 	}
-	return &plan.Lit{Val: types.Datum{S: string(build.AppendTo(nil))}, Typ: bare(t).Array()}, nil
+	for _, it := range e.Items {
+		if it.Slice {
+			return nil, at(errs.NotSupported("this form of array slice"), e)
+		}
+		i, err := b.expr(ctx, it.Index)
+		if err != nil {
+			return nil, err
+		}
+		if i, err = b.coerce(i, types.Int4, castAssignment, it.Index); err != nil {
+			return nil, at(errs.New(errs.DatatypeMismatch, "array subscript must have type integer"), it.Index)
+		}
+		args = append(args, i)
+	}
+	return b.function("array_get", args, e)
+}
+
+// arrayOp is op ANY|ALL (array) of an array that is not written out.
+func (b *binder) arrayOp(x, arr plan.Expr, e *ast.AnyAll) (plan.Expr, error) {
+	if arr.Type().OID == types.UnknownOID && x.Type().OID != types.UnknownOID {
+		var err error
+		if arr, err = b.coerce(arr, bare(x.Type()).Array(), castImplicit, e.Array); err != nil {
+			return nil, err
+		}
+	}
+	f, want, err := fn.ArrayOp(e.Name, x.Type(), arr.Type(), e.All)
+	if err != nil {
+		return nil, at(err, e)
+	}
+	args, err := b.coerceArgs([]plan.Expr{x, arr}, want, e)
+	if err != nil {
+		return nil, err
+	}
+	return &plan.Call{Fn: f, Args: args, Typ: types.Bool}, nil
 }
 
 // arrayLiteral reads a one-dimensional array in text form; nil = NULL.

@@ -139,6 +139,9 @@ func (b *binder) cast(ctx *exprCtx, e *ast.Cast) (plan.Expr, error) {
 }
 
 func (b *binder) castTo(ctx *exprCtx, arg ast.Expr, t types.Type, e *ast.Cast) (plan.Expr, error) {
+	if a, ok := arg.(*ast.Array); ok && t.IsArray() {
+		return b.arrayCast(ctx, a, t, e)
+	}
 	x, err := b.expr(ctx, arg)
 	if err != nil {
 		return nil, err

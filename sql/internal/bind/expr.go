@@ -59,6 +59,8 @@ func (b *binder) expr(ctx *exprCtx, e ast.Expr) (plan.Expr, error) {
 		return b.arrayQuery(ctx, e)
 	case *ast.Array:
 		return b.arrayConstructor(ctx, e)
+	case *ast.Subscripts:
+		return b.subscripts(ctx, e)
 	case *ast.Case:
 		return b.caseExpr(ctx, e)
 	case *ast.Builtin:
@@ -84,8 +86,6 @@ func construct(e ast.Expr) string {
 		return "OVERLAPS"
 	case *ast.Row:
 		return "a row outside of a comparison"
-	case *ast.Subscripts:
-		return "an array subscript"
 	case *ast.Field, *ast.RowStar:
 		return "a field of a composite value"
 	case *ast.NamedArg:

@@ -12,8 +12,6 @@ import (
 // as a relation of one row.
 func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 	switch {
-	case t.Ordinality:
-		return nil, at(errs.NotSupported("WITH ORDINALITY"), t)
 	case t.RowsFrom || len(t.Calls) != 1:
 		return nil, at(errs.NotSupported("ROWS FROM"), t)
 	case len(t.ColDefs) > 0 || len(t.Calls[0].ColDefs) > 0:
@@ -35,11 +33,18 @@ func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 		if err != nil {
 			return nil, err
 		}
+		if t.Ordinality {
+			n.Cols = append(n.Cols, b.newCol("ordinality", types.Int8))
+			n.Gen = withOrdinality(n.Gen)
+		}
 		f.node = n
 		for _, c := range n.Out() {
 			rel.cols = append(rel.cols, &column{Column: c, rel: rel})
 		}
 	} else {
+		if t.Ordinality {
+			return nil, at(errs.NotSupported("WITH ORDINALITY of this function"), t)
+		}
 		x, err := b.expr(ctx, t.Calls[0].Expr)
 		if err != nil {
 			return nil, err
@@ -61,20 +66,26 @@ func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 	if err := rename(rel, t.Alias); err != nil {
 		return nil, err
 	}
-	if len(rel.cols) == 1 && len(t.Alias.Columns) == 0 {
+	if t.Alias.Name != "" && len(t.Alias.Columns) == 0 && (len(rel.cols) == 1 || t.Ordinality) {
 		rel.cols[0].Name = t.Alias.Name
 	}
 	return f, nil
 }
 
 // series binds a set-returning call.
-func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (logical.Node, error) {
-	if name != "generate_series" {
+func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series, error) {
+	if name != "generate_series" && name != "unnest" {
 		return nil, at(errs.NotSupported("the set-returning function "+name), e)
 	}
 	args, err := b.exprs(ctx, e.Args)
 	if err != nil {
 		return nil, err
+	}
+	if len(logical.Refs(args...)) > 0 {
+		return nil, at(errs.NotSupported(name+" of a column"), e)
+	}
+	if name == "unnest" {
+		return b.unnest(args, e)
 	}
 	if len(args) < 2 || len(args) > 3 {
 		return nil, at(errs.New(errs.UndefinedFunction, "function generate_series(%s) does not exist", typeNames(args)).
@@ -95,9 +106,25 @@ func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (logical.Node, e
 	}
 	n := &logical.Series{Name: name, Args: args, Cols: []logical.Column{b.newCol(name, t)}}
 	n.Gen = seriesGen(t)
-	if len(logical.Refs(args...)) > 0 {
-		return nil, at(errs.NotSupported("generate_series of a column"), e)
+	return n, nil
+}
+
+// unnest binds unnest of one array.
+func (b *binder) unnest(args []plan.Expr, e *ast.Call) (*logical.Series, error) {
+	if len(args) != 1 {
+		return nil, at(errs.NotSupported("unnest of several arrays"), e)
 	}
+	t := args[0].Type()
+	if t.OID == types.UnknownOID {
+		return nil, at(errs.New(errs.AmbiguousFunction, "function unnest(unknown) is not unique").
+			WithHint("Could not choose a best candidate function. You might need to add explicit type casts."), e)
+	}
+	if !t.IsArray() {
+		return nil, at(errs.New(errs.UndefinedFunction, "function unnest(%s) does not exist", bare(t)).
+			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
+	}
+	n := &logical.Series{Name: "unnest", Args: args, Cols: []logical.Column{b.newCol("unnest", t.Elem())}}
+	n.Gen = unnestGen(t.Elem())
 	return n, nil
 }
 

@@ -42,7 +42,7 @@ func (s *series) flush() {
 }
 
 // seriesGen makes the rows of generate_series for values of type t.
-func seriesGen(t types.Type) func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+func seriesGen(t types.Type) genFunc {
 	return func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
 		for i := range args {
 			if args[i].Null {
@@ -60,6 +60,48 @@ func seriesGen(t types.Type) func(env *fn.Env, args []types.Datum) ([]*vec.Batch
 		return s.batches, err
 	}
 }
+
+// unnestGen makes one row per element of an array.
+func unnestGen(elem types.Type) genFunc {
+	return func(_ *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+		if args[0].Null {
+			return nil, nil
+		}
+		s := &series{typ: elem}
+		a := types.OpenArray(elem, args[0].S)
+		for {
+			d, ok := a.Next()
+			if !ok {
+				break
+			}
+			if err := s.add(&d); err != nil {
+				return nil, err
+			}
+		}
+		s.flush()
+		return s.batches, nil
+	}
+}
+
+// withOrdinality numbers the rows in a further column.
+func withOrdinality(gen genFunc) genFunc {
+	return func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+		batches, err := gen(env, args)
+		n := int64(0)
+		for _, b := range batches {
+			col := vec.NewBuilder(types.Int8, b.Len)
+			for range b.Len {
+				n++
+				col.Append(&types.Datum{I: n})
+			}
+			b.Cols = append(b.Cols, col.Finish())
+		}
+		return batches, err
+	}
+}
+
+// genFunc makes the rows of a set-returning function.
+type genFunc = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
 
 var errZeroStep = errs.New(errs.InvalidParameterValue, "step size cannot equal zero")
 

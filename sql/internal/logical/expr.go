@@ -375,7 +375,11 @@ func writeKey(b *strings.Builder, e plan.Expr) {
 			fmt.Fprintf(b, "V%p", e)
 			return
 		}
-		fmt.Fprintf(b, "F%p:%d.%d", e.Fn, e.Typ.OID, e.Typ.Mod)
+		if e.Fn.NotStrict && len(e.Fn.Args) == 2 && e.Fn.Args[0] != e.Fn.Args[1] {
+			// op ANY (array) and op ALL (array) differ in nothing else.
+			fmt.Fprintf(b, "A%p", e.Fn)
+		}
+		fmt.Fprintf(b, "F%s%v%d:%d.%d", e.Fn.Name, e.Fn.Args, e.Fn.Ret, e.Typ.OID, e.Typ.Mod)
 	case *plan.Cast:
 		fmt.Fprintf(b, "C%d.%d.%d", e.Typ.OID, e.Typ.Mod, e.Ctx)
 	case *plan.And:
@@ -435,4 +439,14 @@ func writeDatum(b *strings.Builder, t types.Type, d *types.Datum) {
 	default:
 		fmt.Fprintf(b, "%d", d.I)
 	}
+}
+
+// Equality tells whether e is the operator `=` on two values: strict and
+// immutable, which `= ANY (array)` is not.
+func Equality(e plan.Expr) (*plan.Call, bool) {
+	c, ok := e.(*plan.Call)
+	if !ok || c.Fn.Name != "=" || len(c.Args) != 2 || c.Fn.Vol != fn.Immutable || c.Fn.NotStrict {
+		return nil, false
+	}
+	return c, true
 }

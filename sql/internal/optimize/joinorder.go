@@ -112,8 +112,8 @@ func joined(a, b *part, conds []plan.Expr, refs []logical.Set, used []bool) (row
 }
 
 func isEquality(e plan.Expr) bool {
-	c, ok := e.(*plan.Call)
-	return ok && c.Fn.Name == "=" && len(c.Args) == 2
+	_, ok := logical.Equality(e)
+	return ok
 }
 
 // estimate guesses a node's rows; only the ranks matter.

@@ -130,8 +130,8 @@ func groupByConds(a *logical.Aggregate, conds []plan.Expr, inner logical.Set) ([
 	a.Keys = append([]logical.Item(nil), a.Keys...)
 	var on []plan.Expr
 	for _, p := range conds {
-		c, ok := p.(*plan.Call)
-		if !ok || c.Fn.Name != "=" || len(c.Args) != 2 || c.Fn.Vol != fn.Immutable {
+		c, ok := logical.Equality(p)
+		if !ok {
 			return nil, false
 		}
 		side := 0

@@ -1,7 +1,6 @@
 package optimize
 
 import (
-	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 )
@@ -178,7 +177,7 @@ func pushJoin(n *logical.Join, preds []plan.Expr) logical.Node {
 		}
 	}
 	leftOn := n.Kind == plan.Inner || n.Kind == plan.Right || n.Kind == plan.Semi
-	rightOn := n.Kind != plan.Right && n.Kind != plan.Full && n.Kind != plan.AntiNull
+	rightOn := n.Kind != plan.Right && n.Kind != plan.Full && n.Kind != plan.AntiNull && n.Kind != plan.Mark // a mark tells NULL from false
 	for _, p := range append(n.On[:len(n.On):len(n.On)], derived(n, toL)...) {
 		refs := logical.Refs(p)
 		switch {
@@ -211,8 +210,8 @@ func derived(n *logical.Join, preds []plan.Expr) []plan.Expr {
 	l, r := logical.OutSet(n.L), logical.OutSet(n.R)
 	var out []plan.Expr
 	for _, p := range n.On {
-		c, ok := p.(*plan.Call)
-		if !ok || c.Fn.Name != "=" || len(c.Args) != 2 || c.Fn.Vol != fn.Immutable {
+		c, ok := logical.Equality(p)
+		if !ok {
 			continue
 		}
 		a, aok := c.Args[0].(*plan.Col)

@@ -273,8 +273,8 @@ func (o *optimizer) semi(in logical.Node, p plan.Expr) (logical.Node, plan.Expr,
 // nullAware tells whether cond is one equality between the two sides, which the
 // null-aware anti join takes as its key.
 func nullAware(cond plan.Expr, l, r logical.Node) bool {
-	c, ok := cond.(*plan.Call)
-	if !ok || c.Fn.Name != "=" || len(c.Args) != 2 || c.Args[0].Type().OID != c.Args[1].Type().OID {
+	c, ok := logical.Equality(cond)
+	if !ok || c.Args[0].Type().OID != c.Args[1].Type().OID {
 		return false
 	}
 	a, b := logical.Refs(c.Args[0]), logical.Refs(c.Args[1])

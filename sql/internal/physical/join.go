@@ -1,7 +1,6 @@
 package physical
 
 import (
-	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 	"quern/storage/errs"
@@ -70,11 +69,8 @@ func join(n *logical.Join) (plan.Node, layout, error) {
 // hashKey tells whether p is `x = y` with x over the left and y over the right
 // (or the reverse) and equality means equal hashes.
 func hashKey(p plan.Expr, left, right logical.Set) (l, r plan.Expr, ok bool) {
-	c, isCall := p.(*plan.Call)
-	if !isCall || c.Fn.Name != "=" || len(c.Args) != 2 || c.Fn.Vol != fn.Immutable {
-		return nil, nil, false
-	}
-	if logical.HasSub(p) || logical.Volatile(p) {
+	c, isEq := logical.Equality(p)
+	if !isEq || logical.HasSub(p) || logical.Volatile(p) {
 		return nil, nil, false
 	}
 	l, r, ok = sides(c.Args[0], c.Args[1], left, right)
