@@ -385,12 +385,18 @@ func BenchmarkBuild(b *testing.B) {
 	fs := vfs.OS{}
 	dir := b.TempDir()
 	rows := l.Rows()
-	for b.Loop() {
-		if _, err := Build(b.Context(), fs, dir+"/tmp", dir+"/seg", testSpec(), l, nil); err != nil {
-			b.Fatal(err)
-		}
+	for name, order := range map[string][]SortKey{"time": {{Col: 1}}, "time,text": {{Col: 1}, {Col: 9, Desc: true}}} {
+		b.Run(name, func(b *testing.B) {
+			spec := testSpec()
+			spec.Order = order
+			for b.Loop() {
+				if _, err := Build(b.Context(), fs, dir+"/tmp", dir+"/seg", spec, l, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+			info, _ := fs.Stat(dir + "/seg")
+			b.ReportMetric(float64(info.Size)/float64(rows), "B/row")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
-	info, _ := fs.Stat(dir + "/seg")
-	b.ReportMetric(float64(info.Size)/float64(rows), "B/row")
 }
