@@ -179,21 +179,110 @@ func (f *File) ReadGroup(g int, cols []decode.Column) (out []vec.Vector, bad []B
 		if err := f.budget.Take(grp.rows * size); err != nil {
 			return nil, nil, err
 		}
-		b := vec.NewBuilder(c.Type, int(grp.rows))
-		conv := &converter{leaf: l, from: l.natural(), to: c.Type, b: b}
-		for i := range v.len() {
-			if v.valid != nil && !v.valid[i] {
-				b.Null()
-				continue
-			}
-			if err := conv.row(v, i); err != nil {
-				b.Null()
-				bad = append(bad, Bad{Row: i, Code: errs.CodeOf(err), Column: c.Name, Type: c.Type})
-			}
-		}
-		out = append(out, b.Finish())
+		conv := &converter{leaf: l, from: l.natural(), to: c.Type}
+		col, misfits := conv.column(v)
+		bad = append(bad, misfits...)
+		out = append(out, col)
 	}
 	return out, bad, nil
+}
+
+// column converts all values. Kinds that share a physical form take a loop over
+// slices; the rest goes value by value.
+func (c *converter) column(v *values) (vec.Vector, []Bad) {
+	if v.ints != nil && c.sameInts() {
+		return c.fixed(v, c.to.Phys())
+	}
+	if v.floats != nil && (c.to.OID == types.Float8OID || c.to.OID == types.Float4OID && c.leaf.phys == physFloat) {
+		return c.fixed(v, c.to.Phys())
+	}
+	var bad []Bad
+	c.b = vec.NewBuilder(c.to, v.len())
+	for i := range v.len() {
+		if v.valid != nil && !v.valid[i] {
+			c.b.Null()
+			continue
+		}
+		if err := c.row(v, i); err != nil {
+			c.b.Null()
+			bad = append(bad, Bad{Row: i, Code: errs.CodeOf(err), Column: c.leaf.name, Type: c.to})
+		}
+	}
+	return c.b.Finish(), bad
+}
+
+// sameInts: the stored integers are the target's values, range aside.
+func (c *converter) sameInts() bool {
+	if c.leaf.unsigned() >= 32 {
+		return false
+	}
+	scaled := c.leaf.micros(1) != 1
+	switch {
+	case c.integer(c.from) && c.integer(c.to), c.from.OID == types.DateOID && c.to.OID == types.DateOID,
+		c.from.OID == types.BoolOID && c.to.OID == types.BoolOID:
+		return true
+	case c.timestamp(c.from) && c.timestamp(c.to), c.from.OID == types.TimeOID && c.to.OID == types.TimeOID:
+		return !scaled
+	}
+	return false
+}
+
+// fixed narrows or copies all values into one buffer.
+func (c *converter) fixed(v *values, phys types.Phys) (vec.Vector, []Bad) {
+	n := v.len()
+	out := vec.Vector{Type: c.to, Len: n, Fixed: vec.AlignedBytes(n * phys.Size())}
+	var bad []Bad
+	switch phys {
+	case types.PhysBool:
+		narrow(vec.CastSlice[uint8](out.Fixed), v.ints)
+	case types.PhysI16:
+		bad = c.misfits(v, narrow(vec.CastSlice[int16](out.Fixed), v.ints))
+	case types.PhysI32:
+		bad = c.misfits(v, narrow(vec.CastSlice[int32](out.Fixed), v.ints))
+	case types.PhysI64:
+		copy(vec.CastSlice[int64](out.Fixed), v.ints)
+	case types.PhysF32:
+		for i, x := range v.floats {
+			vec.CastSlice[float32](out.Fixed)[i] = float32(x)
+		}
+	case types.PhysF64:
+		copy(vec.CastSlice[float64](out.Fixed), v.floats)
+	}
+	if v.valid != nil {
+		for i, ok := range v.valid {
+			if !ok {
+				out.SetNull(i)
+			}
+		}
+	}
+	for _, b := range bad {
+		out.SetNull(b.Row)
+	}
+	return out, bad
+}
+
+// narrow converts and reports whether every value fitted.
+func narrow[T ~uint8 | ~int16 | ~int32](dst []T, src []int64) bool {
+	lost := int64(0)
+	for i, x := range src {
+		y := T(x)
+		dst[i] = y
+		lost |= x ^ int64(y)
+	}
+	return lost == 0
+}
+
+// misfits lists the rows whose value does not fit the target.
+func (c *converter) misfits(v *values, all bool) (bad []Bad) {
+	if all {
+		return nil
+	}
+	for i, x := range v.ints {
+		if !fitsInt(c.to, x) {
+			bad = append(bad, Bad{Row: i, Code: errs.NumericOutOfRange, Column: c.leaf.name, Type: c.to})
+		}
+	}
+	return bad
 }
 
 func (f *File) leafByName(name string) *leaf {
