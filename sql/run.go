@@ -140,7 +140,8 @@ func (s *Session) ddlCtx() *ddl.Ctx {
 
 // planDDL plans a definition and adds its changes to the transaction.
 func (s *Session) planDDL(st ast.Stmt) (string, error) {
-	r, ok, err := ddl.Plan(s.ddlCtx(), st)
+	d := s.ddlCtx()
+	r, ok, err := ddl.Plan(d, st)
 	if err != nil {
 		return "", err
 	}
@@ -153,7 +154,7 @@ func (s *Session) planDDL(st ast.Stmt) (string, error) {
 	for _, n := range r.Notices {
 		s.notice(Notice(n))
 	}
-	if err := s.change(r.Changes); err != nil {
+	if err := s.change(d.Cat, r.Changes); err != nil {
 		return "", err
 	}
 	if s.tx.ddl != nil || len(s.tx.changes) == len(r.Changes) {
@@ -162,15 +163,15 @@ func (s *Session) planDDL(st ast.Stmt) (string, error) {
 	return r.Tag, nil
 }
 
-// change adds catalog changes to the transaction, which sees them at once.
-func (s *Session) change(changes []catalog.Change) error {
+// change adds catalog changes, planned on from, to the transaction, which sees
+// them at once.
+func (s *Session) change(from *catalog.Snapshot, changes []catalog.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
 	t := &s.tx
 	if t.base == nil {
-		t.base = s.db.store.Catalog()
-		t.cat = t.base
+		t.base, t.cat = from, from
 	}
 	cat, err := t.cat.Apply(changes)
 	if err != nil {
@@ -285,7 +286,7 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 			return err
 		}
 	}
-	if err := s.change([]catalog.Change{{Table: t, Create: true}}); err != nil {
+	if err := s.change(d.Cat, []catalog.Change{{Table: t, Create: true}}); err != nil {
 		return err
 	}
 	s.tx.ddl = nil

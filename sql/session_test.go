@@ -235,6 +235,7 @@ func TestDefinitionsInBlocks(t *testing.T) {
 		// The failed Q took nothing with it.
 		{"admin", "SELECT d FROM u", "n\nSELECT 1"},
 		{"admin", "CREATE TABLE s (id serial, x text NOT NULL); INSERT INTO s (x) VALUES ('a'), ('b'); SELECT * FROM s ORDER BY id", "CREATE TABLE\nINSERT 0 2\n1|a\n2|b\nSELECT 2"},
+		{"admin", "INSERT INTO s (x) VALUES ('c') RETURNING id, x || '!' AS y", "3|c!\nINSERT 0 1"},
 		{"admin", "INSERT INTO s (x) VALUES (NULL)", "ERROR 23502 null value in column \"x\" of relation \"s\" violates not-null constraint"},
 	}...)
 }

@@ -102,9 +102,9 @@ type Bound struct {
 	Params []types.Type
 	// Target is set for INSERT.
 	Target *Target
-	// Returning is set for INSERT … RETURNING: the expressions over the target
-	// columns (plan.Col.Index counts in Target.Cols, which is then the whole
-	// table); Field describes them. See Returning.Plan.
+	// Returning is set for INSERT … RETURNING: the expressions over the rows
+	// with their defaults (plan.Col.Index counts in the table's columns); Field
+	// describes them.
 	Returning []plan.Expr
 	// Bound tells that a relation of the statement is seen through a mask, row
 	// policy, column privilege or retention cut: EXPLAIN shows the shape only.

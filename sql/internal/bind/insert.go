@@ -14,7 +14,7 @@ import (
 
 // Insert binds INSERT: Bound.Root makes the rows, Bound.Target says where they
 // go. Columns that are not listed, or only ever DEFAULT, are left out of
-// Target.Cols unless RETURNING needs them.
+// Target.Cols; RETURNING is computed on the rows as storage completed them.
 func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 	b := newBinder(env)
 	if st.OnConflict != nil {
@@ -42,11 +42,6 @@ func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 	in := &inserter{b: b, tab: tab, cols: cols, st: st}
 	if err := in.rows(s); err != nil {
 		return nil, err
-	}
-	if len(st.Returning) > 0 {
-		if err := in.fillDefaults(); err != nil {
-			return nil, err
-		}
 	}
 	out, err := b.finish(in.res)
 	if err != nil {
@@ -284,42 +279,13 @@ func (b *binder) defaultExpr(c *catalog.Column) (plan.Expr, error) {
 	case catalog.DefaultUser:
 		name = "current_user"
 	default:
-		return nil, errs.NotSupported("a serial column's DEFAULT beside values or with RETURNING")
+		return nil, errs.NotSupported("a serial column's DEFAULT beside values")
 	}
 	x, err := b.function(name, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	return b.coerce(x, c.Type, castExplicit, nil)
-}
-
-// fillDefaults widens the rows to all columns of the table.
-func (in *inserter) fillDefaults() error {
-	have := map[uint32]outCol{}
-	for i, c := range in.cols {
-		have[c.ID] = in.res.cols[i]
-	}
-	p := &logical.Project{In: in.res.node}
-	res := &result{node: p}
-	in.cols = nil
-	for i := range in.tab.Columns {
-		c := &in.tab.Columns[i]
-		in.cols = append(in.cols, c)
-		it := logical.Item{}
-		if h, ok := have[c.ID]; ok {
-			it.Col, it.Expr = h.Column, h.Col()
-		} else {
-			e, err := in.b.defaultExpr(c)
-			if err != nil {
-				return err
-			}
-			it.Col, it.Expr = in.b.newCol(c.Name, c.Type), e
-		}
-		p.Items = append(p.Items, it)
-		res.cols = append(res.cols, outCol{Column: it.Col})
-	}
-	in.res = res
-	return nil
 }
 
 // returning binds RETURNING over the target's columns.
