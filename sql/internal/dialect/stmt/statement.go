@@ -179,9 +179,6 @@ func (w *parser) optNames() ([]string, error) {
 	return w.NameList()
 }
 
-// plainRelation takes [ONLY] name [*] as a statement's target.
-func (w *parser) plainRelation() (*ast.TableRef, error) { return w.RelationName() }
-
 // option takes name [= value] or name [value] of an option list.
 func (w *parser) option() (ast.Option, error) {
 	o := ast.Option{At: dialect.At(w.Cur())}
