@@ -11,7 +11,7 @@ import (
 // TestPowerCut is T2 of RELIABILITY.md. QUERN_CRASH_SEEDS sets the number of
 // seeds, QUERN_CRASH_FIRST the first one.
 func TestPowerCut(t *testing.T) {
-	seeds, first := 100, 0
+	seeds, first := 60, 0
 	if s := os.Getenv("QUERN_CRASH_SEEDS"); s != "" {
 		seeds, _ = strconv.Atoi(s)
 	}
@@ -39,7 +39,7 @@ func TestMutations(t *testing.T) {
 		"key not in frame":    {KeyNotInFrame: true},
 		"durable_seq is 0":    {DurableSeqZero: true},
 	} {
-		rep := RunMutated(25, 1000, m)
+		rep := RunMutated(20, 1000, m)
 		t.Logf("%s: %s", name, rep.String())
 		if rep.Violations() == 0 {
 			t.Errorf("%s went unnoticed", name)
@@ -49,7 +49,7 @@ func TestMutations(t *testing.T) {
 
 // TestFaults is T4 of RELIABILITY.md: every N-th file operation fails once.
 func TestFaults(t *testing.T) {
-	stride := int64(5)
+	stride := int64(9)
 	if os.Getenv("QUERN_CRASH_SEEDS") != "" {
 		stride = 1
 	}
@@ -66,7 +66,7 @@ func TestFaults(t *testing.T) {
 // TestFirstStart cuts the power again and again while the folder is being made:
 // no honest cut may leave a folder that does not start.
 func TestFirstStart(t *testing.T) {
-	for seed := range int64(400) {
+	for seed := range int64(200) {
 		var rep Report
 		r := newRun(seed, &rep, storage.Mutations{})
 		for range 6 {
