@@ -2,7 +2,6 @@ package fn
 
 import (
 	"bytes"
-	"cmp"
 
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -30,12 +29,12 @@ func arrayFuncs() []*Func {
 		def("array_to_string", tText, arrayToString, tArr, tText, tText).seesNull().stable(),
 		def("string_to_array", types.OID(1009), stringToArray, tText, tText).seesNull(),
 		def("string_to_array", types.OID(1009), stringToArray, tText, tText, tText).seesNull(),
-		arr("array_append", 0, arrayAppend, tArr, tElem).seesNull().raises(), arr("array_prepend", 1, arrayPrepend, tElem, tArr).seesNull().raises(),
-		arr("array_cat", 0, arrayCat, tArr, tArr).seesNull().raises(),
-		arr("array_remove", 0, arrayReplace(true), tArr, tElem).seesNull(), arr("array_replace", 0, arrayReplace(false), tArr, tElem, tElem).seesNull(),
-		def("array_position", tI4, arrayPosition, tArr, tElem).seesNull(),
-		arr("||", 0, arrayCat, tArr, tArr).seesNull().raises(), arr("||", 0, arrayAppend, tArr, tElem).seesNull().raises(),
-		arr("||", 1, arrayPrepend, tElem, tArr).seesNull().raises(),
+		arr("array_append", 0, arrayAppend, tComArr, tCompat).seesNull().raises(), arr("array_prepend", 1, arrayPrepend, tCompat, tComArr).seesNull().raises(),
+		arr("array_cat", 0, arrayCat, tComArr, tComArr).seesNull().raises(),
+		arr("array_remove", 0, arrayReplace(true), tComArr, tCompat).seesNull(), arr("array_replace", 0, arrayReplace(false), tComArr, tCompat, tCompat).seesNull(),
+		def("array_position", tI4, arrayPosition, tComArr, tCompat).seesNull(),
+		arr("||", 0, arrayCat, tComArr, tComArr).seesNull().raises(), arr("||", 0, arrayAppend, tComArr, tCompat).seesNull().raises(),
+		arr("||", 1, arrayPrepend, tCompat, tComArr).seesNull().raises(),
 		def("@>", tBool, arrayContains(false), tArr, tArr), def("<@", tBool, arrayContains(true), tArr, tArr),
 		def("&&", tBool, arrayOverlap, tArr, tArr),
 	}
@@ -56,47 +55,7 @@ func arrayComparisons() []*Func {
 		op(func(r int) bool { return r < 0 }), op(func(r int) bool { return r <= 0 }))
 }
 
-// CompareDatum orders two values of type t, which are not NULL.
-func CompareDatum(t types.Type, a, b *types.Datum) int {
-	switch t.Phys() {
-	case types.PhysF32, types.PhysF64:
-		return CompareFloat(a.F, b.F)
-	case types.PhysNum:
-		return a.N.Cmp(b.N)
-	case types.PhysInterval:
-		return a.Iv.Cmp(b.Iv)
-	case types.PhysUUID:
-		return bytes.Compare(a.U[:], b.U[:])
-	case types.PhysBytes:
-		switch {
-		case t.OID == tBpchar:
-			return compareBpchar([]byte(a.S), []byte(b.S))
-		case t.IsArray():
-			return compareArrays(t, []byte(a.S), []byte(b.S))
-		}
-		return cmp.Compare(a.S, b.S)
-	}
-	return cmp.Compare(a.I, b.I)
-}
-
-func compareArrays(t types.Type, x, y []byte) int {
-	a, b := types.OpenArray(t.Elem(), x), types.OpenArray(t.Elem(), y)
-	la, lb := a.Len(), b.Len()
-	for range min(la, lb) {
-		p, _ := a.Next()
-		q, _ := b.Next()
-		if p.Null || q.Null {
-			if p.Null != q.Null {
-				return cmp.Compare(b2u(p.Null), b2u(q.Null))
-			}
-			continue
-		}
-		if c := CompareDatum(a.Elem, &p, &q); c != 0 {
-			return c
-		}
-	}
-	return cmp.Or(cmp.Compare(la, lb), cmp.Compare(len(a.Dims), len(b.Dims)))
-}
+func compareArrays(t types.Type, x, y []byte) int { return types.CompareArrays(t.Elem(), x, y) }
 
 func open(v *vec.Vector, i int) types.Array { return types.OpenArray(v.Type.Elem(), v.BytesAt(i)) }
 
@@ -357,7 +316,7 @@ func same(t types.Type, a, b *types.Datum) bool {
 	if a.Null || b.Null {
 		return a.Null && b.Null
 	}
-	return CompareDatum(t, a, b) == 0
+	return types.CompareDatum(t, a, b) == 0
 }
 
 func arrayReplace(remove bool) Kernel {
@@ -439,7 +398,7 @@ func elements(v *vec.Vector, i int) (ds []types.Datum, null bool) {
 
 func has(t types.Type, ds []types.Datum, d *types.Datum) bool {
 	for k := range ds {
-		if CompareDatum(t, &ds[k], d) == 0 {
+		if types.CompareDatum(t, &ds[k], d) == 0 {
 			return true
 		}
 	}

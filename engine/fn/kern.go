@@ -268,6 +268,10 @@ const (
 	tAny    = types.AnyOID
 	tElem   = types.AnyElementOID
 	tArr    = types.AnyArrayOID
+	// Pseudo types of parameters only.
+	tNonArr = types.OID(2776) // anynonarray
+	tCompat = types.OID(5077) // anycompatible: all meet in a common type
+	tComArr = types.OID(5078) // anycompatiblearray
 )
 
 // def is an immutable, strict function that cannot raise.

@@ -42,11 +42,29 @@ func mathFuncs() []*Func {
 		f8e("sin", trig(math.Sin)), f8e("cos", trig(math.Cos)), f8e("tan", trig(math.Tan)), f8e("cot", trig(func(x float64) float64 { return 1 / math.Tan(x) })),
 		f8e("asin", arc(math.Asin)), f8e("acos", arc(math.Acos)), f8("atan", math.Atan), def("atan2", tF8, binary(math.Atan2), tF8, tF8),
 		f8("sinh", math.Sinh), f8("cosh", math.Cosh), f8("tanh", math.Tanh), f8("asinh", math.Asinh),
+		f8e("acosh", func(x float64) (float64, error) {
+			if x < 1 {
+				return 0, errInput()
+			}
+			return math.Acosh(x), nil
+		}),
+		f8e("atanh", func(x float64) (float64, error) {
+			if x < -1 || x > 1 {
+				return 0, errInput()
+			}
+			return math.Atanh(x), nil
+		}),
+		f8e("sind", trig(sinDeg)), f8e("cosd", trig(func(x float64) float64 { return sinDeg(math.Mod(x, 360) + 90) })),
+		f8e("tand", trig(func(x float64) float64 { return ratio(sinDeg(x), sinDeg(math.Mod(x, 360)+90)) })),
+		f8e("cotd", trig(func(x float64) float64 { return ratio(sinDeg(math.Mod(x, 360)+90), sinDeg(x)) })),
+		f8e("asind", arc(asinDeg)), f8e("acosd", arc(func(x float64) float64 { return 90 - asinDeg(x) })),
+		f8("atand", atanDeg), def("atan2d", tF8, binary(func(y, x float64) float64 { return math.Atan2(y, x) * (180 / math.Pi) }), tF8, tF8),
+		def("factorial", tNum, unaryE(factorial), tI8).raises(),
 		def("div", tNum, binaryE(divNum), tNum, tNum).raises(),
 		def("gcd", tI4, binaryE(gcdInt[int32]), tI4, tI4).raises(), def("gcd", tI8, binaryE(gcdInt[int64]), tI8, tI8).raises(),
 		def("lcm", tI4, binaryE(lcmInt[int32]), tI4, tI4).raises(), def("lcm", tI8, binaryE(lcmInt[int64]), tI8, tI8).raises(),
-		def("scale", tI4, unary(func(n types.Num) int32 { return int32(n.Scale) }), tNum),
-		def("min_scale", tI4, unary(func(n types.Num) int32 { return int32(n.Normalize().Scale) }), tNum),
+		def("scale", tI4, scaleOf(func(n types.Num) types.Num { return n }), tNum),
+		def("min_scale", tI4, scaleOf(types.Num.Normalize), tNum),
 		def("trim_scale", tNum, unary(types.Num.Normalize), tNum),
 		def("width_bucket", tI4, widthBucket, tF8, tF8, tF8, tI4).raises(),
 		def("width_bucket", tI4, widthBucketNum, tNum, tNum, tNum, tI4).raises(),
@@ -96,7 +114,7 @@ func signFloat(x float64) float64 {
 	case x < 0:
 		return -1
 	}
-	return x * 0
+	return 0 // for NaN too
 }
 
 func signNum(n types.Num) types.Num {
@@ -262,4 +280,82 @@ func ctxErr(ctx context.Context) error {
 		return nil
 	}
 	return errs.New(errs.QueryCanceled, "canceling statement due to user request")
+}
+
+// scaleOf is the number of decimals of f's result; NULL for NaN and infinities.
+func scaleOf(f func(types.Num) types.Num) Kernel {
+	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		a, o := argOf[types.Num](args[0]), vec.Values[int32](out)
+		return rows(sel, n, func(i int) error {
+			x := a.at(i)
+			if x.Kind != types.NumFinite {
+				setNull(out, i)
+				return nil
+			}
+			o[i] = int32(f(x).Scale)
+			return nil
+		})
+	}
+}
+
+// sinDeg is the sine of degrees, exact at multiples of 30 and 45 as in
+// PostgreSQL.
+func sinDeg(x float64) float64 {
+	x = math.Mod(x, 360)
+	sign := 1.0
+	if x < 0 {
+		x, sign = -x, -1
+	}
+	if x > 180 {
+		x, sign = 360-x, -sign
+	}
+	if x > 90 {
+		x = 180 - x
+	}
+	rad := math.Pi / 180
+	if x <= 30 {
+		return sign * (math.Sin(x*rad) / math.Sin(30*rad)) / 2
+	}
+	// From 30 to 90 by the cosine of the complement, scaled to be exact at 60.
+	c := 1 - math.Cos((90-x)*rad)
+	one := 1 - math.Cos(60*rad)
+	return sign * (1 - (c/one)/2)
+}
+
+// ratio is a/b, exact where both are equal in size.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return math.Copysign(math.Inf(1), a)
+	}
+	if math.Abs(a) == math.Abs(b) {
+		return math.Copysign(1, a*b)
+	}
+	return a / b
+}
+
+func asinDeg(x float64) float64 {
+	half := math.Asin(0.5)
+	if x >= 0 {
+		if x <= 0.5 {
+			return math.Asin(x) / half * 30
+		}
+		return 90 - math.Acos(x)/math.Acos(0.5)*60
+	}
+	return -asinDeg(-x)
+}
+
+func atanDeg(x float64) float64 { return math.Atan(x) / math.Atan(1) * 45 }
+
+func factorial(n int64) (types.Num, error) {
+	if n < 0 {
+		return types.Num{}, errs.New(errs.NumericOutOfRange, "factorial of a negative number is undefined")
+	}
+	r := types.NumFromInt(1)
+	for i := int64(2); i <= n; i++ {
+		var err error
+		if r, err = r.Mul(types.NumFromInt(i)); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }

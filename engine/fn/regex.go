@@ -24,7 +24,11 @@ func regexFuncs() []*Func {
 		def("regexp_match", types.OID(1009), regexpMatch, tText, tText, tText).raises(),
 		def("regexp_like", tBool, matchKernel(false, false), tText, tText).raises(),
 		def("regexp_like", tBool, matchKernel(false, false), tText, tText, tText).raises(),
-		def("regexp_count", tI4, regexpCount, tText, tText).raises(),
+		def("regexp_count", tI4, regexpCount, tText, tText).raises(), def("regexp_count", tI4, regexpCount, tText, tText, tI4).raises(),
+		def("regexp_count", tI4, regexpCount, tText, tText, tI4, tText).raises(),
+		def("regexp_replace", tText, regexpReplaceN, tText, tText, tText, tI4).raises(),
+		def("regexp_replace", tText, regexpReplaceN, tText, tText, tText, tI4, tI4).raises(),
+		def("regexp_replace", tText, regexpReplaceN, tText, tText, tText, tI4, tI4, tText).raises(),
 		def("regexp_substr", tText, regexpSubstr, tText, tText).raises(),
 		def("regexp_split_to_array", types.OID(1009), regexpSplit, tText, tText).raises(),
 		def("regexp_split_to_array", types.OID(1009), regexpSplit, tText, tText, tText).raises(),
@@ -493,16 +497,92 @@ func appendGroups(b *types.ArrayBuilder, s []byte, loc []int) {
 	}
 }
 
+// startOf is the byte at which the search begins: character position k of s.
+func startOf(s []byte, k int32) (int, error) {
+	if k < 1 {
+		return 0, errs.New(errs.InvalidParameterValue, "invalid value for parameter \"start\": %d", k)
+	}
+	if int(k) > utf8.RuneCount(s)+1 {
+		return len(s) + 1, nil
+	}
+	return prefixLen(s, int(k)-1), nil
+}
+
 func regexpCount(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	var c regexCache
 	o := vec.Values[int32](out)
 	return rows(sel, n, func(i int) error {
-		re, err := c.get(args[1].BytesAt(i), "")
+		if _, err := c.get(args[1].BytesAt(i), flagsAt(args, 3, i)); err != nil {
+			return err
+		}
+		s, at := args[0].BytesAt(i), 0
+		if len(args) > 2 {
+			var err error
+			if at, err = startOf(s, argOf[int32](args[2]).at(i)); err != nil {
+				return err
+			}
+		}
+		o[i] = 0
+		for at <= len(s) {
+			loc := c.matchFrom(s, at)
+			if loc == nil {
+				break
+			}
+			o[i]++
+			at = next(s, loc)
+		}
+		return nil
+	})
+}
+
+// next is where the search goes on behind a match.
+func next(s []byte, loc []int) int {
+	if loc[0] != loc[1] {
+		return loc[1]
+	}
+	_, k := utf8.DecodeRune(s[loc[1]:])
+	return loc[1] + max(k, 1)
+}
+
+// regexpReplaceN is regexp_replace with start, N (0 = all) and flags.
+func regexpReplaceN(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	var c regexCache
+	w := newWriter(out)
+	defer w.finish()
+	return rows(sel, n, func(i int) error {
+		if _, err := c.get(args[1].BytesAt(i), flagsAt(args, 5, i)); err != nil {
+			return err
+		}
+		s, repl, want := args[0].BytesAt(i), args[2].BytesAt(i), int32(1)
+		at, err := startOf(s, argOf[int32](args[3]).at(i))
 		if err != nil {
 			return err
 		}
-		o[i] = int32(len(re.FindAllIndex(args[0].BytesAt(i), -1)))
-		return nil
+		if len(args) > 4 {
+			if want = argOf[int32](args[4]).at(i); want < 0 {
+				return errs.New(errs.InvalidParameterValue, "invalid value for parameter \"n\": %d", want)
+			}
+		}
+		w.begin()
+		last := 0
+		for k := int32(1); at <= len(s); k++ {
+			loc := c.matchFrom(s, at)
+			if loc == nil {
+				break
+			}
+			if want == 0 || k == want {
+				w.buf = append(w.buf, s[last:loc[0]]...)
+				w.buf = expand(w.buf, repl, s, loc)
+				last = loc[1]
+			}
+			if k == want {
+				break
+			}
+			at = next(s, loc)
+		}
+		w.buf = append(w.buf, s[last:]...)
+		w.end(i)
+		return w.room(0)
 	})
 }
 
@@ -581,6 +661,11 @@ func similarToEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, err
 		case esc != 0 && r == esc:
 			if k >= len(pat) {
 				return dst, errs.New(errs.InvalidEscape, "invalid escape sequence")
+			}
+			if pat[k] == '"' { // parts of SUBSTRING … SIMILAR, groups here
+				dst = append(dst, ")(?:"...)
+				k++
+				continue
 			}
 			_, m := utf8.DecodeRune(pat[k:])
 			dst = append(append(dst, '\\'), pat[k:k+m]...)

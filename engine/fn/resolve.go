@@ -184,10 +184,20 @@ func countPreferred(cand []types.OID, args []types.Type) int {
 // reachable tells whether every argument converts implicitly, and polymorphic
 // parameters agree.
 func reachable(cand []types.OID, args []types.Type) bool {
+	if _, ok := compatible(cand, args); !ok {
+		return false
+	}
 	elem := types.OID(0)
 	for i, a := range args {
 		var e types.OID
 		switch cand[i] {
+		case tCompat, tComArr:
+			continue
+		case tNonArr:
+			if a.IsArray() {
+				return false
+			}
+			continue
 		case types.AnyElementOID:
 			e = a.OID
 		case types.AnyArrayOID:
@@ -210,6 +220,42 @@ func reachable(cand []types.OID, args []types.Type) bool {
 		elem = e
 	}
 	return true
+}
+
+// compatible finds the common type of the arguments of anycompatible and
+// anycompatiblearray parameters, zero if there are none.
+func compatible(cand []types.OID, args []types.Type) (types.Type, bool) {
+	var ts []types.Type
+	for i, a := range args {
+		switch cand[i] {
+		case tCompat:
+			if a.IsArray() {
+				return types.Type{}, false
+			}
+			ts = append(ts, bare(a))
+		case tComArr:
+			if a.OID == types.UnknownOID {
+				continue
+			}
+			if !a.IsArray() {
+				return types.Type{}, false
+			}
+			ts = append(ts, bare(a.Elem()))
+		}
+	}
+	if len(ts) == 0 {
+		return types.Type{}, true
+	}
+	t, err := CommonType("", ts)
+	if err != nil {
+		return t, false
+	}
+	for _, from := range ts {
+		if !FindCast(from, t, CastImplicit) {
+			return t, false
+		}
+	}
+	return bare(t), true
 }
 
 func keep(ls []live, f func(live) bool) []live {
@@ -318,6 +364,10 @@ func slotCategory(ls []live, i int) (cat types.Cat, pref, ok bool) {
 // the right type keeps its modifier; polymorphic ones stay as they are.
 func targets(params []types.OID, variadic bool, args []types.Type) []types.Type {
 	full := candidate{params, variadic}.expand(len(args))
+	compat, _ := compatible(full, args)
+	if compat.OID == 0 {
+		compat = types.Text
+	}
 	elem := types.OID(0)
 	for i, a := range args {
 		if a.OID == types.UnknownOID {
@@ -337,7 +387,11 @@ func targets(params []types.OID, variadic bool, args []types.Type) []types.Type 
 	for i, a := range args {
 		want := full[i]
 		switch want {
-		case types.AnyOID:
+		case tCompat:
+			want = compat.OID
+		case tComArr:
+			want = compat.Array().OID
+		case types.AnyOID, tNonArr:
 			want = a.OID
 		case types.AnyElementOID:
 			want = elem

@@ -52,7 +52,9 @@ func textFuncs() []*Func {
 		def("format", tText, format, tText, tAny).variadic().seesNull().stable().raises(),
 		def("format", tText, format, tText).seesNull().raises(),
 		def("convert_from", tText, text(convertFrom), tBytea, tName).raises(), def("convert_to", tBytea, text(convertTo), tText, tName).raises(),
-		def("get_byte", tI4, getByte, tBytea, tI4).raises(),
+		def("get_byte", tI4, getByte, tBytea, tI4).raises(), def("set_byte", tBytea, setByte, tBytea, tI4, tI4).raises(),
+		def("get_bit", tI4, getBit, tBytea, tI8).raises(), def("set_bit", tBytea, setBit, tBytea, tI8, tI4).raises(),
+		def("bit_count", tI8, fromText(bitCount), tBytea),
 	}
 	for _, name := range []string{"substr", "substring"} {
 		out = append(out,
@@ -70,7 +72,7 @@ func textFuncs() []*Func {
 	// The operator takes text, or text and anything; bytea of its own.
 	return append(out,
 		def("||", tText, text(concat2), tText, tText),
-		def("||", tText, text(concatAny), tText, tElem).stable(), def("||", tText, text(concatAny), tElem, tText).stable(),
+		def("||", tText, text(concatAny), tText, tNonArr).stable(), def("||", tText, text(concatAny), tNonArr, tText).stable(),
 		def("||", tBytea, text(concat2), tBytea, tBytea))
 }
 
@@ -625,16 +627,4 @@ func formatValue(env *Env, kind byte, v *vec.Vector, row int) ([]byte, error) {
 		return appendLiteral(nil, b), nil
 	}
 	return b, nil
-}
-
-func getByte(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	at, o := argOf[int32](args[1]), vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
-		s, k := args[0].BytesAt(i), at.at(i)
-		if k < 0 || int(k) >= len(s) {
-			return errs.New("2202E", "index %d out of valid range, 0..%d", k, len(s)-1)
-		}
-		o[i] = int32(s[k])
-		return nil
-	})
 }

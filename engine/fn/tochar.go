@@ -337,7 +337,11 @@ func appendIntervalChar(dst []byte, f string, v interval) ([]byte, error) {
 		case "HH24":
 			return num(sec/3600, 2)
 		case "HH", "HH12":
-			return num((sec/3600+11)%12+1, 2)
+			h := sec / 3600 % 12
+			if h == 0 {
+				h = 12
+			}
+			return num(h, 2)
 		case "MI":
 			return num(sec/60%60, 2)
 		case "SS":
@@ -677,8 +681,11 @@ func parseStamp(s, f string) (us, off int64, err error) {
 			v.hour += 12
 		}
 	}
-	if v.bc {
+	switch {
+	case v.bc:
 		v.year = 1 - v.year
+	case v.year < 0: // -1 is 1 BC
+		v.year++
 	}
 	bad := errs.New(errs.DatetimeOverflow, "date/time field value out of range: \"%s\"", whole)
 	if v.doy > 0 {

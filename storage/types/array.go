@@ -1,6 +1,8 @@
 package types
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"strconv"
@@ -198,6 +200,57 @@ func (a *Array) Next() (d Datum, ok bool) {
 	v := a.rest[:n-1]
 	a.rest = a.rest[n-1:]
 	return readPhys(a.Elem, v)
+}
+
+// CompareDatum orders two values of type t, which are not NULL, as btree does.
+func CompareDatum(t Type, a, b *Datum) int {
+	switch t.Phys() {
+	case PhysF32, PhysF64:
+		switch {
+		case a.F < b.F:
+			return -1
+		case a.F > b.F:
+			return 1
+		case a.F == b.F:
+			return 0
+		}
+		return cmp.Compare(b2byte(a.F != a.F), b2byte(b.F != b.F)) // NaN is greatest
+	case PhysNum:
+		return a.N.Cmp(b.N)
+	case PhysInterval:
+		return a.Iv.Cmp(b.Iv)
+	case PhysUUID:
+		return bytes.Compare(a.U[:], b.U[:])
+	case PhysBytes:
+		switch {
+		case t.OID == BpcharOID:
+			return cmp.Compare(strings.TrimRight(a.S, " "), strings.TrimRight(b.S, " "))
+		case t.IsArray():
+			return CompareArrays(t.Elem(), []byte(a.S), []byte(b.S))
+		}
+		return cmp.Compare(a.S, b.S)
+	}
+	return cmp.Compare(a.I, b.I)
+}
+
+// CompareArrays orders two encoded arrays by their elements, then by length.
+func CompareArrays(elem Type, x, y []byte) int {
+	a, b := OpenArray(elem, x), OpenArray(elem, y)
+	la, lb := a.Len(), b.Len()
+	for range min(la, lb) {
+		p, _ := a.Next()
+		q, _ := b.Next()
+		if p.Null || q.Null {
+			if p.Null != q.Null {
+				return cmp.Compare(b2byte(p.Null), b2byte(q.Null))
+			}
+			continue
+		}
+		if c := CompareDatum(elem, &p, &q); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(cmp.Compare(la, lb), cmp.Compare(len(a.Dims), len(b.Dims)))
 }
 
 // appendArray is array_out.

@@ -184,7 +184,7 @@ func floatWord(s string) (float64, bool) {
 	}
 	switch strings.ToLower(w) {
 	case "nan":
-		return math.NaN(), len(w) == len(s)
+		return math.NaN(), true
 	case "inf", "infinity":
 		if neg {
 			return math.Inf(-1), true
