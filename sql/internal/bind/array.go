@@ -101,14 +101,17 @@ func (b *binder) subscripts(ctx *exprCtx, e *ast.Subscripts) (plan.Expr, error) 
 	}
 	args := []plan.Expr{x}
 	if it := e.Items[0]; it.Slice {
-		if len(e.Items) > 1 || it.Low == nil || it.High == nil {
+		if len(e.Items) > 1 {
 			return nil, at(errs.NotSupported("this form of array slice"), e)
 		}
-		bounds, err := b.exprs(ctx, []ast.Expr{it.Low, it.High})
-		if err != nil {
-			return nil, err
+		for i, bound := range []ast.Expr{it.Low, it.High} {
+			x, err := b.sliceBound(ctx, x, bound, i, e)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, x)
 		}
-		return b.function("array_slice", append(args, bounds...), e)
+		return b.function("array_slice", args, e)
 	}
 	for _, it := range e.Items {
 		if it.Slice {
@@ -124,6 +127,19 @@ func (b *binder) subscripts(ctx *exprCtx, e *ast.Subscripts) (plan.Expr, error) 
 		args = append(args, i)
 	}
 	return b.function("array_get", args, e)
+}
+
+// sliceBound is a bound of a[lo:hi]; one left out is the array's own.
+func (b *binder) sliceBound(ctx *exprCtx, x plan.Expr, bound ast.Expr, side int, e ast.Node) (plan.Expr, error) {
+	if bound != nil {
+		return b.expr(ctx, bound)
+	}
+	own, err := b.function([]string{"array_lower", "array_upper"}[side], []plan.Expr{x, &plan.Lit{Typ: types.Int4, Val: types.Datum{I: 1}}}, e)
+	if err != nil {
+		return nil, err
+	}
+	empty := &plan.Lit{Typ: types.Int4, Val: types.Datum{I: int64(1 - side)}}
+	return &plan.Coalesce{Args: []plan.Expr{own, empty}, Typ: types.Int4}, nil
 }
 
 // arrayOp is op ANY|ALL (array) of an array that is not written out.

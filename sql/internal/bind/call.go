@@ -57,7 +57,14 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	if fn.IsAgg(name) {
 		return b.aggregate(ctx, e, name)
 	}
+	if setReturning[name] {
+		return b.setInList(ctx, e, name)
+	}
 	notAgg := func(what string) error {
+		if !fn.IsFunc(name) {
+			return at(errs.New(errs.UndefinedFunction, "function %s does not exist", name).
+				WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
+		}
 		return at(errs.New(errs.WrongObjectType, "%s specified, but %s is not an aggregate function", what, name), e)
 	}
 	switch {
@@ -83,6 +90,19 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	return b.function(name, args, e)
 }
 
+// setInList binds a set-returning function in a SELECT list.
+func (b *binder) setInList(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, error) {
+	if ctx.sets == nil || ctx.sets.node != nil || ctx.inAgg {
+		return nil, at(errs.NotSupported("a set-returning function here"), e)
+	}
+	n, err := b.series(&exprCtx{scope: ctx.scope, clause: ctx.clause}, e, name)
+	if err != nil {
+		return nil, err
+	}
+	ctx.sets.node, ctx.sets.pos = n, e
+	return n.Cols[0].Col(), nil
+}
+
 func refuseCall(e *ast.Call, name string) error {
 	switch {
 	case e.Over != nil:
@@ -93,8 +113,6 @@ func refuseCall(e *ast.Call, name string) error {
 		return at(errs.NotSupported("WITHIN GROUP"), e)
 	case e.Variadic:
 		return at(errs.NotSupported("VARIADIC"), e)
-	case setReturning[name]:
-		return at(errs.NotSupported("a set-returning function outside of FROM"), e)
 	}
 	for _, a := range e.Args {
 		if n, ok := a.(*ast.NamedArg); ok {

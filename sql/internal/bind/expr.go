@@ -17,6 +17,15 @@ type exprCtx struct {
 	agg *aggState
 	// inAgg is set inside an aggregate's arguments.
 	inAgg bool
+	// sets takes a set-returning call of a SELECT list; nil elsewhere.
+	sets *setCall
+}
+
+// setCall is the set-returning function of a SELECT list: its rows are joined
+// to every row of the query. Several in lockstep are refused.
+type setCall struct {
+	node *logical.Series
+	pos  ast.Node
 }
 
 // expr binds an expression. Its type may be Unknown (a bare string, NULL or a

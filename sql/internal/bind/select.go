@@ -25,6 +25,7 @@ type selectState struct {
 	sel     *ast.Select
 	node    logical.Node
 	agg     *aggState
+	sets    setCall
 	targets []target
 	having  plan.Expr
 	keys    []plan.SortKey // ORDER BY, over targets and hidden
@@ -38,7 +39,7 @@ func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, 
 		return nil, at(errs.NotSupported("DISTINCT ON"), sel.DistinctOn[0])
 	}
 	for _, step := range []func() error{
-		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.aggregate, st.project,
+		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.aggregate, st.expandSets, st.project,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -98,7 +99,9 @@ func (st *selectState) target(t *ast.Target) error {
 		}
 		return nil
 	}
-	e, err := st.b.expr(st.ctx("SELECT"), t.Expr)
+	ctx := st.ctx("SELECT")
+	ctx.sets = &st.sets
+	e, err := st.b.expr(ctx, t.Expr)
 	if err != nil {
 		return err
 	}
@@ -119,6 +122,18 @@ func (st *selectState) target(t *ast.Target) error {
 		return at(errs.NotSupported("a row as a result column"), t.Expr)
 	}
 	st.targets = append(st.targets, target{expr: e, col: out, src: t.Expr})
+	return nil
+}
+
+// expandSets joins the rows of a set-returning function in the list.
+func (st *selectState) expandSets() error {
+	if st.sets.node == nil {
+		return nil
+	}
+	if st.agg.grouped || len(st.agg.aggs) > 0 {
+		return at(errs.NotSupported("a set-returning function with grouping"), st.sets.pos)
+	}
+	st.node = &logical.Join{Kind: plan.Inner, L: st.node, R: st.sets.node}
 	return nil
 }
 
@@ -316,7 +331,17 @@ func (b *binder) sortKey(e plan.Expr, it *ast.SortItem) (plan.SortKey, error) {
 	if it.Nulls != ast.NullsUnset {
 		k.NullsFirst = it.Nulls == ast.NullsFirst
 	}
-	return k, b.sortable(e.Type(), it.Expr)
+	return k, b.ordered(e.Type(), it.Expr)
+}
+
+// ordered refuses to sort by types whose order is not their bytes' and which
+// nobody compares yet.
+func (b *binder) ordered(t types.Type, n ast.Node) error {
+	switch {
+	case t.IsArray(), t.OID == types.JSONBOID, t.OID == types.InetOID, t.OID == types.CidrOID, t.OID == types.TimetzOID:
+		return at(errs.NotSupported("ORDER BY of type "+bare(t).String()), n)
+	}
+	return b.sortable(t, n)
 }
 
 // sortable refuses types without an order.

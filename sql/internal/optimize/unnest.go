@@ -364,11 +364,14 @@ func (o *optimizer) replaceSub(s *logical.Sub, in logical.Node, filter bool) (pl
 		return &plan.IsBool{Arg: m, Val: true}, in, nil
 	}
 	m, out, err := o.mark(in, c.Node, logical.Conjuncts(nil, c.Cond))
-	if err != nil || len(free) == 0 || filter {
+	if err != nil || len(free) == 0 && nullAware(c.Cond, in, c.Node) {
 		return m, out, err
 	}
-	// Correlated and the difference between false and NULL may show: ask a
-	// second time whether a comparison was NULL.
+	if filter {
+		return &plan.IsBool{Arg: m, Val: true}, out, nil
+	}
+	// The difference between false and NULL may show, and a mark join knows it
+	// for one pair of keys only: ask a second time whether a comparison was NULL.
 	again, ids := logical.Clone(c.Node, func() int { return o.newCol("", types.Bool).ID })
 	cond := logical.Map(c.Cond, func(x plan.Expr) plan.Expr {
 		if col, ok := x.(*plan.Col); ok {
