@@ -54,11 +54,11 @@ func mathFuncs() []*Func {
 			}
 			return math.Atanh(x), nil
 		}),
-		f8e("sind", trig(sinDeg)), f8e("cosd", trig(func(x float64) float64 { return sinDeg(math.Mod(x, 360) + 90) })),
-		f8e("tand", trig(func(x float64) float64 { return ratio(sinDeg(x), sinDeg(math.Mod(x, 360)+90)) })),
-		f8e("cotd", trig(func(x float64) float64 { return ratio(sinDeg(math.Mod(x, 360)+90), sinDeg(x)) })),
+		f8e("sind", trig(sinDeg)), f8e("cosd", trig(cosDeg)),
+		f8e("tand", trig(func(x float64) float64 { return ratio(sinDeg(x), cosDeg(x)) })),
+		f8e("cotd", trig(func(x float64) float64 { return ratio(cosDeg(x), sinDeg(x)) })),
 		f8e("asind", arc(asinDeg)), f8e("acosd", arc(func(x float64) float64 { return 90 - asinDeg(x) })),
-		f8("atand", atanDeg), def("atan2d", tF8, binary(func(y, x float64) float64 { return math.Atan2(y, x) * (180 / math.Pi) }), tF8, tF8),
+		f8("atand", atanDeg), def("atan2d", tF8, binary(func(y, x float64) float64 { return math.Atan2(y, x) / math.Atan(1) * 45 }), tF8, tF8),
 		def("factorial", tNum, unaryE(factorial), tI8).raises(),
 		def("div", tNum, binaryE(divNum), tNum, tNum).raises(),
 		def("gcd", tI4, binaryE(gcdInt[int32]), tI4, tI4).raises(), def("gcd", tI8, binaryE(gcdInt[int64]), tI8, tI8).raises(),
@@ -298,8 +298,7 @@ func scaleOf(f func(types.Num) types.Num) Kernel {
 	}
 }
 
-// sinDeg is the sine of degrees, exact at multiples of 30 and 45 as in
-// PostgreSQL.
+// sinDeg is the sine of degrees, exact at multiples of 30 as in PostgreSQL.
 func sinDeg(x float64) float64 {
 	x = math.Mod(x, 360)
 	sign := 1.0
@@ -312,14 +311,35 @@ func sinDeg(x float64) float64 {
 	if x > 90 {
 		x = 180 - x
 	}
-	rad := math.Pi / 180
 	if x <= 30 {
-		return sign * (math.Sin(x*rad) / math.Sin(30*rad)) / 2
+		return sign * sin30(x)
 	}
-	// From 30 to 90 by the cosine of the complement, scaled to be exact at 60.
-	c := 1 - math.Cos((90-x)*rad)
-	one := 1 - math.Cos(60*rad)
-	return sign * (1 - (c/one)/2)
+	return sign * cos60(90-x)
+}
+
+// cosDeg is the cosine of degrees.
+func cosDeg(x float64) float64 {
+	x = math.Abs(math.Mod(x, 360))
+	sign := 1.0
+	if x > 180 {
+		x = 360 - x
+	}
+	if x > 90 {
+		x, sign = 180-x, -1
+	}
+	if x <= 60 {
+		return sign * cos60(x)
+	}
+	return sign * sin30(90-x)
+}
+
+const degree = math.Pi / 180
+
+// sin30 and cos60 are scaled to be exact at the end of their range.
+func sin30(x float64) float64 { return math.Sin(x*degree) / math.Sin(30*degree) / 2 }
+
+func cos60(x float64) float64 {
+	return 1 - (1-math.Cos(x*degree))/(1-math.Cos(60*degree))/2
 }
 
 // ratio is a/b, exact where both are equal in size.
