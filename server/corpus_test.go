@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"quern/storage/types"
 )
 
 // recorded is one statement of the corpus of recorded clients.
@@ -75,6 +77,22 @@ func seedCorpus(t *testing.T, s *Server, file string) {
 	}
 }
 
+// typeOID is a recorded parameter type: 0 for the server to infer, or a name.
+func typeOID(v any) uint32 {
+	name, ok := v.(string)
+	if !ok {
+		return 0
+	}
+	typ, ok := types.ByName(strings.TrimSuffix(name, "[]"))
+	switch {
+	case !ok:
+		return 0
+	case strings.HasSuffix(name, "[]"):
+		return uint32(typ.Array().OID)
+	}
+	return uint32(typ.OID)
+}
+
 // jsonAfter reads the JSON value behind key= in a header line.
 func jsonAfter(line, key string, v any) {
 	if i := strings.Index(line, key+"="); i >= 0 {
@@ -96,7 +114,11 @@ func readCorpus(t *testing.T, file string) []recorded {
 		case strings.HasPrefix(line, "-- [") && cur == nil:
 			cur, text = &recorded{}, nil
 			cur.extended = strings.Contains(line, "protocol=P")
-			jsonAfter(line, "param_types", &cur.types)
+			var names []any
+			jsonAfter(line, "param_types", &names)
+			for _, n := range names {
+				cur.types = append(cur.types, typeOID(n))
+			}
 			jsonAfter(line, "param_formats", &cur.formats)
 			jsonAfter(line, "result_formats", &cur.results)
 			jsonAfter(line, "execute_max", &cur.max)
@@ -132,11 +154,15 @@ func replayClient(t *testing.T, s *Server, client string, list []recorded) (n, o
 	for i := range list {
 		r := &list[i]
 		_ = c.nc.SetDeadline(time.Now().Add(5 * time.Second))
+		start := time.Now()
 		got := c.replay(r)
+		if d := time.Since(start); show != "" && d > 300*time.Millisecond {
+			t.Logf("%s [%d] took %v: %.200s", client, i, d, r.text)
+		}
 		if strings.HasPrefix(got[len(got)-1], "closed") {
 			_ = c.nc.Close()
 			c = dialWire(t, s, "search_path", "analytics,public")
-		} else if got[len(got)-1] != "Z I" {
+		} else if got[len(got)-1] == "Z E" {
 			c.send(&pgproto3.Query{String: "rollback"})
 			c.read(func(m string) bool { return m[0] == 'Z' || strings.HasPrefix(m, "closed") })
 		}
