@@ -92,7 +92,7 @@ func (b *batch) create(ns *catalog.Schema, body []byte) error {
 }
 
 func addColumn(t *catalog.Table, c decode.Column) {
-	t.Columns = append(t.Columns, catalog.Column{ID: t.NextCol, Name: c.Name, Type: c.Type})
+	t.Columns = append(t.Columns, catalog.Column{ID: t.NextCol, Name: c.Name, Type: c.Type, Masking: t.NewColumnMask()})
 	t.NextCol++
 }
 

@@ -192,6 +192,9 @@ func (s *Session) runInsert(ctx context.Context, c *commandPortal, st *ast.Inser
 	if err != nil {
 		return err
 	}
+	if b.Target.Table.Schema == catalog.SchemaSystem {
+		return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", b.Target.Table.Name)
+	}
 	rows, err := s.runBound(ctx, b, c.params)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
+	"quern/storage/types"
 	"quern/storage/vec"
 )
 
@@ -24,10 +25,40 @@ func (s *Session) virtual() func(schema, name string) (*bind.Virtual, bool) {
 		for _, c := range r.Cols {
 			v.Cols = append(v.Cols, bind.VirtualColumn{Name: c.Name, Type: c.Type})
 		}
+		hidden := len(v.Cols)
+		if schema == "pg_catalog" {
+			v.Cols = append(v.Cols, systemColumns...)
+		}
 		handle := s.catalogContext()
-		v.Gen = func(ctx context.Context) ([]*vec.Batch, error) { return handle.Rows(ctx, r) }
+		v.Gen = func(ctx context.Context) ([]*vec.Batch, error) {
+			batches, err := handle.Rows(ctx, r)
+			if err != nil || len(v.Cols) == hidden {
+				return batches, err
+			}
+			return withSystemColumns(batches, r.OID), nil
+		}
 		return v, true
 	}
+}
+
+// systemColumns are found by name on catalog relations, not by *.
+var systemColumns = []bind.VirtualColumn{
+	{Name: "tableoid", Type: types.Oid, Hidden: true},
+	{Name: "xmin", Type: types.Type{OID: types.XidOID, Mod: -1}, Hidden: true},
+	{Name: "ctid", Type: types.Type{OID: types.TidOID, Mod: -1}, Hidden: true},
+}
+
+func withSystemColumns(batches []*vec.Batch, oid uint32) []*vec.Batch {
+	vals := []types.Datum{{I: int64(oid)}, {I: 1}, {S: "(0,1)"}}
+	out := make([]*vec.Batch, len(batches))
+	for i, b := range batches {
+		n := &vec.Batch{Len: b.Len, Sel: b.Sel, Cols: b.Cols[:len(b.Cols):len(b.Cols)]}
+		for k, c := range systemColumns {
+			n.Cols = append(n.Cols, vec.ConstVector(c.Type, &vals[k], b.Len))
+		}
+		out[i] = n
+	}
+	return out
 }
 
 // catalogContext is what catalog relations and functions see.

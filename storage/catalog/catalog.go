@@ -146,6 +146,21 @@ type Table struct {
 	BornByWrite bool `json:"born,omitempty"`
 }
 
+// MaskGuard is the masking "policy" of columns that ingest added to a table
+// with masks: it never exists, and a policy that does not exist hides
+// (GOVERNANCE.md §4.2.5). policy_admin lifts it with SET or DROP MASKING POLICY.
+const MaskGuard uint32 = 1
+
+// NewColumnMask is what Column.Masking of a column that a write adds must be.
+func (t *Table) NewColumnMask() uint32 {
+	for i := range t.Columns {
+		if t.Columns[i].Masking != 0 {
+			return MaskGuard
+		}
+	}
+	return 0
+}
+
 // Column finds a live column by exact name, nil if none.
 func (t *Table) Column(name string) *Column {
 	for i := range t.Columns {

@@ -724,7 +724,7 @@ func (c *Context) RegOID(t types.OID, name string) (uint32, error) {
 	}
 	switch t {
 	case types.RegclassOID:
-		return 0, errs.New(errs.UndefinedTable, "relation %q does not exist", name)
+		return 0, errs.New(errs.UndefinedTable, "relation %q does not exist", strings.Join(names(name), "."))
 	case types.RegprocOID:
 		return 0, errs.New(errs.UndefinedFunction, "function %q does not exist", name)
 	case types.RegtypeOID:
