@@ -31,7 +31,7 @@ func arrayFuncs() []*Func {
 		def("string_to_array", types.OID(1009), stringToArray, tText, tText, tText).seesNull(),
 		arr("array_append", 0, arrayAppend, tComArr, tCompat).seesNull().raises(), arr("array_prepend", 1, arrayPrepend, tCompat, tComArr).seesNull().raises(),
 		arr("array_cat", 0, arrayCat, tComArr, tComArr).seesNull().raises(),
-		arr("array_remove", 0, arrayReplace(true), tComArr, tCompat).seesNull(), arr("array_replace", 0, arrayReplace(false), tComArr, tCompat, tCompat).seesNull(),
+		arr("array_remove", 0, arrayReplace(true), tComArr, tCompat).seesNull().raises(), arr("array_replace", 0, arrayReplace(false), tComArr, tCompat, tCompat).seesNull(),
 		def("array_position", tI4, arrayPosition, tComArr, tCompat).seesNull(),
 		arr("||", 0, arrayCat, tComArr, tComArr).seesNull().raises(), arr("||", 0, arrayAppend, tComArr, tCompat).seesNull().raises(),
 		arr("||", 1, arrayPrepend, tCompat, tComArr).seesNull().raises(),

@@ -114,6 +114,9 @@ to_regtype text > regtype
 to_regproc text > regproc
 to_regnamespace text > regnamespace
 to_regrole text > regrole
+nextval regclass > int8 !
+currval regclass > int8 !
+lastval > int8 !
 pg_cancel_backend int4 > bool !
 pg_terminate_backend int4 > bool !
 pg_stat_get_numscans oid > int8

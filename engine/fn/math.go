@@ -354,14 +354,13 @@ func ratio(a, b float64) float64 {
 }
 
 func asinDeg(x float64) float64 {
-	half := math.Asin(0.5)
-	if x >= 0 {
-		if x <= 0.5 {
-			return math.Asin(x) / half * 30
-		}
-		return 90 - math.Acos(x)/math.Acos(0.5)*60
+	a, r := math.Abs(x), 0.0
+	if a <= 0.5 {
+		r = math.Asin(a) / math.Asin(0.5) * 30
+	} else {
+		r = 90 - math.Acos(a)/math.Acos(0.5)*60 // NaN stays NaN
 	}
-	return -asinDeg(-x)
+	return math.Copysign(r, x)
 }
 
 func atanDeg(x float64) float64 { return math.Atan(x) / math.Atan(1) * 45 }
