@@ -13,11 +13,19 @@ import (
 
 // Encoder makes pages; it keeps scratch between them. Not for concurrent use.
 type Encoder struct {
-	pack packer
-	ints []int64
-	lens []uint32
-	dst  []byte
-	at   int // where the open page starts in dst
+	// SortKey says that rows are sorted by this column, among others.
+	SortKey bool
+
+	pack   packer
+	ints   []int64
+	vals   []int64 // values of runs, exceptions, entries
+	ends   []int64 // of runs
+	coded  []int64 // codes of a page's own dictionary
+	sample []int64
+	slots  []uint32
+	dst    []byte
+	at     int  // where the open page starts in dst
+	codes  bool // values are codes: a dictionary of codes gains nothing
 }
 
 // Page encodes rows [from, to) of c, at most PageRows and at least one, in the
@@ -49,7 +57,9 @@ func (e *Encoder) Codes(codes []uint32, valid []byte, ascii bool) ([]byte, error
 		}
 		v[i] = prev
 	}
-	n := e.nested(v)
+	e.codes = true
+	n := e.nested(v, types.PhysI32, false)
+	e.codes = false
 	binary.LittleEndian.PutUint32(e.dst[head+4:], uint32(n))
 	e.validity(valid, 0, len(codes), nulls)
 	e.close()
@@ -147,12 +157,23 @@ func (e *Encoder) fixed(c *Column, from, to, nulls int) {
 		kernel.PackBits(vec.CastSlice[uint64](e.dst[at:]), c.Fixed[from:to])
 		return
 	case types.PhysI16, types.PhysI32, types.PhysI64:
-		v := e.widen(c, from, to)
-		if e.forPage(v, c.Phys, 0, nulls, rows*size) {
+		v, scale := e.widen(c, from, to), byte(0)
+		if c.Phys == types.PhysI64 {
+			if scale = scaleOf(v); scale > 0 {
+				for i := range v {
+					v[i] /= powers[scale]
+				}
+			}
+		}
+		if e.intPage(v, c.Phys, scale, nulls, float64(rows*size), false) {
+			return
+		}
+	case types.PhysF32, types.PhysF64:
+		if e.intPage(e.widen(c, from, to), c.Phys, 0, nulls, floatGain*float64(rows*size), false) {
 			return
 		}
 	case types.PhysNum:
-		if v, scale, ok := e.coefficients(c, from, to); ok && e.forPage(v, c.Phys, scale, nulls, rows*size) {
+		if v, scale, ok := e.coefficients(c, from, to); ok && e.intPage(v, c.Phys, scale, nulls, float64(rows*size), false) {
 			return
 		}
 	}
@@ -178,13 +199,13 @@ func (e *Encoder) isConst(c *Column, from, to int) bool {
 	return true
 }
 
-// widen gives integers as int64; a NULL row repeats the value before it.
+// widen gives integers, and bits of floats, as int64; a NULL row repeats the value before it.
 func (e *Encoder) widen(c *Column, from, to int) []int64 {
 	v := e.intsFor(to - from)
 	switch {
 	case c.Phys == types.PhysI16:
 		widenAs(v, vec.CastSlice[int16](c.Fixed)[from:to])
-	case c.Phys == types.PhysI32 && c.Unsigned:
+	case c.Phys == types.PhysI32 && c.Unsigned, c.Phys == types.PhysF32:
 		widenAs(v, vec.CastSlice[uint32](c.Fixed)[from:to])
 	case c.Phys == types.PhysI32:
 		widenAs(v, vec.CastSlice[int32](c.Fixed)[from:to])
@@ -241,19 +262,14 @@ func (e *Encoder) coefficients(c *Column, from, to int) (v []int64, scale byte, 
 	return v, scale, true
 }
 
-// forPage writes v as CONST or FOR page and tells whether it did: not if that
-// takes more bytes than plainBytes.
-func (e *Encoder) forPage(v []int64, phys types.Phys, scale byte, nulls, plainBytes int) bool {
-	lo, hi := v[0], v[0]
-	for _, x := range v {
-		lo, hi = min(lo, x), max(hi, x)
-	}
-	if lo == hi {
-		e.header(Const, 0, scale, len(v), nulls)
-		e.dst = binary.LittleEndian.AppendUint64(e.dst, uint64(lo))
-		return true
-	}
-	start := len(e.dst)
+// constPage writes the value x of every row.
+func (e *Encoder) constPage(x int64, scale byte, rows, nulls int) {
+	e.header(Const, 0, scale, rows, nulls)
+	e.dst = binary.LittleEndian.AppendUint64(e.dst, uint64(x))
+}
+
+// forPage writes v as FOR page.
+func (e *Encoder) forPage(v []int64, phys types.Phys, scale byte, nulls int) {
 	e.header(For, 0, scale, len(v), nulls)
 	units := (len(v) + kernel.Unit - 1) / kernel.Unit
 	e.dst = append(e.dst, make([]byte, pad(units*unitEntry))...)
@@ -263,18 +279,13 @@ func (e *Encoder) forPage(v []int64, phys types.Phys, scale byte, nulls, plainBy
 		e.dst = e.pack.append(e.dst, entry[:], e.at, part, wide(phys))
 		copy(e.dst[e.at+bodyAt+u*unitEntry:], entry[:])
 	}
-	if len(e.dst)-start > plainBytes+bodyAt && len(v) >= kernel.Unit {
-		e.dst = e.dst[:start]
-		return false
-	}
-	return true
 }
 
-// nested writes v as a page of 32-bit values and returns its length.
-func (e *Encoder) nested(v []int64) int {
+// nested writes v as a page within the open one and returns its length.
+func (e *Encoder) nested(v []int64, phys types.Phys, leaf bool) int {
 	outer := e.at
 	e.at = len(e.dst)
-	e.forPage(v, types.PhysI32, 0, 0, math.MaxInt32)
+	e.intPage(v, phys, 0, 0, math.Inf(1), leaf)
 	e.close()
 	n := len(e.dst) - e.at
 	e.at = outer
@@ -305,7 +316,7 @@ func (e *Encoder) bytes(c *Column, from, to, nulls int) error {
 		}
 	}
 	e.close()
-	n := e.nested(v)
+	n := e.nested(v, types.PhysI32, true)
 	binary.LittleEndian.PutUint32(e.dst[head:], uint32(n))
 	binary.LittleEndian.PutUint64(e.dst[head+8:], uint64(total))
 	e.dst = append(e.dst, c.Bytes[c.Offs[from]:c.Offs[to]]...)

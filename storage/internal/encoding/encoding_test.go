@@ -30,6 +30,17 @@ var shapes = map[string]func(rng *rand.Rand, k int) int64{
 	"manyoutlier": func(rng *rand.Rand, k int) int64 { return rng.Int64N(4) + b2i(rng.IntN(8) == 0)*rng.Int64N(1<<40) },
 	"extremes":    func(_ *rand.Rand, k int) int64 { return []int64{math.MinInt64, math.MaxInt64, 0, -1}[k%4] },
 	"alternating": func(_ *rand.Rand, k int) int64 { return int64(k % 2) },
+	"runs":        func(_ *rand.Rand, k int) int64 { return int64(k/13*7919) % 1000 << 20 },
+	"longruns":    func(_ *rand.Rand, k int) int64 { return int64(k/700) * -3 },
+	"sparse":      func(rng *rand.Rand, _ int) int64 { return b2i(rng.IntN(30) == 0) * int64(rng.Uint64()) },
+	"sparsefew":   func(rng *rand.Rand, k int) int64 { return b2i(k%5000 == 4999)*rng.Int64N(9) - 5 },
+	"sorted":      func(rng *rand.Rand, k int) int64 { return int64(k)*1000 + rng.Int64N(1000) - 1<<40 },
+	"descending":  func(rng *rand.Rand, k int) int64 { return -int64(k)*100000 + rng.Int64N(100) },
+	"nearly":      func(rng *rand.Rand, k int) int64 { return int64(k)*1000 - b2i(rng.IntN(60) == 0)*rng.Int64N(1<<30) },
+	"few":         func(rng *rand.Rand, _ int) int64 { return rng.Int64N(300) * 0x1234567 },
+	"fewwide":     func(rng *rand.Rand, _ int) int64 { return (rng.Int64N(900) + 1) * 0x123456789ABCDEF },
+	"seconds":     func(rng *rand.Rand, _ int) int64 { return (1_600_000_000 + rng.Int64N(1<<20)) * 1_000_000 },
+	"millis":      func(rng *rand.Rand, _ int) int64 { return rng.Int64N(1<<40) * -1000 },
 	"oneoff":      func(_ *rand.Rand, k int) int64 { return b2i(k == 5) * math.MaxInt64 },
 }
 
@@ -117,7 +128,7 @@ func TestRoundTrip(t *testing.T) {
 	for name, draw := range shapes {
 		for _, nulls := range []string{"none", "some", "all", "alternating", "last"} {
 			for _, p := range allPhys {
-				for _, n := range []int{1, 7, 1024, 5000} {
+				for _, n := range []int{1, 7, 1024, 11000} {
 					rng := rand.New(rand.NewPCG(uint64(n), 3))
 					c := makeColumn(p, n, nulls, rng, draw)
 					from := rng.IntN(n)
@@ -262,11 +273,26 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+// TestKinds: each encoding is chosen where it is the best.
+func TestKinds(t *testing.T) {
+	var e Encoder
+	rng := rand.New(rand.NewPCG(1, 3))
+	for name, want := range map[string]Kind{"constant": Const, "bits13": For, "outliers": For, "full": Plain, "runs": RLE, "longruns": RLE,
+		"sparse": Sparse, "sparsefew": Sparse, "sorted": Delta, "descending": Delta, "fewwide": Dict, "seconds": For} {
+		page, err := e.Page(makeColumn(types.PhysI64, 20000, "none", rng, shapes[name]), 0, 20000)
+		if err != nil || Kind(page[0]) != want {
+			t.Errorf("%s: encoding %d, want %d (%v)", name, page[0], want, err)
+		}
+	}
+}
+
 // TestSizes pins what the encodings are for.
 func TestSizes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 3))
 	var e Encoder
-	for name, max := range map[string]int{"constant": 128, "bits13": 131072*13/8 + 4096, "counter": 131072*10/8 + 4096, "outliers": 131072 * 10 / 8, "full": 131072*8 + 64} {
+	for name, max := range map[string]int{"runs": 131072 / 13 * 6, "longruns": 4352, "sparse": 131072/30*10 + 8192, "sparsefew": 4096, "sorted": 131072*11/8 + 4096,
+		"descending": 131072 + 4096, "few": 131072*9/8 + 8192, "fewwide": 131072*10/8 + 16384, "seconds": 131072*20/8 + 4096,
+		"constant": 128, "bits13": 131072*13/8 + 4096, "counter": 131072*10/8 + 4096, "outliers": 131072 * 10 / 8, "full": 131072*8 + 64} {
 		page, err := e.Page(makeColumn(types.PhysI64, 131072, "none", rng, shapes[name]), 0, 131072)
 		if err != nil || len(page) > max {
 			t.Errorf("%s: %d bytes, want ≤ %d (%v)", name, len(page), max, err)
@@ -278,7 +304,7 @@ func TestSizes(t *testing.T) {
 func FuzzPage(f *testing.F) {
 	var e Encoder
 	for _, p := range allPhys {
-		for _, shape := range []string{"bits13", "outliers", "constant", "bits16"} {
+		for _, shape := range []string{"bits13", "outliers", "constant", "bits16", "runs", "sparse", "sorted", "fewwide", "seconds"} {
 			rng := rand.New(rand.NewPCG(1, 3))
 			page, err := e.Page(makeColumn(p, 1100, "some", rng, shapes[shape]), 0, 1100)
 			if err != nil {
@@ -313,14 +339,14 @@ func FuzzPage(f *testing.F) {
 func BenchmarkDecode(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 3))
 	var e Encoder
-	for _, name := range []string{"bits13", "bits16", "counter", "outliers"} {
+	for _, name := range []string{"bits13", "bits16", "counter", "outliers", "runs", "sparse", "sorted", "fewwide", "seconds"} {
 		page, _ := e.Page(makeColumn(types.PhysI64, 131072, "none", rng, shapes[name]), 0, 131072)
 		p, err := Open(bytes.Clone(page), types.PhysI64)
 		if err != nil {
 			b.Fatal(err)
 		}
 		dst := vec.AlignedBytes(2048 * 8)
-		b.Run(name, func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/%d", name, p.Kind), func(b *testing.B) {
 			b.SetBytes(2048 * 8)
 			for b.Loop() {
 				_ = p.Fixed(dst, 4*kernel.Unit, 2048, nil)
@@ -332,7 +358,7 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkEncode(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 3))
 	var e Encoder
-	for _, name := range []string{"bits13", "counter", "outliers"} {
+	for _, name := range []string{"bits13", "counter", "outliers", "runs", "sparse", "sorted", "fewwide", "seconds"} {
 		c := makeColumn(types.PhysI64, 131072, "none", rng, shapes[name])
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(131072 * 8)

@@ -54,13 +54,13 @@ func (p *Page) Fixed(dst []byte, from, n int, ints []int64) error {
 	}
 	switch p.phys {
 	case types.PhysI16:
-		return unpackFor(p, vec.CastSlice[int16](dst)[:n], from)
-	case types.PhysI32:
-		return unpackFor(p, vec.CastSlice[int32](dst)[:n], from)
-	case types.PhysI64:
-		return unpackFor(p, vec.CastSlice[int64](dst)[:n], from)
+		return decodeInts(p, vec.CastSlice[int16](dst)[:n], from)
+	case types.PhysI32, types.PhysF32:
+		return decodeInts(p, vec.CastSlice[int32](dst)[:n], from)
+	case types.PhysI64, types.PhysF64:
+		return decodeInts(p, vec.CastSlice[int64](dst)[:n], from)
 	}
-	if err := unpackFor(p, ints[:n], from); err != nil {
+	if err := decodeInts(p, ints[:n], from); err != nil {
 		return err
 	}
 	out := vec.CastSlice[types.Num](dst)[:n]

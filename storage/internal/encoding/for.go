@@ -10,10 +10,11 @@ import (
 	"quern/storage/vec/kernel"
 )
 
-// forPhys tells which physical types FOR packs.
+// forPhys tells which physical types have values, coefficients or bits that are
+// encoded as integers.
 func forPhys(p types.Phys) bool {
 	switch p {
-	case types.PhysI16, types.PhysI32, types.PhysI64, types.PhysNum:
+	case types.PhysI16, types.PhysI32, types.PhysI64, types.PhysNum, types.PhysF32, types.PhysF64:
 		return true
 	}
 	return false
@@ -27,6 +28,14 @@ const (
 
 // wide tells whether a type's units are packed from 64-bit words.
 func wide(p types.Phys) bool { return p.Size() >= 8 }
+
+// inner is the type of values in pages within a page of type p.
+func inner(p types.Phys) types.Phys {
+	if wide(p) {
+		return types.PhysI64
+	}
+	return types.PhysI32
+}
 
 // packUnit chooses base, width and exceptions of a unit and appends its data to
 // dst, whose length is a multiple of 64. v is padded to a unit with v[n-1].
@@ -137,7 +146,12 @@ type unit struct {
 
 // unitAt reads unit u; rows is how many of its values exist.
 func (p *Page) unitAt(u int) (x unit, ok bool) {
-	e := p.units[u*unitEntry : (u+1)*unitEntry]
+	e := p.units
+	if p.Kind == Delta {
+		e = e[u*deltaEntry+8:]
+	} else {
+		e = e[u*unitEntry:]
+	}
 	x.base = int64(binary.LittleEndian.Uint64(e))
 	x.width, x.plain = int(e[12]&^widthPlain), e[12]&widthPlain != 0
 	n := min(kernel.Unit, p.Rows-u*kernel.Unit)
@@ -166,9 +180,14 @@ func (p *Page) unitAt(u int) (x unit, ok bool) {
 	return x, true
 }
 
+// openFor opens FOR and DELTA.
 func (p *Page) openFor() error {
 	units := (p.Rows + kernel.Unit - 1) / kernel.Unit
-	if p.units = p.part(bodyAt, units*unitEntry); p.units == nil {
+	size := unitEntry
+	if p.Kind == Delta {
+		size = deltaEntry
+	}
+	if p.units = p.part(bodyAt, units*size); p.units == nil {
 		return corrupt("short unit table")
 	}
 	for u := range units {
@@ -179,11 +198,51 @@ func (p *Page) openFor() error {
 	return nil
 }
 
-// unpackFor decodes rows [from, from+len(dst)); from is the start of a unit.
-func unpackFor[T int16 | int32 | uint32 | int64](p *Page, dst []T, from int) error {
+// integer lists what integer pages decode to. Conversions and sums wrap: T has
+// the bits that the stored values have.
+type integer interface{ int16 | int32 | uint32 | int64 }
+
+// decodeInts decodes rows [from, from+len(dst)); from is the start of a unit.
+func decodeInts[T integer](p *Page, dst []T, from int) error {
 	if from%kernel.Unit != 0 || from+len(dst) > p.Rows {
 		return corrupt("batch inside a unit")
 	}
+	var err error
+	switch p.Kind {
+	case For:
+		err = unpackFor(p, dst, from)
+	case Delta:
+		err = decodeDelta(p, dst, from)
+	case RLE:
+		err = decodeRLE(p, dst, from)
+	case Sparse:
+		err = decodeSparse(p, dst, from)
+	case Dict:
+		err = decodeIntDict(p, dst, from)
+	default:
+		x := p.constInt()
+		for i := range dst {
+			dst[i] = T(x)
+		}
+		return nil
+	}
+	if p.phys == types.PhysI64 && p.scale > 0 {
+		m := T(powers[p.scale])
+		for i := range dst {
+			dst[i] *= m
+		}
+	}
+	return err
+}
+
+// constInt is the value of a CONST page of integers or bits.
+func (p *Page) constInt() int64 {
+	var b [8]byte
+	copy(b[:], p.body)
+	return int64(binary.LittleEndian.Uint64(b[:]))
+}
+
+func unpackFor[T integer](p *Page, dst []T, from int) error {
 	for u := from / kernel.Unit; len(dst) > 0; u++ {
 		n := min(kernel.Unit, len(dst))
 		x, ok := p.unitAt(u)
@@ -197,7 +256,7 @@ func unpackFor[T int16 | int32 | uint32 | int64](p *Page, dst []T, from int) err
 }
 
 // unpackUnit decodes a unit, or its first len(dst) values.
-func unpackUnit[T int16 | int32 | uint32 | int64](x *unit, dst []T, wide bool) {
+func unpackUnit[T integer](x *unit, dst []T, wide bool) {
 	base := T(x.base)
 	switch {
 	case x.width == 0:
@@ -241,7 +300,7 @@ func unpackUnit[T int16 | int32 | uint32 | int64](x *unit, dst []T, wide bool) {
 
 // unpackPart32 and unpackPart64 go through a whole unit of scratch: for narrow
 // values, and for the last unit of a page.
-func unpackPart32[T int16 | int32 | uint32 | int64](dst []T, in []uint32, x *unit) {
+func unpackPart32[T integer](dst []T, in []uint32, x *unit) {
 	var v [kernel.Unit]uint32
 	kernel.Unpack32(&v, in, x.width, uint32(x.base))
 	for i := range dst {
@@ -249,7 +308,7 @@ func unpackPart32[T int16 | int32 | uint32 | int64](dst []T, in []uint32, x *uni
 	}
 }
 
-func unpackPart64[T int16 | int32 | uint32 | int64](dst []T, in []uint64, x *unit) {
+func unpackPart64[T integer](dst []T, in []uint64, x *unit) {
 	var v [kernel.Unit]uint64
 	kernel.Unpack64(&v, in, x.width, uint64(x.base))
 	for i := range dst {

@@ -20,8 +20,15 @@ const (
 	Const  Kind = 1
 	Bitmap Kind = 2
 	For    Kind = 3
+	Delta  Kind = 4
+	RLE    Kind = 5
+	Sparse Kind = 6
 	Dict   Kind = 7
+	FSST   Kind = 8
 )
+
+// scopePage marks a page with a dictionary of its own; 0 is the segment's.
+const scopePage = 1
 
 // Flags of a page header.
 const (
@@ -50,12 +57,15 @@ type Page struct {
 	ASCII bool // bytes: every value is ASCII
 
 	phys  types.Phys
-	scale int16 // of 64-bit coefficients, PhysNum in FOR or CONST
+	scale int16 // of 64-bit coefficients (PhysNum); power of ten of PhysI64
 	data  []byte
 	valid []uint64
 	body  []byte // PLAIN fixed, CONST value, BITMAP words, PLAIN bytes
-	units []byte // FOR table; u32 starts of PLAIN bytes
-	sub   *Page  // nested codes or lengths
+	units []byte // FOR and DELTA table; u32 starts or firsts by unit
+	sub   *Page  // nested codes, lengths or values
+	ends  *Page  // RLE: run ends
+	count int    // RLE: runs; SPARSE: exceptions; DICT of integers: entries
+	mode  int64  // SPARSE: the default
 }
 
 func corrupt(reason string) error { return &errs.Corrupt{File: "page", Reason: reason} }
@@ -122,8 +132,11 @@ func (p *Page) part(at, n int) []byte {
 
 func (p *Page) openBody(depth int) error {
 	size := p.phys.Size()
-	if p.phys == types.PhysNum && (p.Kind == Const || p.Kind == For) {
+	if p.phys == types.PhysNum && p.Kind != Plain {
 		size = 8
+	}
+	if p.phys == types.PhysI64 && int(p.scale) >= len(powers) {
+		return corrupt("bad scale")
 	}
 	switch {
 	case p.Kind == Plain && size > 0 && p.phys != types.PhysBool:
@@ -135,8 +148,14 @@ func (p *Page) openBody(depth int) error {
 		}
 	case p.Kind == Bitmap && p.phys == types.PhysBool:
 		p.body = p.part(bodyAt, 8*((p.Rows+63)/64))
-	case p.Kind == For && forPhys(p.phys):
+	case (p.Kind == For || p.Kind == Delta) && forPhys(p.phys):
 		return p.openFor()
+	case p.Kind == RLE && forPhys(p.phys):
+		return p.openRLE(depth)
+	case p.Kind == Sparse && forPhys(p.phys):
+		return p.openSparse(depth)
+	case p.Kind == Dict && forPhys(p.phys):
+		return p.openIntDict(depth)
 	case p.Kind == Const && p.phys == types.PhysBytes:
 		if head := p.part(bodyAt, 4); head != nil {
 			if b := p.part(bodyAt, 4+int(binary.LittleEndian.Uint32(head))); b != nil {
@@ -157,21 +176,25 @@ func (p *Page) openBody(depth int) error {
 	return nil
 }
 
-// nested opens the page at offset at, whose Rows must be the outer page's.
-func (p *Page) nested(at, n, depth int) error {
+// nested opens the page of n bytes at offset at, which holds rows integers. A
+// leaf has no page within itself.
+func (p *Page) nested(at, n, rows int, phys types.Phys, depth int, leaf bool) (*Page, error) {
 	b := p.part(at, n)
 	if b == nil {
-		return corrupt("short nested page")
+		return nil, corrupt("short nested page")
 	}
-	sub, err := open(b, types.PhysI32, depth+1)
+	sub, err := open(b, phys, depth+1)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if sub.Rows != p.Rows || sub.Nulls != 0 || sub.Kind != For && sub.Kind != Const {
-		return corrupt("bad nested page")
+	ok := sub.Kind == For || sub.Kind == Const
+	if !leaf {
+		ok = ok || sub.Kind == Delta || sub.Kind == RLE || sub.Kind == Sparse
 	}
-	p.sub = sub
-	return nil
+	if !ok || sub.Rows != rows || sub.Nulls != 0 || sub.scale != 0 {
+		return nil, corrupt("bad nested page")
+	}
+	return sub, nil
 }
 
 func (p *Page) openDict(depth int) error {
@@ -182,7 +205,9 @@ func (p *Page) openDict(depth int) error {
 	if binary.LittleEndian.Uint32(head) != 0 {
 		return errs.NotSupported("page with a dictionary of its own")
 	}
-	return p.nested(bodyAt+align, int(binary.LittleEndian.Uint32(head[4:])), depth)
+	var err error
+	p.sub, err = p.nested(bodyAt+align, int(binary.LittleEndian.Uint32(head[4:])), p.Rows, types.PhysI32, depth, false)
+	return err
 }
 
 func (p *Page) openBytes(depth int) error {
@@ -196,7 +221,8 @@ func (p *Page) openBytes(depth int) error {
 		return corrupt("short body")
 	}
 	at := bodyAt + align + pad(4*units)
-	if err := p.nested(at, sub, depth); err != nil {
+	var err error
+	if p.sub, err = p.nested(at, sub, p.Rows, types.PhysI32, depth, true); err != nil {
 		return err
 	}
 	if p.body = p.part(at+pad(sub), int(total)); p.body == nil {
@@ -223,7 +249,7 @@ func (p *Page) ConstBytes() []byte { return p.body }
 // Codes writes the codes of rows [from, from+len(dst)) of a DICT page, which
 // must be below count.
 func (p *Page) Codes(dst []uint32, from, count int) error {
-	if err := p.sub.codes(dst, from); err != nil {
+	if err := decodeInts(p.sub, dst, from); err != nil {
 		return err
 	}
 	if int(greatest(dst)) >= count {
@@ -245,23 +271,12 @@ func greatest(v []uint32) uint32 {
 	return max(a, b, c, d)
 }
 
-func (p *Page) codes(dst []uint32, from int) error {
-	if p.Kind == Const {
-		x := binary.LittleEndian.Uint32(p.body)
-		for i := range dst {
-			dst[i] = x
-		}
-		return nil
-	}
-	return unpackFor(p, dst, from)
-}
-
 // Views makes views of rows [from, from+len(dst)) of a PLAIN page of bytes:
 // those of sel only if it is not nil, others are left as they are. They refer
 // to Bytes as buffer 0.
 func (p *Page) Views(dst []vec.View, from int, sel []uint16, lens []uint32) error {
 	lens = lens[:len(dst)]
-	if err := p.sub.codes(lens, from); err != nil {
+	if err := decodeInts(p.sub, lens, from); err != nil {
 		return err
 	}
 	starts := vec.CastSlice[uint32](p.units)

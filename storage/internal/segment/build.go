@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"math"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -239,17 +240,18 @@ func (b *builder) column(i int) (*encodedColumn, error) {
 		if i > n {
 			id, v = catalog.ColCommitSeq, b.seqs
 		}
-		return encodeColumn(b.spec.ID, id, &encoding.Column{Phys: types.PhysI64, N: len(v), Fixed: vec.BytesOf(v)})
+		return encodeColumn(b.spec.ID, id, &encoding.Column{Phys: types.PhysI64, N: len(v), Fixed: vec.BytesOf(v)}, false)
 	}
 	c := &b.spec.Cols[i]
+	sortKey := slices.ContainsFunc(b.spec.Order, func(k SortKey) bool { return k.Col == c.ID })
 	if c.Type.Phys() == types.PhysBytes {
 		if d := b.dictionary(c); d != nil {
-			return encodeDict(b.spec.ID, c.ID, d)
+			return encodeDict(b.spec.ID, c.ID, d, sortKey)
 		}
 	}
 	col, err := b.gather(c)
 	if err != nil {
 		return nil, err
 	}
-	return encodeColumn(b.spec.ID, c.ID, col)
+	return encodeColumn(b.spec.ID, c.ID, col, sortKey)
 }

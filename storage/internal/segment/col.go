@@ -78,8 +78,9 @@ func (c *Col) open() error {
 			return damaged(s.Path, 0, "bad page entry")
 		}
 		c.pages = append(c.pages, p)
-		c.hasDict = c.hasDict || encoding.Kind(p.encoding) == encoding.Dict
 	}
+	// NB: a page of DICT may have entries of its own.
+	_, c.hasDict = s.entry(c.id, kindDict)
 	c.opened = make([]atomic.Pointer[encoding.Page], n)
 	return c.openZones()
 }
@@ -137,6 +138,9 @@ func (c *Col) openPage(g int) (opened *encoding.Page, err error) {
 	}
 	if p.Rows != int(e.rows) || p.Nulls != int(e.nulls) || uint8(p.Kind) != e.encoding {
 		return nil, damaged(c.file.Path, int64(e.offset), "page does not fit its entry")
+	}
+	if c.phys == types.PhysBytes && !p.AllNull() && (p.Kind == encoding.Dict) != c.hasDict {
+		return nil, damaged(c.file.Path, int64(e.offset), "codes without a dictionary, or the reverse")
 	}
 	c.opened[g].Store(p)
 	return p, nil

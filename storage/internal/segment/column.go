@@ -26,9 +26,9 @@ func (c *encodedColumn) page(segment uint64, p []byte, rows, nulls int) {
 }
 
 // encodeColumn encodes a column without dictionary.
-func encodeColumn(segment uint64, id uint32, col *encoding.Column) (*encodedColumn, error) {
+func encodeColumn(segment uint64, id uint32, col *encoding.Column, sortKey bool) (*encodedColumn, error) {
 	out := &encodedColumn{id: id}
-	var e encoding.Encoder
+	e := encoding.Encoder{SortKey: sortKey}
 	for from := 0; from < col.N; from += GroupRows {
 		to := min(col.N, from+GroupRows)
 		p, err := e.Page(col, from, to)
@@ -123,9 +123,9 @@ func sumOf[T int16 | int32 | uint32 | int64](s *sum, v []T, valid []byte, from i
 }
 
 // encodeDict encodes a dictionary column.
-func encodeDict(segment uint64, id uint32, d *dictionary) (*encodedColumn, error) {
+func encodeDict(segment uint64, id uint32, d *dictionary, sortKey bool) (*encodedColumn, error) {
 	out := &encodedColumn{id: id, dict: d.section()}
-	var e encoding.Encoder
+	e := encoding.Encoder{SortKey: sortKey}
 	for from := 0; from < len(d.codes); from += GroupRows {
 		to := min(len(d.codes), from+GroupRows)
 		var valid []byte

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/crc32"
 	"runtime/debug"
@@ -112,17 +113,19 @@ func (s *File) openTrailer(want Expect) (groups int, err error) {
 	return int(binary.LittleEndian.Uint32(t[48:])), nil
 }
 
+// entry finds a directory entry.
+func (s *File) entry(column uint32, k kind) (int, bool) {
+	return slices.BinarySearchFunc(s.dir, entry{column: column, kind: k}, func(a, b entry) int {
+		if a.column != b.column {
+			return cmp.Compare(a.column, b.column)
+		}
+		return cmp.Compare(a.kind, b.kind)
+	})
+}
+
 // section returns a verified section, nil if there is none.
 func (s *File) section(column uint32, k kind) ([]byte, error) {
-	i, ok := slices.BinarySearchFunc(s.dir, entry{column: column, kind: k}, func(a, b entry) int {
-		if a.column != b.column {
-			if a.column < b.column {
-				return -1
-			}
-			return 1
-		}
-		return int(a.kind) - int(b.kind)
-	})
+	i, ok := s.entry(column, k)
 	if !ok {
 		return nil, nil
 	}

@@ -1,0 +1,222 @@
+package encoding
+
+import (
+	"encoding/binary"
+	"sort"
+
+	"quern/storage/types"
+	"quern/storage/vec"
+	"quern/storage/vec/kernel"
+)
+
+// rlePage writes v as runs of one value.
+func (e *Encoder) rlePage(v []int64, phys types.Phys, scale byte, nulls int) {
+	vals, ends := e.vals[:0], e.ends[:0]
+	units := (len(v) + kernel.Unit - 1) / kernel.Unit
+	firsts := make([]uint32, 0, units)
+	for i, x := range v {
+		if i > 0 && x != v[i-1] {
+			ends = append(ends, int64(i))
+			vals = append(vals, v[i-1])
+		}
+		if i%kernel.Unit == 0 {
+			firsts = append(firsts, uint32(len(vals)))
+		}
+	}
+	vals, ends = append(vals, v[len(v)-1]), append(ends, int64(len(v)))
+	e.vals, e.ends = vals, ends
+	e.header(RLE, 0, scale, len(v), nulls)
+	head := len(e.dst)
+	e.dst = append(e.dst, make([]byte, align)...)
+	binary.LittleEndian.PutUint32(e.dst[head:], uint32(len(vals)))
+	e.dst = append(e.dst, vec.BytesOf(firsts)...)
+	e.close()
+	n := e.nested(vals, inner(phys), true)
+	binary.LittleEndian.PutUint32(e.dst[head+4:], uint32(n))
+	n = e.nested(ends, types.PhysI32, true)
+	binary.LittleEndian.PutUint32(e.dst[head+8:], uint32(n))
+}
+
+func (p *Page) openRLE(depth int) error {
+	head := p.part(bodyAt, 16)
+	if head == nil {
+		return corrupt("short body")
+	}
+	p.count = int(binary.LittleEndian.Uint32(head))
+	if p.count == 0 || p.count > p.Rows {
+		return corrupt("bad number of runs")
+	}
+	units := (p.Rows + kernel.Unit - 1) / kernel.Unit
+	at := bodyAt + align
+	if p.units = p.part(at, 4*units); p.units == nil {
+		return corrupt("short body")
+	}
+	last := uint32(0)
+	for _, f := range vec.CastSlice[uint32](p.units) {
+		if f < last || int(f) >= p.count {
+			return corrupt("bad first run")
+		}
+		last = f
+	}
+	at += pad(4 * units)
+	vals, ends := int(binary.LittleEndian.Uint32(head[4:])), int(binary.LittleEndian.Uint32(head[8:]))
+	var err error
+	if p.sub, err = p.nested(at, vals, p.count, inner(p.phys), depth, true); err != nil {
+		return err
+	}
+	p.ends, err = p.nested(at+pad(vals), ends, p.count, types.PhysI32, depth, true)
+	return err
+}
+
+// eachRun gives the runs that overlap rows [from, to); from is the start of a
+// unit. Bounds are cut to the rows.
+func eachRun[T integer](p *Page, from, to int, f func(lo, hi int, v T)) error {
+	var vals [kernel.Unit]T
+	var ends [kernel.Unit]uint32
+	run := int(vec.CastSlice[uint32](p.units)[from/kernel.Unit])
+	for row := from; row < to; {
+		first := run &^ (kernel.Unit - 1)
+		n := min(kernel.Unit, p.count-first)
+		if n <= 0 {
+			return corrupt("rows behind the last run")
+		}
+		if err := decodeInts(p.sub, vals[:n], first); err != nil {
+			return err
+		}
+		if err := decodeInts(p.ends, ends[:n], first); err != nil {
+			return err
+		}
+		for k := run - first; k < n && row < to; k++ {
+			end := min(int(ends[k]), to)
+			if end <= row {
+				return corrupt("bad run")
+			}
+			f(row, end, vals[k])
+			row = end
+		}
+		run = first + n
+	}
+	return nil
+}
+
+func decodeRLE[T integer](p *Page, dst []T, from int) error {
+	return eachRun(p, from, from+len(dst), func(lo, hi int, v T) {
+		part := dst[lo-from : hi-from]
+		for i := range part {
+			part[i] = v
+		}
+	})
+}
+
+// sparseGranule is how many rows share the positions of SPARSE.
+const sparseGranule = 8192
+
+// sparsePage writes v as a default and the values that differ; it does not if
+// too many do.
+func (e *Encoder) sparsePage(v []int64, mode int64, phys types.Phys, scale byte, nulls int) bool {
+	vals := e.vals[:0]
+	for _, x := range v {
+		if x != mode {
+			vals = append(vals, x)
+		}
+	}
+	e.vals = vals
+	if float64(len(vals)) > (1-sparseShare)*float64(len(v)) || len(vals) == 0 {
+		return false
+	}
+	e.header(Sparse, 0, scale, len(v), nulls)
+	head := len(e.dst)
+	e.dst = append(e.dst, make([]byte, align)...)
+	binary.LittleEndian.PutUint64(e.dst[head:], uint64(mode))
+	binary.LittleEndian.PutUint32(e.dst[head+8:], uint32(len(vals)))
+	n := 0
+	for i, x := range v {
+		if i%sparseGranule == 0 {
+			e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(n))
+		}
+		if x != mode {
+			n++
+		}
+	}
+	e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(n))
+	e.close()
+	for i, x := range v {
+		if x != mode {
+			e.dst = binary.LittleEndian.AppendUint16(e.dst, uint16(i%sparseGranule))
+		}
+	}
+	e.close()
+	n = e.nested(vals, inner(phys), true)
+	binary.LittleEndian.PutUint32(e.dst[head+12:], uint32(n))
+	return true
+}
+
+func (p *Page) openSparse(depth int) error {
+	head := p.part(bodyAt, 16)
+	if head == nil {
+		return corrupt("short body")
+	}
+	p.mode = int64(binary.LittleEndian.Uint64(head))
+	p.count = int(binary.LittleEndian.Uint32(head[8:]))
+	granules := (p.Rows + sparseGranule - 1) / sparseGranule
+	at := bodyAt + align
+	if p.units = p.part(at, 4*(granules+1)); p.units == nil || p.count == 0 || p.count > p.Rows {
+		return corrupt("short body")
+	}
+	firsts := vec.CastSlice[uint32](p.units)
+	for i := range granules {
+		if firsts[i] > firsts[i+1] {
+			return corrupt("bad first exception")
+		}
+	}
+	if firsts[0] != 0 || int(firsts[granules]) != p.count {
+		return corrupt("bad first exception")
+	}
+	at += pad(4 * (granules + 1))
+	if p.body = p.part(at, 2*p.count); p.body == nil {
+		return corrupt("short body")
+	}
+	var err error
+	p.sub, err = p.nested(at+pad(2*p.count), int(binary.LittleEndian.Uint32(head[12:])), p.count, inner(p.phys), depth, true)
+	return err
+}
+
+// eachException gives the values of rows [from, to) that are not the default.
+func eachException[T integer](p *Page, from, to int, f func(row int, v T)) error {
+	var vals [kernel.Unit]T
+	firsts, positions := vec.CastSlice[uint32](p.units), vec.CastSlice[uint16](p.body)
+	have := -1 // unit of values that vals holds
+	for g := from / sparseGranule; g*sparseGranule < to; g++ {
+		base := g * sparseGranule
+		part := positions[firsts[g]:firsts[g+1]]
+		k := sort.Search(len(part), func(i int) bool { return base+int(part[i]) >= from })
+		last := from - 1
+		for ; k < len(part); k++ {
+			row := base + int(part[k])
+			if row >= to {
+				break
+			}
+			if row <= last {
+				return corrupt("positions out of order")
+			}
+			last = row
+			at := int(firsts[g]) + k
+			if u := at / kernel.Unit; u != have {
+				have = u
+				if err := decodeInts(p.sub, vals[:min(kernel.Unit, p.count-u*kernel.Unit)], u*kernel.Unit); err != nil {
+					return err
+				}
+			}
+			f(row, vals[at%kernel.Unit])
+		}
+	}
+	return nil
+}
+
+func decodeSparse[T integer](p *Page, dst []T, from int) error {
+	mode := T(p.mode)
+	for i := range dst {
+		dst[i] = mode
+	}
+	return eachException(p, from, from+len(dst), func(row int, v T) { dst[row-from] = v })
+}
