@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -36,7 +37,10 @@ type Session struct {
 	notices  []Notice
 	told     map[string]bool // masked columns that the client was told of
 	stmtAt   int64           // statement_timestamp, µs
-	born     int64
+	// counters are the last values that the session took, for currval.
+	counters    map[counter]int64
+	lastCounter counter
+	born        int64
 
 	activity atomic.Pointer[activity]
 
@@ -46,6 +50,9 @@ type Session struct {
 	timer      *time.Timer // statement_timeout, guarded by mu
 	terminated bool        // guarded by mu
 }
+
+// counter names a column's counter.
+type counter struct{ table, col uint32 }
 
 // activity is what system.queries shows of a session.
 type activity struct {
@@ -59,7 +66,7 @@ type activity struct {
 
 func newSession(db *DB, r *policy.Role) *Session {
 	s := &Session{db: db, pid: db.pids.Add(1), authID: r.ID, userID: r.ID, roleID: r.ID, set: settings.NewValues(),
-		prepared: map[string]*prepared{}, portals: map[string]portal{}, told: map[string]bool{}, born: db.nowMicros()}
+		prepared: map[string]*prepared{}, portals: map[string]portal{}, told: map[string]bool{}, counters: map[counter]int64{}, born: db.nowMicros()}
 	s.stmtAt = s.born
 	s.set.Fix("server_version", "15.18 (Quern "+db.o.Version+")")
 	s.fixRole()
@@ -119,7 +126,14 @@ func (s *Session) Start(ctx context.Context) (_ context.Context, done func()) {
 		s.stopTimerLocked()
 		s.mu.Unlock()
 		cancel(context.Canceled)
-		s.note("idle", "")
+		switch s.TxStatus() {
+		case TxBlock:
+			s.note("idle in transaction", "")
+		case TxFailed:
+			s.note("idle in transaction (aborted)", "")
+		default:
+			s.note("idle", "")
+		}
 	}
 }
 
@@ -191,6 +205,11 @@ func (s *Session) Terminated() bool {
 // causeOf turns an error of cancelled work into what ended it.
 func causeOf(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	// What failed for a reason of its own keeps it.
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if !ended && errs.CodeOf(err) != errs.QueryCanceled {
 		return err
 	}
 	if c := context.Cause(ctx); c != nil {

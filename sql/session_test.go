@@ -236,6 +236,10 @@ func TestDefinitionsInBlocks(t *testing.T) {
 		{"admin", "SELECT d FROM u", "n\nSELECT 1"},
 		{"admin", "CREATE TABLE s (id serial, x text NOT NULL); INSERT INTO s (x) VALUES ('a'), ('b'); SELECT * FROM s ORDER BY id", "CREATE TABLE\nINSERT 0 2\n1|a\n2|b\nSELECT 2"},
 		{"admin", "INSERT INTO s (x) VALUES ('c') RETURNING id, x || '!' AS y", "3|c!\nINSERT 0 1"},
+		{"admin", "SELECT currval('s_id_seq'), lastval(), pg_get_serial_sequence('s', 'id')", "3|3|public.s_id_seq\nSELECT 1"},
+		{"admin", "SELECT nextval('public.s_id_seq'::regclass)", "4\nSELECT 1"},
+		{"admin#2", "SELECT currval('s_id_seq')", "ERROR 55000 currval of sequence \"s_id_seq\" is not yet defined in this session"},
+		{"admin", "SELECT nextval('s')", "ERROR 42809 \"s\" is not a sequence"},
 		{"admin", "INSERT INTO s (x) VALUES (NULL)", "ERROR 23502 null value in column \"x\" of relation \"s\" violates not-null constraint"},
 	}...)
 }

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"slices"
 
 	"quern/sql/internal/ast"
 	"quern/sql/internal/settings"
@@ -277,10 +278,28 @@ func (s *Session) write(rows *storage.TableRows, source string) (int64, error) {
 		return 0, errs.New(errs.OutOfMemory, "the transaction has written more than %d bytes", s.db.o.WriteMemory).
 			WithHint("Commit more often, or load the data with COPY or over HTTP.")
 	}
+	s.noteCounters(rows, &full)
 	s.tx.rows = append(s.tx.rows, full)
 	s.tx.source = source
 	s.tx.stale()
 	return n, nil
+}
+
+// noteCounters remembers what counters gave to rows that did not name their
+// columns.
+func (s *Session) noteCounters(given, full *storage.TableRows) {
+	t := s.catalog().Table(given.Table)
+	if t == nil || len(full.Batches) == 0 {
+		return
+	}
+	last := full.Batches[len(full.Batches)-1]
+	for i := range t.Columns {
+		col := &t.Columns[i]
+		k := slices.Index(full.Cols, col.ID)
+		if col.Default.Kind == catalog.DefaultCounter && !slices.Contains(given.Cols, col.ID) && k >= 0 && last.Len > 0 {
+			s.took(t.ID, col.ID, last.Cols[k].Datum(last.Len-1).I)
+		}
+	}
 }
 
 // mayWrite is checked before any statement that changes something.

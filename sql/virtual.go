@@ -141,6 +141,32 @@ func (v *sessionView) PreparedRows() []pgcatalog.PreparedRow {
 	return out
 }
 
+func (v *sessionView) NextVal(table, col uint32) (int64, error) {
+	s := (*Session)(v)
+	if err := s.mayWrite("nextval()"); err != nil {
+		return 0, err
+	}
+	n := s.db.store.NextVal(table, col, 1)
+	s.took(table, col, n)
+	return n, nil
+}
+
+func (v *sessionView) CurrVal(table, col uint32) (int64, bool) {
+	n, ok := v.counters[counter{table, col}]
+	return n, ok
+}
+
+func (v *sessionView) LastVal() (int64, bool) {
+	n, ok := v.counters[v.lastCounter]
+	return n, ok
+}
+
+// took remembers a value that the session took of a counter.
+func (s *Session) took(table, col uint32, n int64) {
+	s.lastCounter = counter{table, col}
+	s.counters[s.lastCounter] = n
+}
+
 // SetConfig runs while the session's goroutine waits for the row.
 func (v *sessionView) SetConfig(name, value string, local bool) (string, error) {
 	s := (*Session)(v)

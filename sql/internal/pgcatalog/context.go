@@ -25,6 +25,11 @@ type Session interface {
 	PreparedRows() []PreparedRow
 	// SetConfig is set_config: the new value as SHOW prints it.
 	SetConfig(name, value string, local bool) (string, error)
+	// NextVal takes a value of a column's counter; CurrVal is the last one that
+	// the session took of it, LastVal of any.
+	NextVal(table, col uint32) (int64, error)
+	CurrVal(table, col uint32) (v int64, ok bool)
+	LastVal() (v int64, ok bool)
 	// Signal is pg_cancel_backend and, with terminate, pg_terminate_backend.
 	Signal(pid uint32, terminate bool) (bool, error)
 }
@@ -224,6 +229,7 @@ const (
 	defaultBase    = 2_000_000_000
 	constraintBase = 2_600_000_000
 	indexBase      = 3_200_000_000
+	sequenceBase   = 3_800_000_000
 )
 
 func rowTypeOID(t *catalog.Table) uint32 { return rowTypeBase + t.ID }
@@ -235,4 +241,24 @@ func constraintOID(t *catalog.Table, key int) uint32 {
 }
 func indexOID(t *catalog.Table, key int) uint32 {
 	return indexBase + (t.ID-catalog.SchemaInfo)*64 + uint32(key)%64
+}
+
+func sequenceOID(t *catalog.Table, col uint32) uint32 {
+	return sequenceBase + (t.ID-catalog.SchemaInfo)*64 + col%64
+}
+
+// sequences lists the counters of visible tables under the names that
+// PostgreSQL would give their sequences.
+func (c *Context) sequences(yield func(*catalog.Table, *catalog.Column) bool) {
+	for t := range c.tables {
+		for i := range t.Columns {
+			if t.Columns[i].Default.Kind == catalog.DefaultCounter && !yield(t, &t.Columns[i]) {
+				return
+			}
+		}
+	}
+}
+
+func sequenceName(t *catalog.Table, col *catalog.Column) string {
+	return t.Name + "_" + col.Name + "_seq"
 }

@@ -124,6 +124,9 @@ func init() {
 		"to_regproc":                         toRegproc,
 		"to_regnamespace":                    toRegnamespace,
 		"to_regrole":                         toRegrole,
+		"nextval":                            nextVal,
+		"currval":                            currVal,
+		"lastval":                            lastVal,
 		"pg_cancel_backend":                  func(c *Context, a []types.Datum) (types.Datum, error) { return c.signal(a, false) },
 		"pg_terminate_backend":               func(c *Context, a []types.Datum) (types.Datum, error) { return c.signal(a, true) },
 		"pg_stat_get_numscans":               blank,
@@ -251,6 +254,11 @@ func (c *Context) inSchema(schema, name string) (uint32, bool) {
 			}
 		}
 	}
+	for t, col := range c.sequences {
+		if t.Schema == s.ID && sequenceName(t, col) == name {
+			return sequenceOID(t, col.ID), true
+		}
+	}
 	return 0, false
 }
 
@@ -266,7 +274,65 @@ func (c *Context) RelationName(oid uint32) (string, bool) {
 	if t, i := c.keyByIndex(oid); t != nil {
 		return c.qualify(c.schemaName(t.Schema), t.Keys[i].Name, oid), true
 	}
+	if t, col := c.sequence(oid); t != nil {
+		return c.qualify(c.schemaName(t.Schema), sequenceName(t, col), oid), true
+	}
 	return "", false
+}
+
+func (c *Context) sequence(oid uint32) (*catalog.Table, *catalog.Column) {
+	for t, col := range c.sequences {
+		if sequenceOID(t, col.ID) == oid {
+			return t, col
+		}
+	}
+	return nil, nil
+}
+
+// sequenceArg finds the counter that nextval and currval name.
+func (c *Context) sequenceArg(a []types.Datum) (*catalog.Table, *catalog.Column, error) {
+	oid := uint32(arg(a, 0).I)
+	t, col := c.sequence(oid)
+	if t == nil {
+		name, ok := c.RelationName(oid)
+		if !ok {
+			return nil, nil, errs.New(errs.UndefinedTable, "relation with OID %d does not exist", oid)
+		}
+		return nil, nil, errs.New(errs.WrongObjectType, "%q is not a sequence", name)
+	}
+	if v := c.view(t); !v.HasColumn(policy.Insert, col.ID) {
+		return nil, nil, errs.New(errs.InsufficientPrivilege, "permission denied for sequence %s", sequenceName(t, col))
+	}
+	return t, col, nil
+}
+
+func nextVal(c *Context, a []types.Datum) (types.Datum, error) {
+	t, col, err := c.sequenceArg(a)
+	if err != nil {
+		return null, err
+	}
+	n, err := c.Session.NextVal(t.ID, col.ID)
+	return types.Datum{I: n}, err
+}
+
+func currVal(c *Context, a []types.Datum) (types.Datum, error) {
+	t, col, err := c.sequenceArg(a)
+	if err != nil {
+		return null, err
+	}
+	n, ok := c.Session.CurrVal(t.ID, col.ID)
+	if !ok {
+		return null, errs.New(errs.ObjectNotInState, "currval of sequence %q is not yet defined in this session", sequenceName(t, col))
+	}
+	return types.Datum{I: n}, nil
+}
+
+func lastVal(c *Context, _ []types.Datum) (types.Datum, error) {
+	n, ok := c.Session.LastVal()
+	if !ok {
+		return null, errs.New(errs.ObjectNotInState, "lastval is not yet defined in this session")
+	}
+	return types.Datum{I: n}, nil
 }
 
 func (c *Context) qualified(t *catalog.Table) string {
@@ -387,7 +453,7 @@ func serialSequence(c *Context, a []types.Datum) (types.Datum, error) {
 	if col.Default.Kind != catalog.DefaultCounter {
 		return null, nil
 	}
-	return text(quoteIdent(c.schemaName(t.Schema)) + "." + quoteIdent(t.Name+"_"+col.Name+"_seq")), nil
+	return text(quoteIdent(c.schemaName(t.Schema)) + "." + quoteIdent(sequenceName(t, col))), nil
 }
 
 func objDescription(c *Context, a []types.Datum) (types.Datum, error) {

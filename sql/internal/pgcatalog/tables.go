@@ -82,6 +82,10 @@ func pgClass(c *Context, w *rows) error {
 			}
 		}
 	}
+	for t, col := range c.sequences {
+		w.add("oid", sequenceOID(t, col.ID), "relname", sequenceName(t, col), "relnamespace", t.Schema, "relowner", t.Owner,
+			"reltuples", 1, "relpages", 1, "relpersistence", "p", "relkind", "S", "relnatts", 3, "relispopulated", true, "relreplident", "n")
+	}
 	return nil
 }
 
