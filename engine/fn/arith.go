@@ -140,6 +140,43 @@ func mulInt8(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vect
 	return nil
 }
 
+// quotients divides or takes rests; a constant divisor other than 0 and -1 needs
+// no checks.
+func quotients[T signed](rest bool) Kernel {
+	exact := binaryE(divInt[T])
+	if rest {
+		exact = binaryE(modInt[T])
+	}
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		if args[1].Form != vec.Const {
+			return exact(env, args, sel, n, out)
+		}
+		a, o, d := argOf[T](args[0]), vec.Values[T](out), vec.Values[T](args[1])[0]
+		if d == 0 || d == -1 {
+			return exact(env, args, sel, n, out)
+		}
+		switch {
+		case sel != nil && rest:
+			for _, r := range sel {
+				o[r] = a.at(int(r)) % d
+			}
+		case sel != nil:
+			for _, r := range sel {
+				o[r] = a.at(int(r)) / d
+			}
+		case rest:
+			for i := range n {
+				o[i] = a.at(i) % d
+			}
+		default:
+			for i := range n {
+				o[i] = a.at(i) / d
+			}
+		}
+		return nil
+	}
+}
+
 func divInt[T signed](x, y T) (T, error) {
 	if y == 0 {
 		return 0, errDivZero()
@@ -259,7 +296,7 @@ func shiftMask[T signed]() uint32 {
 func intOps[T signed](t types.OID, mul Kernel) []*Func {
 	return []*Func{
 		def("+", t, addInt[T], t, t).raises(), def("-", t, subInt[T], t, t).raises(), def("*", t, mul, t, t).raises(),
-		def("/", t, binaryE(divInt[T]), t, t).raises(), def("%", t, binaryE(modInt[T]), t, t).raises(),
+		def("/", t, quotients[T](false), t, t).raises(), def("%", t, quotients[T](true), t, t).raises(),
 		def("mod", t, binaryE(modInt[T]), t, t).raises(),
 		def("-", t, unaryE(negInt[T]), t).raises(), def("+", t, unary(func(x T) T { return x }), t),
 		def("@", t, unaryE(absInt[T]), t).raises(), def("abs", t, unaryE(absInt[T]), t).raises(),
@@ -274,8 +311,8 @@ func intOps[T signed](t types.OID, mul Kernel) []*Func {
 func floatOps[T float](t types.OID) []*Func {
 	abs := unary(func(x T) T { return T(math.Abs(float64(x))) })
 	return []*Func{
-		def("+", t, binaryE(addFloat[T]), t, t).raises(), def("-", t, binaryE(subFloat[T]), t, t).raises(),
-		def("*", t, binaryE(mulFloat[T]), t, t).raises(), def("/", t, binaryE(divFloat[T]), t, t).raises(),
+		def("+", t, addFloats[T], t, t).raises(), def("-", t, subFloats[T], t, t).raises(),
+		def("*", t, mulFloats[T], t, t).raises(), def("/", t, binaryE(divFloat[T]), t, t).raises(),
 		def("-", t, unary(func(x T) T { return -x }), t), def("+", t, unary(func(x T) T { return x }), t),
 		def("@", t, abs, t), def("abs", t, abs, t),
 	}
@@ -306,8 +343,8 @@ func arithOps() []*Func {
 	out = append(out, mixedFloatOps()...)
 	abs := unary(types.Num.Abs)
 	return append(out,
-		def("+", tNum, binaryE(types.Num.Add), tNum, tNum).raises(), def("-", tNum, binaryE(types.Num.Sub), tNum, tNum).raises(),
-		def("*", tNum, binaryE(types.Num.Mul), tNum, tNum).raises(), def("/", tNum, binaryE(types.Num.Div), tNum, tNum).raises(),
+		def("+", tNum, addNums, tNum, tNum).raises(), def("-", tNum, subNums, tNum, tNum).raises(),
+		def("*", tNum, mulNums, tNum, tNum).raises(), def("/", tNum, binaryE(types.Num.Div), tNum, tNum).raises(),
 		def("%", tNum, binaryE(types.Num.Mod), tNum, tNum).raises(), def("mod", tNum, binaryE(types.Num.Mod), tNum, tNum).raises(),
 		def("-", tNum, unary(types.Num.Neg), tNum), def("+", tNum, unary(func(x types.Num) types.Num { return x }), tNum),
 		def("@", tNum, abs, tNum), def("abs", tNum, abs, tNum),

@@ -236,21 +236,79 @@ func (c *unitCache) at(i int) types.Unit {
 	return c.unit
 }
 
+// truncFixed truncates to a unit of fixed length; false if it is none, or a
+// value is infinite.
+func truncFixed(u types.Unit, a arg[int64], o []int64, sel vec.Selection, n int) bool {
+	step := int64(0)
+	switch u {
+	case types.UnitSecond:
+		step = 1_000_000
+	case types.UnitMinute:
+		step = 60_000_000
+	case types.UnitHour:
+		step = 3_600_000_000
+	case types.UnitDay:
+		step = 86_400_000_000
+	default:
+		return false
+	}
+	odd := false
+	trunc := func(i int) {
+		x := a.at(i)
+		q := x / step
+		if x%step < 0 {
+			q--
+		}
+		o[i] = q * step
+		odd = odd || x == types.TimePosInf || x == types.TimeNegInf
+	}
+	if sel == nil {
+		for i := range n {
+			trunc(i)
+		}
+	} else {
+		for _, r := range sel {
+			trunc(int(r))
+		}
+	}
+	return !odd
+}
+
 func truncTimestamp(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	if args[0].Form == vec.Const {
+		u := unitCache{v: args[0]}
+		if truncFixed(u.at(0), argOf[int64](args[1]), vec.Values[int64](out), sel, n) {
+			return nil
+		}
+	}
 	u, a, o := unitCache{v: args[0]}, argOf[int64](args[1]), vec.Values[int64](out)
+	// Neighbouring rows mostly lie in the same unit: [lo, hi) is the last day.
+	lo, hi, last, lastUnit := int64(0), int64(0), int64(0), types.UnitNone
 	return rows(sel, n, func(i int) error {
-		unit := u.at(i)
-		r, ok := types.TruncTimestamp(unit, a.at(i))
+		unit, x := u.at(i), a.at(i)
+		if unit == lastUnit && x >= lo && x < hi {
+			o[i] = last
+			return nil
+		}
+		r, ok := types.TruncTimestamp(unit, x)
 		if !ok {
-			return types.ErrUnit(truncUnit(unit), u.name, types.Timestamp)
+			return types.ErrUnit(truncUnit(unit), u.name, bare(args[1].Type))
 		}
 		o[i] = r
+		if unit >= types.UnitWeek && x != types.TimePosInf && x != types.TimeNegInf {
+			const day = 86_400_000_000
+			d, _ := types.SplitTimestamp(x)
+			lo, hi, last, lastUnit = d*day, d*day+day, r, unit
+		}
 		return nil
 	})
 }
 
 func truncTstz(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	z := types.NewZone(env.Format)
+	if z.UTC() {
+		return truncTimestamp(env, args, sel, n, out)
+	}
 	return truncIn(&z, args, sel, n, out)
 }
 
@@ -291,8 +349,64 @@ func truncInterval(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 	})
 }
 
+// extractFast reads whole-numbered fields of UTC timestamps; false if the unit
+// is another or a value is infinite.
+func extractFast(args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector, numeric bool) bool {
+	c := unitCache{v: args[0]}
+	var f func(us int64) int64
+	switch c.at(0) {
+	case types.UnitMinute:
+		f = func(us int64) int64 { _, m := types.SplitTimestamp(us); return m / 60_000_000 % 60 }
+	case types.UnitHour:
+		f = func(us int64) int64 { _, m := types.SplitTimestamp(us); return m / 3_600_000_000 }
+	case types.UnitDay, types.UnitMonth, types.UnitYear:
+		unit, day, last := c.unit, int64(1)<<62, int64(0)
+		f = func(us int64) int64 {
+			if d, _ := types.SplitTimestamp(us); d != day {
+				p, _ := types.ExtractTimestamp(unit, us)
+				day, last = d, p.Value
+			}
+			return last
+		}
+	default:
+		return false
+	}
+	a, odd := argOf[int64](args[1]), false
+	nums, floats := []types.Num(nil), []float64(nil)
+	if numeric {
+		nums = vec.Values[types.Num](out)
+	} else {
+		floats = vec.Values[float64](out)
+	}
+	put := func(i int) {
+		us := a.at(i)
+		v := f(us)
+		odd = odd || us == types.TimePosInf || us == types.TimeNegInf
+		if numeric {
+			nums[i] = types.NumFromInt(v)
+		} else {
+			floats[i] = float64(v)
+		}
+	}
+	if sel == nil {
+		for i := range n {
+			put(i)
+		}
+	} else {
+		for _, r := range sel {
+			put(int(r))
+		}
+	}
+	return !odd
+}
+
 func extractKernel(typ types.OID, get func(*Env, *vec.Vector) func(types.Unit, int) (types.Part, bool), numeric bool) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		if typ == tTs || typ == tTstz {
+			if z := types.NewZone(env.Format); (typ == tTs || z.UTC()) && args[0].Form == vec.Const && extractFast(args, sel, n, out, numeric) {
+				return nil
+			}
+		}
 		u, part := unitCache{v: args[0]}, get(env, args[1])
 		nums, floats := []types.Num(nil), []float64(nil)
 		if numeric {

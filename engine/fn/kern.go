@@ -286,30 +286,39 @@ func (f *Func) leakproof() *Func { f.Leakproof = true; return f }
 func (f *Func) seesNull() *Func  { f.NotStrict = true; return f }
 func (f *Func) variadic() *Func  { f.Variadic = true; return f }
 
-// AppendLower appends s in lower case, as lower() does.
+// AppendLower appends s in lower case, as lower() does. ASCII is folded in
+// place; the first other byte sends the whole through Unicode's tables.
 func AppendLower(dst, s []byte) []byte {
-	for i, c := range s {
-		if c >= utf8.RuneSelf {
-			return appendMapped(dst, s[i:], unicode.ToLower)
+	n := len(dst)
+	dst = append(dst, s...)
+	var all byte
+	for i, c := range dst[n:] {
+		all |= c
+		x := c | 0x20
+		if x-'a' >= 26 {
+			x = c
 		}
-		if c-'A' < 26 {
-			c |= 0x20
-		}
-		dst = append(dst, c)
+		dst[n+i] = x
+	}
+	if all >= utf8.RuneSelf {
+		return appendMapped(dst[:n], s, unicode.ToLower)
 	}
 	return dst
 }
 
 // AppendUpper appends s in upper case, as upper() does.
 func AppendUpper(dst, s []byte) []byte {
-	for i, c := range s {
-		if c >= utf8.RuneSelf {
-			return appendMapped(dst, s[i:], unicode.ToUpper)
-		}
+	n := len(dst)
+	dst = append(dst, s...)
+	var all byte
+	for i, c := range dst[n:] {
+		all |= c
 		if c-'a' < 26 {
-			c &^= 0x20
+			dst[n+i] = c &^ 0x20
 		}
-		dst = append(dst, c)
+	}
+	if all >= utf8.RuneSelf {
+		return appendMapped(dst[:n], s, unicode.ToUpper)
 	}
 	return dst
 }

@@ -2,6 +2,8 @@ package fn
 
 import (
 	"bytes"
+	le "encoding/binary"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode"
@@ -19,14 +21,14 @@ func textFuncs() []*Func {
 		return def(name, tI4, fromText(f), arg)
 	}
 	octets := func(s []byte) int32 { return int32(len(s)) }
-	bits := func(s []byte) int32 { return 8 * int32(len(s)) }
+	bitLen := func(s []byte) int32 { return 8 * int32(len(s)) }
 	bpLen := func(s []byte) int32 { return int32(utf8.RuneCount(bytes.TrimRight(s, " "))) }
 	out := []*Func{
 		int4("length", charCount, tText), int4("length", bpLen, tBpchar), int4("length", octets, tBytea),
 		int4("char_length", charCount, tText), int4("char_length", bpLen, tBpchar),
 		int4("character_length", charCount, tText), int4("character_length", bpLen, tBpchar),
 		int4("octet_length", octets, tText), int4("octet_length", octets, tBytea), int4("octet_length", octets, tBpchar),
-		int4("bit_length", bits, tText), int4("bit_length", bits, tBytea),
+		int4("bit_length", bitLen, tText), int4("bit_length", bitLen, tBytea),
 		str("lower", AppendLower), str("upper", AppendUpper), str("initcap", appendInitcap), str("reverse", appendReverse),
 		def("strpos", tI4, fromText2(position), tText, tText), def("position", tI4, fromText2(position), tText, tText),
 		def("position", tI4, fromText2(func(a, b []byte) int32 { return int32(bytes.Index(a, b) + 1) }), tBytea, tBytea),
@@ -76,8 +78,26 @@ func textFuncs() []*Func {
 		def("||", tBytea, text(concat2), tBytea, tBytea))
 }
 
-// charCount is the number of characters; the fast path is ASCII.
-func charCount(s []byte) int32 { return int32(utf8.RuneCount(s)) }
+// charCount is the number of characters: bytes that do not continue one, eight
+// at a time.
+func charCount(s []byte) int32 {
+	const high = 0x8080808080808080
+	n, t := len(s), s
+	for len(t) >= 8 {
+		w := le.LittleEndian.Uint64(t)
+		if w&high != 0 {
+			// A continuation byte has its top bits 10.
+			n -= bits.OnesCount64(w & ^(w << 1) & high)
+		}
+		t = t[8:]
+	}
+	for _, c := range t {
+		if c&0xC0 == 0x80 {
+			n--
+		}
+	}
+	return int32(n)
+}
 
 func position(s, sub []byte) int32 {
 	i := bytes.Index(s, sub)

@@ -208,3 +208,6 @@ func (z *Zone) Abbrev() string {
 	}
 	return z.abbrev
 }
+
+// UTC tells whether the zone's offset is always zero.
+func (z *Zone) UTC() bool { return z.Loc == nil || z.Loc == time.UTC }

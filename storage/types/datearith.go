@@ -212,6 +212,10 @@ func (p Part) Num() (Num, error) {
 	if p.Frac == 0 {
 		return n, nil
 	}
+	return p.withFrac(n)
+}
+
+func (p Part) withFrac(n Num) (Num, error) {
 	f, err := NumFromInt(p.Frac).Div(NumFromInt(microsPerDay))
 	if err != nil {
 		return f, err
