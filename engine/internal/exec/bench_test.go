@@ -176,6 +176,7 @@ func BenchmarkQuery(b *testing.B) {
 		{"group/text", group(cText)},
 		{"group/dict", group(cCode)},
 		{"group/q32", agg(q32, []int{0, 1}, count, aggOf(fn.AggSum, types.Int8, col(q32, 2)), aggOf(fn.AggAvg, types.Numeric, col(q32, 3)))},
+		{"group/text-int", agg(benchNode(cText, cHundred), []int{0, 1}, count)},
 		{"distinct", agg(benchNode(cMany), nil, distinct)},
 		{"join/10k", join(few, cTenK)},
 		{"join/many", join(many, cMany)},

@@ -52,9 +52,10 @@ type Keys struct {
 	Words int // word 0 and all key words
 	extra int // further words of NULL flags after word 0
 	// raw: words 1..Words-1 compare as they are.
-	raw  bool
-	cmp  []uint8 // per word otherwise: 0 compare, 1 ignore, 2 string length, 3 string rest
-	strs []int   // offsets of strings
+	raw     bool
+	eq      []int // otherwise the words that do
+	strs    []int // offsets of strings; their first word is in eq
+	strCols []int // their columns
 }
 
 // NewKeys lays out keys of these types.
@@ -64,27 +65,29 @@ func NewKeys(typs []types.Type) *Keys {
 		k.extra = (len(typs) + 63) / 64
 	}
 	k.Words += k.extra
-	k.cmp = make([]uint8, k.Words)
+	for w := range k.Words {
+		k.eq = append(k.eq, w)
+	}
 	for _, t := range typs {
 		c := col{typ: t, off: k.Words}
-		var marks []uint8
+		words, eq := 1, 1
 		switch t.Phys() {
 		case types.PhysF32, types.PhysF64:
-			c.kind, marks = kindFloat, []uint8{0}
+			c.kind = kindFloat
 		case types.PhysUUID:
-			c.kind, marks = kindUUID, []uint8{0, 0}
+			c.kind, words, eq = kindUUID, 2, 2
 		case types.PhysNum:
-			c.kind, marks, k.raw = kindNum, []uint8{0, 0, 0, 1}, false
+			c.kind, words, eq, k.raw = kindNum, 4, 3, false
 		case types.PhysInterval:
-			c.kind, marks, k.raw = kindIval, []uint8{0, 0, 1, 1}, false
+			c.kind, words, eq, k.raw = kindIval, 4, 2, false
 		case types.PhysBytes:
-			c.kind, marks, k.raw = kindBytes, []uint8{2, 3}, false
-			k.strs = append(k.strs, k.Words)
-		default:
-			c.kind, marks = kindInt, []uint8{0}
+			c.kind, words, eq, k.raw = kindBytes, 2, 1, false
+			k.strs, k.strCols = append(k.strs, k.Words), append(k.strCols, len(k.cols))
 		}
-		k.cmp = append(k.cmp, marks...)
-		k.Words += len(marks)
+		for w := range eq {
+			k.eq = append(k.eq, k.Words+w)
+		}
+		k.Words += words
 		k.cols = append(k.cols, c)
 	}
 	return k

@@ -138,17 +138,18 @@ func (j *Join) same(r int, w []uint64, cols []vec.Vector, i int) bool {
 	if j.k.raw {
 		return sameWords(g, w)
 	}
-	for x, c := range j.k.cmp {
-		if c == 1 || c == 3 && uint32(g[x-1]) > InlineMax {
-			continue
-		}
+	for _, x := range j.k.eq {
 		if g[x] != w[x] {
 			return false
 		}
 	}
-	for key := range j.k.cols {
-		c := &j.k.cols[key]
-		if c.kind == kindBytes && uint32(g[c.off]) > InlineMax && !bytes.Equal(j.cols[key].BytesAt(r), cols[key].BytesAt(i)) {
+	for x, off := range j.k.strs {
+		key := j.k.strCols[x]
+		if uint32(g[off]) <= InlineMax {
+			if g[off+1] != w[off+1] {
+				return false
+			}
+		} else if !bytes.Equal(j.cols[key].BytesAt(r), cols[key].BytesAt(i)) {
 			return false
 		}
 	}

@@ -277,32 +277,16 @@ func (s *source) long(w []uint64, key, i int) []byte {
 // same compares a row of the table with row i of the source.
 func (s *source) same(g, row []uint64, i int) bool {
 	k := s.t.k
-	if g[0] != row[0] {
-		return false
-	}
-	for w, c := range k.cmp {
-		switch c {
-		case 0, 2:
-			if g[w] != row[w] {
-				return false
-			}
-		case 3:
-			if uint32(g[w-1]) <= InlineMax {
-				if g[w] != row[w] {
-					return false
-				}
-			}
+	for _, w := range k.eq {
+		if g[w] != row[w] {
+			return false
 		}
 	}
-	for key := range k.cols {
-		c := &k.cols[key]
-		if c.kind != kindBytes || uint32(g[c.off]) <= InlineMax {
+	for x, off := range k.strs {
+		if g[off+1] == row[off+1] && (s.keys == nil || uint32(g[off]) <= InlineMax) {
 			continue
 		}
-		if s.keys == nil && g[c.off+1] == row[c.off+1] {
-			continue
-		}
-		if !s.sameBytes(g[c.off:], row[c.off:], key, i) {
+		if uint32(g[off]) <= InlineMax || !s.sameBytes(g[off:], row[off:], k.strCols[x], i) {
 			return false
 		}
 	}
