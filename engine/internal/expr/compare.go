@@ -67,7 +67,7 @@ func compileCompare(e *plan.Call, args []node) node {
 		return nil
 	}
 	switch typ.OID {
-	case types.JSONBOID, types.RecordOID:
+	case types.JSONBOID, types.RecordOID, types.AnyArrayOID:
 		return nil
 	}
 	return &compareNode{call: newCall(e.Fn.Kernel, args, e.Typ, true, false, e.Fn.Vol), op: op, typ: typ}
