@@ -79,6 +79,43 @@ func TestMasks(t *testing.T) {
 	}...)
 }
 
+// TestMasksInSegments: the same answers from slabs, segments and both.
+func TestMasksInSegments(t *testing.T) {
+	w := people(t)
+	queries := []string{
+		"SELECT id, email, salary FROM people ORDER BY id",
+		"SELECT count(*) FROM people WHERE email = 'ann@x.test'",
+		"SELECT count(*) FROM people WHERE email = 'xxx'",
+		"SELECT count(*) FROM people WHERE salary > 15",
+		"SELECT email, max(salary), count(*) FROM people GROUP BY email",
+		"SELECT a.id FROM people a JOIN people b ON a.email = b.email WHERE b.id = 1 ORDER BY 1",
+		"SELECT id FROM people ORDER BY salary DESC, id",
+		"COPY (SELECT email, salary FROM people ORDER BY id) TO STDOUT",
+	}
+	w.query("alice", "SELECT * FROM people") // the notices come once
+	var slabs []string
+	for _, q := range queries {
+		slabs = append(slabs, w.query("alice", q))
+	}
+	check := func(where string) {
+		t.Helper()
+		for i, q := range queries {
+			if got := w.query("alice", q); got != slabs[i] {
+				t.Errorf("%s: %s\ngot:\n%s\nfrom slabs:\n%s", where, q, got, slabs[i])
+			}
+		}
+	}
+	w.script([3]string{"admin", "CHECKPOINT", "CHECKPOINT"})
+	check("segments")
+	if got := w.query("admin", "SELECT sum(rows) FROM system.segments WHERE table_name = 'people'"); got != "NULL\nSELECT 1" && got != "3\nSELECT 1" {
+		t.Error(got)
+	}
+	if got := w.query("admin", "SELECT segments > 0 FROM system.tables WHERE table_name = 'people'"); got != "t\nSELECT 1" {
+		t.Errorf("no segment was written: %s", got)
+	}
+	w.script([3]string{"alice", "CHECKPOINT", "ERROR 42501 must be superuser or have privileges of pg_checkpoint to do CHECKPOINT"})
+}
+
 func TestRetention(t *testing.T) {
 	w := people(t)
 	w.script([][3]string{

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 
@@ -307,10 +308,14 @@ func (s *Session) vacuum(c *commandPortal, st *ast.Vacuum) error {
 	return nil
 }
 
-// checkpoint is CHECKPOINT: everything acknowledged is durable already.
-func (s *Session) checkpoint(context.Context) error {
+// checkpoint is CHECKPOINT: MemTables become segments. What was acknowledged is
+// durable without it.
+func (s *Session) checkpoint(ctx context.Context) error {
 	if !s.Principal().Superuser {
 		return errs.New(errs.InsufficientPrivilege, "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT")
+	}
+	if err := s.db.store.Flush(ctx, 0); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
 }
