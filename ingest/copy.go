@@ -48,7 +48,6 @@ func (g *Ingester) CopyFrom(ctx context.Context, spec *CopySpec, r io.Reader, ap
 // copier collects the batches of one COPY.
 type copier struct {
 	spec    *CopySpec
-	line    func() int64
 	batches []*vec.Batch
 	rejects []storage.Reject
 }

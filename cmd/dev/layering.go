@@ -31,7 +31,8 @@ var layers = []layer{
 	{"sql/internal/logical", []string{"engine", "storage"}},
 	{"sql/internal/optimize", []string{"sql/internal/logical", "engine", "storage"}},
 	{"sql/internal/physical", []string{"sql/internal/logical", "engine", "storage"}},
-	{"sql/internal/bind", []string{"sql/internal/ast", "sql/internal/logical", "engine", "storage"}},
+	// bind's front function compiles: it runs the rules over what was bound.
+	{"sql/internal/bind", []string{"sql/internal/ast", "sql/internal/logical", "sql/internal/optimize", "sql/internal/physical", "engine", "storage"}},
 	{"ingest", []string{"ingest", "storage"}},
 	{"ingest/internal", []string{"ingest/internal/decode", "storage/errs", "storage/types", "storage/vec"}},
 	{"engine", []string{"engine", "storage"}},
@@ -61,6 +62,7 @@ var modules = map[string][]string{
 	"github.com/pierrec/lz4":            {"ingest"},
 	"github.com/andybalholm/brotli":     {"ingest/internal/parquet"},
 	"github.com/xdg-go/scram":           {"server/internal/auth"},
+	"github.com/xdg-go/stringprep":      {"server/internal/auth", "sql/internal/ddl"},
 	"github.com/prometheus/":            {"server"},
 	"github.com/peterbourgon/ff":        {"cmd/quern"},
 	"github.com/schollz/progressbar":    {"cmd/quern"},

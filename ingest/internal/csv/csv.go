@@ -37,7 +37,6 @@ type Decoder struct {
 
 	fields  []decode.Field
 	scratch []byte
-	quoted  bool // state of the row being completed
 }
 
 // New returns a decoder.

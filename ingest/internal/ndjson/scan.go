@@ -48,26 +48,17 @@ func (s *scanner) space() {
 // between the quotes and whether they hold an escape.
 func (s *scanner) str() (raw []byte, escaped, ok bool) {
 	start := s.pos + 1
-	for i := start; ; {
-		n := bytes.IndexByte(s.b[i:], '"')
-		if n < 0 {
-			return nil, false, s.fail("unterminated string")
-		}
-		end := i + n
-		if bytes.IndexByte(s.b[i:end], '\\') < 0 {
-			raw = s.b[start:end]
-			s.pos = end + 1
-			return raw, escaped, s.checkString(raw, escaped)
-		}
+	end := start + bytes.IndexByte(s.b[start:], '"')
+	if end >= start && bytes.IndexByte(s.b[start:end], '\\') >= 0 {
 		escaped = true
-		i = closingQuote(s.b, i)
-		if i < 0 {
-			return nil, false, s.fail("unterminated string")
-		}
-		raw = s.b[start:i]
-		s.pos = i + 1
-		return raw, true, s.checkString(raw, true)
+		end = closingQuote(s.b, start)
 	}
+	if end < start {
+		return nil, false, s.fail("unterminated string")
+	}
+	raw = s.b[start:end]
+	s.pos = end + 1
+	return raw, escaped, s.checkString(raw, escaped)
 }
 
 // closingQuote finds the first quote at or after i that no backslash escapes.

@@ -24,7 +24,6 @@ type Binary struct {
 	r      *bufio.Reader
 	sink   *decode.Sink
 	row    int64
-	offset int64
 	opened bool
 	buf    []byte
 }
