@@ -58,6 +58,18 @@ type Series struct {
 	Gen  func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
 }
 
+// Expand calls a set-returning function for every row of In: its output are In's
+// columns and the function's. A row for which it gives nothing vanishes, or with
+// Outer comes out once with NULLs.
+type Expand struct {
+	In    Node
+	Name  string
+	Args  []Expr // over In
+	Typs  []types.Type
+	Gen   func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
+	Outer bool
+}
+
 // Filter keeps the rows for which Pred is true.
 type Filter struct {
 	In   Node
@@ -172,6 +184,10 @@ func (n *Virtual) Types() []types.Type { return n.Typs }
 func (n *Values) Types() []types.Type  { return n.Typs }
 func (n *Series) Types() []types.Type  { return n.Typs }
 func (n *Filter) Types() []types.Type  { return n.In.Types() }
+func (n *Expand) Types() []types.Type {
+	in := n.In.Types()
+	return append(in[:len(in):len(in)], n.Typs...)
+}
 func (n *Project) Types() []types.Type { return exprTypes(n.Exprs) }
 func (n *Aggregate) Types() []types.Type {
 	out := exprTypes(n.Keys)
@@ -201,6 +217,7 @@ func (n *Virtual) Inputs() []Node   { return nil }
 func (n *Values) Inputs() []Node    { return nil }
 func (n *Series) Inputs() []Node    { return nil }
 func (n *Filter) Inputs() []Node    { return []Node{n.In} }
+func (n *Expand) Inputs() []Node    { return []Node{n.In} }
 func (n *Project) Inputs() []Node   { return []Node{n.In} }
 func (n *Aggregate) Inputs() []Node { return []Node{n.In} }
 func (n *Join) Inputs() []Node      { return []Node{n.Left, n.Right} }

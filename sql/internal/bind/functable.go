@@ -81,9 +81,6 @@ func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series
 	if err != nil {
 		return nil, err
 	}
-	if len(logical.Refs(args...)) > 0 {
-		return nil, at(errs.NotSupported(name+" of a column"), e)
-	}
 	if name == "unnest" {
 		return b.unnest(args, e)
 	}

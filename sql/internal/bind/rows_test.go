@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/datadriven"
 	"github.com/jackc/pgx/v5"
 
 	"quern/engine"
@@ -65,12 +66,14 @@ func newRowsWorld(t *testing.T, url string) *rowsWorld {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.store.Close() })
-	if w.pg, err = pgx.Connect(ctx, url); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.pg.Close(context.Background()) })
-	if _, err := w.pg.Exec(ctx, "set jit = off; set statement_timeout = '1s'"); err != nil {
-		t.Fatal(err)
+	if url != "" {
+		if w.pg, err = pgx.Connect(ctx, url); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = w.pg.Close(context.Background()) })
+		if _, err := w.pg.Exec(ctx, "set jit = off; set statement_timeout = '1s'"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, name := range []string{"r", "s", "q"} {
@@ -101,6 +104,9 @@ func (w *rowsWorld) load(t *testing.T, name string, cols []string, rows [][]type
 		t.Fatal(err)
 	}
 	snap.Close()
+	if w.pg == nil {
+		return
+	}
 	if _, err := w.pg.Exec(ctx, "drop table if exists "+name+"; create table "+name+" ("+strings.Join(cols, ", ")+")"); err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +201,34 @@ func (w *rowsWorld) postgres(t *testing.T, q string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return out, rows.Err()
+}
+
+// TestRowStories runs the queries of testdata_rows; with QUERN_PG_URL set
+// PostgreSQL must give the same rows.
+func TestRowStories(t *testing.T) {
+	url := os.Getenv("QUERN_PG_URL")
+	w := newRowsWorld(t, url)
+	datadriven.Walk(t, "testdata_rows", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			var out strings.Builder
+			for q := range strings.SplitSeq(d.Input, ";\n") {
+				q = strings.TrimSuffix(q, ";")
+				rows, err := w.quern(t, q)
+				if err != nil {
+					out.WriteString(showError(err))
+					continue
+				}
+				fmt.Fprintln(&out, strings.Join(rows, " "))
+				if url == "" {
+					continue
+				}
+				if want, err := w.postgres(t, q); err != nil || !slices.Equal(rows, want) {
+					t.Errorf("%s\n PostgreSQL: %v %v\n      Quern: %v", q, want, err, rows)
+				}
+			}
+			return out.String()
+		})
+	})
 }
 
 // TestRandomQueries runs random queries, heavy with subqueries and joins, on

@@ -133,7 +133,8 @@ func (st *selectState) expandSets() error {
 	if st.agg.grouped || len(st.agg.aggs) > 0 {
 		return at(errs.NotSupported("a set-returning function with grouping"), st.sets.pos)
 	}
-	st.node = &logical.Join{Kind: plan.Inner, L: st.node, R: st.sets.node}
+	lateral := logical.Free(st.sets.node).Meets(logical.OutSet(st.node))
+	st.node = &logical.Join{Kind: plan.Inner, L: st.node, R: st.sets.node, Lateral: lateral}
 	return nil
 }
 

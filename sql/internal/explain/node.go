@@ -79,6 +79,10 @@ func describe(n plan.Node, qualify bool) *description {
 		d.kind, d.title = "Function Scan", "Function Scan on "+n.Name
 		d.field("Function Name", n.Name)
 		t.subs(n.Args)
+	case *plan.Expand:
+		d.kind, d.title = "ProjectSet", "ProjectSet"
+		t.names = names(n.In, t.qualify)
+		d.add("Function", n.Name+"("+t.list(n.Args)+")")
 	case *plan.Filter:
 		d.kind, d.title = "Result", "Filter"
 		t.names = names(n.In, t.qualify)
@@ -216,6 +220,13 @@ func names(n plan.Node, qualify bool) []string {
 			return append(l[:len(l):len(l)], "mark")
 		}
 		return append(l[:len(l):len(l)], names(n.Right, qualify)...)
+	case *plan.Expand:
+		in := names(n.In, qualify)
+		out := in[:len(in):len(in)]
+		for range n.Typs {
+			out = append(out, n.Name)
+		}
+		return out
 	case *plan.Filter, *plan.Sort, *plan.TopN, *plan.Limit, *plan.Union, *plan.SetOp:
 		return names(n.Inputs()[0], qualify)
 	}

@@ -111,6 +111,8 @@ func (c *cloner) node(n Node) Node {
 	}
 	n = n.WithExprs(c.exprs(n.Exprs()))
 	switch x := n.(type) {
+	case *Expand:
+		x.Func.Cols = c.cols(x.Func.Cols)
 	case *Project:
 		for i := range x.Items {
 			x.Items[i].Col = c.col(x.Items[i].Col)

@@ -92,6 +92,14 @@ type Series struct {
 	Gen  func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
 }
 
+// Expand joins each row of In to the rows of a set-returning function of its
+// columns; with Outer a row without any is kept, padded with NULLs.
+type Expand struct {
+	In    Node
+	Func  *Series // its Args are over In
+	Outer bool
+}
+
 // Values are literal rows. With one row of no columns it is the input of a
 // SELECT without FROM; with no rows it is the empty relation.
 type Values struct {

@@ -14,6 +14,11 @@ func (n *Limit) Out() []Column   { return n.In.Out() }
 func (n *Union) Out() []Column   { return n.Cols }
 func (n *SetOp) Out() []Column   { return n.Cols }
 
+func (n *Expand) Out() []Column {
+	in := n.In.Out()
+	return append(in[:len(in):len(in)], n.Func.Cols...)
+}
+
 func (n *Project) Out() []Column {
 	out := make([]Column, len(n.Items))
 	for i := range n.Items {
@@ -59,6 +64,7 @@ func (n *Virtual) Inputs() []Node   { return nil }
 func (n *Series) Inputs() []Node    { return nil }
 func (n *Values) Inputs() []Node    { return nil }
 func (n *Project) Inputs() []Node   { return []Node{n.In} }
+func (n *Expand) Inputs() []Node    { return []Node{n.In} }
 func (n *Filter) Inputs() []Node    { return []Node{n.In} }
 func (n *Join) Inputs() []Node      { return []Node{n.L, n.R} }
 func (n *Aggregate) Inputs() []Node { return []Node{n.In} }
@@ -75,6 +81,7 @@ func (n *Series) WithInputs([]Node) Node     { return n }
 func (n *Values) WithInputs([]Node) Node     { return n }
 func (n *Project) WithInputs(in []Node) Node { c := *n; c.In = in[0]; return &c }
 func (n *Filter) WithInputs(in []Node) Node  { c := *n; c.In = in[0]; return &c }
+func (n *Expand) WithInputs(in []Node) Node  { c := *n; c.In = in[0]; return &c }
 func (n *Join) WithInputs(in []Node) Node    { c := *n; c.L, c.R = in[0], in[1]; return &c }
 func (n *Aggregate) WithInputs(in []Node) Node {
 	c := *n
@@ -91,6 +98,7 @@ func (n *SetOp) WithInputs(in []Node) Node { c := *n; c.L, c.R = in[0], in[1]; r
 func (n *Scan) Exprs() []plan.Expr    { return n.Filter }
 func (n *Virtual) Exprs() []plan.Expr { return nil }
 func (n *Series) Exprs() []plan.Expr  { return n.Args }
+func (n *Expand) Exprs() []plan.Expr  { return n.Func.Args }
 func (n *Union) Exprs() []plan.Expr   { return nil }
 func (n *SetOp) Exprs() []plan.Expr   { return nil }
 func (n *Filter) Exprs() []plan.Expr  { return n.Preds }
@@ -130,6 +138,13 @@ func (n *Limit) Exprs() []plan.Expr {
 func (n *Scan) WithExprs(es []plan.Expr) Node   { c := *n; c.Filter = es; return &c }
 func (n *Virtual) WithExprs(_ []plan.Expr) Node { return n }
 func (n *Series) WithExprs(es []plan.Expr) Node { c := *n; c.Args = es; return &c }
+func (n *Expand) WithExprs(es []plan.Expr) Node {
+	c := *n
+	f := *n.Func
+	f.Args = es
+	c.Func = &f
+	return &c
+}
 func (n *Union) WithExprs(_ []plan.Expr) Node   { return n }
 func (n *SetOp) WithExprs(_ []plan.Expr) Node   { return n }
 func (n *Filter) WithExprs(es []plan.Expr) Node { c := *n; c.Preds = es; return &c }

@@ -152,6 +152,17 @@ func (d *dependence) push(n logical.Node) (logical.Node, place, error) {
 		return d.setOp(n)
 	case *logical.Values:
 		return d.literalRows(n)
+	case *logical.Series:
+		v, at := d.values()
+		s := *n
+		s.Args = at.subst(n.Args)
+		return &logical.Expand{In: v, Func: &s}, at, nil
+	case *logical.Expand:
+		in, at, err := d.push(n.In)
+		if err != nil {
+			return nil, nil, err
+		}
+		return n.WithInputs([]logical.Node{in}).WithExprs(at.subst(n.Exprs())), at, nil
 	case *logical.Limit:
 		return nil, nil, errs.NotSupported("LIMIT in a correlated subquery")
 	}

@@ -26,6 +26,10 @@ func prune(n logical.Node, need logical.Set) logical.Node {
 		return pruneValues(n, need)
 	case *logical.Project:
 		return pruneProject(n, need)
+	case *logical.Expand:
+		c := *n
+		c.In = prune(n.In, with(need, n.Exprs()...))
+		return &c
 	case *logical.Filter:
 		c := *n
 		c.In = prune(n.In, with(need, n.Preds...))

@@ -158,6 +158,9 @@ func (o *optimizer) unnestLateral(j *logical.Join) (logical.Node, error) {
 	if !logical.Free(j.R).Meets(outer) {
 		return &c, nil
 	}
+	if s, ok := j.R.(*logical.Series); ok && (j.Kind == plan.Inner || j.Kind == plan.Left && len(j.On) == 0) {
+		return keep(&logical.Expand{In: j.L, Func: s, Outer: j.Kind == plan.Left}, j.On), nil
+	}
 	if r, conds, ok := pull(j.R, outer); ok {
 		c.R, c.On = r, append(c.On[:len(c.On):len(c.On)], conds...)
 		return &c, nil

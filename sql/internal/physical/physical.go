@@ -65,6 +65,15 @@ func names(cols []logical.Column) []string {
 	return out
 }
 
+// ordered lists a layout's columns by position.
+func ordered(lay layout, n int) []logical.Column {
+	out := make([]logical.Column, n)
+	for id, at := range lay {
+		out[at].ID = id
+	}
+	return out
+}
+
 func layoutOf(cols []logical.Column) layout {
 	lay := layout{}
 	for i, c := range cols {
@@ -85,6 +94,14 @@ func build(n logical.Node) (plan.Node, layout, error) {
 	case *logical.Series:
 		args, err := exprs(n.Args, nil)
 		return &plan.Series{Name: n.Name, Args: args, Typs: colTypes(n.Cols), Gen: n.Gen}, layoutOf(n.Cols), err
+	case *logical.Expand:
+		in, lay, err := build(n.In)
+		if err != nil {
+			return nil, nil, err
+		}
+		args, err := exprs(n.Func.Args, lay)
+		return &plan.Expand{In: in, Name: n.Func.Name, Args: args, Typs: colTypes(n.Func.Cols), Gen: n.Func.Gen, Outer: n.Outer},
+			layoutOf(append(ordered(lay, len(in.Types())), n.Func.Cols...)), err
 	case *logical.Values:
 		return values(n)
 	case *logical.Project:
