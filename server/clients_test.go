@@ -50,7 +50,7 @@ func TestPsql(t *testing.T) {
 func TestPsqlMeta(t *testing.T) {
 	s := startTest(t, nil)
 	must(t, s, "create table t(a int, b text)")
-	for cmd, want := range map[string]string{`\dt`: "t", `\du`: "admin"} {
+	for cmd, want := range map[string]string{`\dt`: "t", `\l`: "quern", `\du`: "admin"} {
 		out, err := psql(t, s, cmd, "-v", "ON_ERROR_STOP=1")
 		if err != nil || strings.Contains(out, "ERROR") || !strings.Contains(out, want) {
 			t.Errorf("%s: %v\n%s", cmd, err, out)

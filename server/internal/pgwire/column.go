@@ -1,6 +1,8 @@
 package pgwire
 
 import (
+	"encoding/binary"
+
 	"quern/storage/types"
 	"quern/storage/vec"
 )
@@ -23,7 +25,9 @@ type column struct {
 
 	buf  []byte  // encoded values of the rows at hand, one after the other
 	ends []int32 // where each ends in buf; -1 = NULL
-	pos  int32   // the stitcher's place in buf
+	pos  int32   // the place in buf of who reads it row by row
+	// direct: the values at hand are stored without scratch.
+	direct bool
 
 	dict dictCache
 }
@@ -192,4 +196,33 @@ func (c *column) textBytes(v *vec.Vector, sel vec.Selection, lo, hi int) int {
 		n += int(v.Views[i].Len)
 	}
 	return n
+}
+
+// addSizes adds the bytes of each encoded value to the rows' sizes.
+func (c *column) addSizes(sizes []int32) {
+	from := int32(0)
+	for r, end := range c.ends[:len(sizes)] {
+		if end >= 0 {
+			sizes[r] += end - from
+			from = end
+		}
+	}
+}
+
+// put stores each encoded value, behind its length, where at says, and moves
+// at behind it.
+func (c *column) put(dst []byte, at []int32) {
+	from := int32(0)
+	for r, end := range c.ends[:len(at)] {
+		p := at[r]
+		if end < 0 {
+			binary.BigEndian.PutUint32(dst[p:], 0xFFFFFFFF)
+			at[r] = p + 4
+			continue
+		}
+		binary.BigEndian.PutUint32(dst[p:], uint32(end-from))
+		copy(dst[p+4:], c.buf[from:end])
+		at[r] = p + 4 + end - from
+		from = end
+	}
 }

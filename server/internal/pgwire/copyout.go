@@ -2,10 +2,12 @@ package pgwire
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"quern/sql"
+	"quern/storage/types"
 	"quern/storage/vec"
 )
 
@@ -69,14 +71,17 @@ type copyText struct {
 	null       string
 	quote, esc byte
 	force      []bool // csv: always quoted
+	plain      []bool // values that need neither quotes nor escapes
 	special    [256]bool
 }
 
 func newCopyText(o sql.CopyOptions, fields []sql.Field) *copyText {
 	w := &copyText{csv: o.Format == "csv", delim: o.Delimiter, null: o.Null, quote: o.Quote, esc: o.Escape,
-		force: make([]bool, len(fields))}
+		force: make([]bool, len(fields)), plain: make([]bool, len(fields))}
+	usual := strings.IndexByte("\t,;|", o.Delimiter) >= 0 && (o.Null == "" || o.Null == `\N`)
 	for i, f := range fields {
 		w.force[i] = o.ForceQuote["*"] || o.ForceQuote[f.Name]
+		w.plain[i] = usual && !w.force[i] && plainText(f.Type)
 	}
 	w.special[w.delim] = true
 	if w.csv {
@@ -89,6 +94,17 @@ func newCopyText(o sql.CopyOptions, fields []sql.Field) *copyText {
 		w.special[c] = true
 	}
 	return w
+}
+
+// plainText tells types whose text holds only digits, letters and "+-.: ".
+// NB: dates do not count, DateStyle can put a comma into them one day.
+func plainText(t types.Type) bool {
+	switch t.OID {
+	case types.BoolOID, types.Int2OID, types.Int4OID, types.Int8OID, types.OidOID, types.Float4OID, types.Float8OID,
+		types.NumericOID, types.UUIDOID:
+		return true
+	}
+	return false
 }
 
 // header is the line of column names.
@@ -132,7 +148,11 @@ func (w *copyText) stitch(dst []byte, cols []*column, n int) []byte {
 				dst = append(dst, w.null...)
 				continue
 			}
-			dst = w.field(dst, c.buf[c.pos:end], w.force[i], len(cols) == 1)
+			if w.plain[i] {
+				dst = append(dst, c.buf[c.pos:end]...)
+			} else {
+				dst = w.field(dst, c.buf[c.pos:end], w.force[i], len(cols) == 1)
+			}
 			c.pos = end
 		}
 		dst = append(dst, '\n')

@@ -127,69 +127,69 @@ func appendInterval(dst []byte, iv *types.IntervalVal) []byte {
 	return binary.BigEndian.AppendUint32(dst, uint32(iv.Months))
 }
 
-// putFixed stores the values of rows lo…hi of a Flat vector without NULLs into
-// rows of stride bytes, each behind its length. dst begins at the first row's
-// length word. (One loop per width.)
-func (c *column) putFixed(dst []byte, stride int, v *vec.Vector, sel vec.Selection, lo, hi int) {
+// putFixed stores the values of rows lo… of a Flat vector without NULLs, each
+// behind its length, where at says, and moves at behind them. (One loop per
+// width.)
+func (c *column) putFixed(dst []byte, at []int32, v *vec.Vector, sel vec.Selection, lo int) {
 	width := c.fixed.width()
 	be := binary.BigEndian
-	at := 0
-	next := func(k int) (row []byte, i int) {
-		i = k
+	next := func(r int) (field []byte, i int) {
+		i = lo + r
 		if sel != nil {
-			i = int(sel[k])
+			i = int(sel[i])
 		}
-		row = dst[at : at+4+width]
-		at += stride
-		be.PutUint32(row, uint32(width))
-		return row[4:], i
+		p := int(at[r])
+		field = dst[p : p+4+width]
+		at[r] = int32(p + 4 + width)
+		be.PutUint32(field, uint32(width))
+		return field[4:], i
 	}
 	switch c.fixed {
 	case fixed8:
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			row[0] = v.Fixed[i]
 		}
 	case fixed16:
 		vals := vec.Values[int16](v)
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			be.PutUint16(row, uint16(vals[i]))
 		}
 	case fixed32:
 		vals := vec.Values[uint32](v)
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			be.PutUint32(row, vals[i])
 		}
 	case fixedDate:
 		vals := vec.Values[int32](v)
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			be.PutUint32(row, uint32(pgDate(vals[i])))
 		}
 	case fixed64:
 		vals := vec.Values[uint64](v)
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			be.PutUint64(row, vals[i])
 		}
 	case fixedStamp:
 		vals := vec.Values[int64](v)
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			be.PutUint64(row, uint64(pgStamp(vals[i])))
 		}
 	case fixedUUID:
 		vals := vec.Values[[16]byte](v)
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			copy(row, vals[i][:])
 		}
 	case fixedInterval:
 		vals := vec.Values[types.IntervalVal](v)
-		for k := lo; k < hi; k++ {
-			row, i := next(k)
+		for r := range at {
+			row, i := next(r)
 			appendInterval(row[:0], &vals[i])
 		}
 	}

@@ -14,8 +14,14 @@ import (
 // row that is larger.
 const chunkBytes = 256 << 10
 
-// encoder turns the batches of one portal into rows of the protocol.
-type encoder struct{ cols []*column }
+// encoder turns the batches of one portal into rows of the protocol. A chunk
+// of rows is laid out column by column: first the columns without a fixed size
+// are encoded into their scratch, which gives the size of every row, then each
+// column puts its fields where at says.
+type encoder struct {
+	cols []*column
+	at   []int32 // by row of the chunk: its size, then where its next field goes
+}
 
 // newEncoder chooses the columns' encoders. formats holds none, one or one
 // format code per column.
@@ -71,14 +77,18 @@ func (e *encoder) rows(o *out, b *vec.Batch, lo, hi int, tag byte) error {
 	o.reserve()
 	for lo < hi {
 		n := e.fit(b, lo, hi)
-		if e.allFixed(b) {
-			o.buf = e.putFixed(o.buf, b, lo, lo+n, tag)
-		} else {
-			if err := e.encode(b, lo, lo+n); err != nil {
-				return err
+		for i, c := range e.cols {
+			v := &b.Cols[i]
+			c.direct = c.fixed != notFixed && v.Form == vec.Flat && v.Valid == nil
+			if c.direct {
+				continue
 			}
-			o.buf = stitchRows(o.buf, e.cols, n, tag)
+			c.encode(v, b.Sel, lo, lo+n)
+			if c.err != nil {
+				return c.err
+			}
 		}
+		o.buf = e.layout(o.buf, b, lo, lo+n, tag)
 		if err := o.flushFull(); err != nil {
 			return err
 		}
@@ -98,36 +108,48 @@ func (e *encoder) encode(b *vec.Batch, lo, hi int) error {
 	return nil
 }
 
-// allFixed tells whether all rows of b have one size: binary format, fixed
-// width, no NULLs.
-func (e *encoder) allFixed(b *vec.Batch) bool {
-	for i, c := range e.cols {
-		v := &b.Cols[i]
-		if c.fixed == notFixed || v.Form != vec.Flat || v.Valid != nil {
-			return false
+// layout appends rows lo…hi as messages of type tag: the number of fields,
+// then each field's length and bytes.
+func (e *encoder) layout(dst []byte, b *vec.Batch, lo, hi int, tag byte) []byte {
+	n := hi - lo
+	e.at = slices.Grow(e.at[:0], n)[:n]
+	at := e.at
+	size := 7 + 4*len(e.cols)
+	for _, c := range e.cols {
+		if c.direct {
+			size += c.fixed.width()
 		}
 	}
-	return true
-}
-
-// putFixed appends rows of one size column by column, without scratch.
-func (e *encoder) putFixed(dst []byte, b *vec.Batch, lo, hi int, tag byte) []byte {
-	size := 7
+	for r := range at {
+		at[r] = int32(size)
+	}
 	for _, c := range e.cols {
-		size += 4 + c.fixed.width()
+		if !c.direct {
+			c.addSizes(at)
+		}
 	}
 	start := len(dst)
-	dst = slices.Grow(dst, (hi-lo)*size)[:start+(hi-lo)*size]
-	rows := dst[start:]
-	for at := 0; at < len(rows); at += size {
-		rows[at] = tag
-		binary.BigEndian.PutUint32(rows[at+1:], uint32(size-1))
-		binary.BigEndian.PutUint16(rows[at+5:], uint16(len(e.cols)))
+	off := start
+	for _, size := range at {
+		off += int(size)
 	}
-	off := 7
+	dst = slices.Grow(dst, off-start)[:off]
+	be := binary.BigEndian
+	off = start
+	for r, size := range at {
+		row := dst[off : off+7]
+		row[0] = tag
+		be.PutUint32(row[1:], uint32(size-1))
+		be.PutUint16(row[5:], uint16(len(e.cols)))
+		at[r] = int32(off + 7)
+		off += int(size)
+	}
 	for i, c := range e.cols {
-		c.putFixed(rows[off:], size, &b.Cols[i], b.Sel, lo, hi)
-		off += 4 + c.fixed.width()
+		if c.direct {
+			c.putFixed(dst, at, &b.Cols[i], b.Sel, lo)
+		} else {
+			c.put(dst, at)
+		}
 	}
 	return dst
 }
@@ -146,31 +168,4 @@ func (e *encoder) fit(b *vec.Batch, lo, hi int) int {
 		n /= 2
 	}
 	return n
-}
-
-// stitchRows appends n encoded rows as messages of type tag: the number of
-// fields, then each field's length and bytes.
-func stitchRows(dst []byte, cols []*column, n int, tag byte) []byte {
-	total := n * (7 + 4*len(cols))
-	for _, c := range cols {
-		total += len(c.buf)
-	}
-	dst = slices.Grow(dst, total)
-	be := binary.BigEndian
-	for r := range n {
-		start := len(dst)
-		dst = append(dst, tag, 0, 0, 0, 0, byte(len(cols)>>8), byte(len(cols)))
-		for _, c := range cols {
-			end := c.ends[r]
-			if end < 0 {
-				dst = append(dst, 0xFF, 0xFF, 0xFF, 0xFF)
-				continue
-			}
-			dst = be.AppendUint32(dst, uint32(end-c.pos))
-			dst = append(dst, c.buf[c.pos:end]...)
-			c.pos = end
-		}
-		be.PutUint32(dst[start+1:], uint32(len(dst)-start-1))
-	}
-	return dst
 }
