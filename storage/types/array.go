@@ -13,12 +13,19 @@ import (
 
 // An array lies in a PhysBytes vector as
 //
-//	ndim u8 | ndim × (length uvarint, lower bound varint) | elements
+//	elements | 0x01 | ndim × (length u32, lower bound u32, biased) | ndim u8
 //
-// in row-major order, each element as uvarint 0 for NULL or size+1 followed by
-// its bytes: fixed widths little-endian as in a vector, others raw. The empty
-// array is the single byte 0 (an empty value reads as it too). The element type
-// is not repeated: it follows from the vector's type.
+// in row-major order, each element as 0x03 for NULL or 0x02 and its key
+// (arraykey.go). Keys are self-delimiting and order as their values do, so that
+// the bytes of arrays order as arrays do: sorting, grouping, min and max need
+// not know them. (Equal numbers of different scale are the exception: they are
+// neighbours, not equal.) The empty array is the single byte 0; an empty value
+// reads as it too. The element type follows from the vector's type.
+const (
+	arrayEnd   = 1
+	arrayValue = 2
+	arrayNull  = 3
+)
 
 // arrayDimsMax is PostgreSQL's MAXDIM.
 const arrayDimsMax = 6
@@ -37,13 +44,10 @@ type ArrayBuilder struct {
 func (b *ArrayBuilder) Append(d *Datum) {
 	b.n++
 	if d.Null {
-		b.buf = append(b.buf, 0)
+		b.buf = append(b.buf, arrayNull)
 		return
 	}
-	var raw [32]byte
-	v := appendPhys(raw[:0], b.Elem, d)
-	b.buf = binary.AppendUvarint(b.buf, uint64(len(v)+1))
-	b.buf = append(b.buf, v...)
+	b.buf = appendKey(append(b.buf, arrayValue), b.Elem, d)
 }
 
 // Len is the number of elements so far.
@@ -70,78 +74,12 @@ func (b *ArrayBuilder) AppendShape(dst []byte, dims []Dim) []byte {
 }
 
 func (b *ArrayBuilder) appendDims(dst []byte, dims []Dim) []byte {
-	dst = append(dst, byte(len(dims)))
+	dst = append(append(dst, b.buf...), arrayEnd)
 	for _, d := range dims {
-		dst = binary.AppendUvarint(dst, uint64(d.Len))
-		dst = binary.AppendVarint(dst, int64(d.Lower))
+		dst = binary.BigEndian.AppendUint32(dst, uint32(d.Len))
+		dst = binary.BigEndian.AppendUint32(dst, uint32(d.Lower)^1<<31)
 	}
-	return append(dst, b.buf...)
-}
-
-// appendPhys appends the bytes that d has in a vector of type t.
-func appendPhys(dst []byte, t Type, d *Datum) []byte {
-	le := binary.LittleEndian
-	switch t.Phys() {
-	case PhysBool:
-		return append(dst, byte(d.I))
-	case PhysI16:
-		return le.AppendUint16(dst, uint16(d.I))
-	case PhysI32:
-		return le.AppendUint32(dst, uint32(d.I))
-	case PhysI64:
-		return le.AppendUint64(dst, uint64(d.I))
-	case PhysF32:
-		return le.AppendUint32(dst, math.Float32bits(float32(d.F)))
-	case PhysF64:
-		return le.AppendUint64(dst, math.Float64bits(d.F))
-	case PhysNum:
-		dst = le.AppendUint64(dst, d.N.Lo)
-		dst = le.AppendUint64(dst, uint64(d.N.Hi))
-		dst = le.AppendUint16(dst, uint16(d.N.Scale))
-		return append(dst, byte(d.N.Kind))
-	case PhysInterval:
-		dst = le.AppendUint64(dst, uint64(d.Iv.Micros))
-		dst = le.AppendUint32(dst, uint32(d.Iv.Days))
-		return le.AppendUint32(dst, uint32(d.Iv.Months))
-	case PhysUUID:
-		return append(dst, d.U[:]...)
-	}
-	return append(dst, d.S...)
-}
-
-// readPhys is the inverse of appendPhys; ok is false for a wrong size.
-func readPhys(t Type, b []byte) (d Datum, ok bool) {
-	le := binary.LittleEndian
-	sizes := [...]int{PhysBool: 1, PhysI16: 2, PhysI32: 4, PhysI64: 8, PhysF32: 4, PhysF64: 8, PhysNum: 19, PhysInterval: 16, PhysUUID: 16, PhysBytes: -1}
-	p := t.Phys()
-	if n := sizes[p]; n >= 0 && n != len(b) {
-		return d, false
-	}
-	switch p {
-	case PhysBool:
-		d.I = int64(b[0])
-	case PhysI16:
-		d.I = int64(int16(le.Uint16(b)))
-	case PhysI32:
-		if d.I = int64(int32(le.Uint32(b))); t.Unsigned() {
-			d.I = int64(le.Uint32(b))
-		}
-	case PhysI64:
-		d.I = int64(le.Uint64(b))
-	case PhysF32:
-		d.F = float64(math.Float32frombits(le.Uint32(b)))
-	case PhysF64:
-		d.F = math.Float64frombits(le.Uint64(b))
-	case PhysNum:
-		d.N = Num{Lo: le.Uint64(b), Hi: int64(le.Uint64(b[8:])), Scale: int16(le.Uint16(b[16:])), Kind: NumKind(b[18] & 3)}
-	case PhysInterval:
-		d.Iv = IntervalVal{int64(le.Uint64(b)), int32(le.Uint32(b[8:])), int32(le.Uint32(b[12:]))}
-	case PhysUUID:
-		copy(d.U[:], b)
-	default:
-		d.S = string(b)
-	}
-	return d, true
+	return append(dst, byte(len(dims)))
 }
 
 // Array reads an encoded array.
@@ -155,23 +93,23 @@ type Array struct {
 // bytes read as the empty array.
 func OpenArray[S chars](elem Type, s S) Array {
 	a := Array{Elem: elem}
-	if len(s) == 0 || s[0] == 0 || s[0] > arrayDimsMax {
+	if len(s) < 2 {
 		return a
 	}
-	rest := []byte(s)[1:]
-	for range s[0] {
-		n, k := binary.Uvarint(rest)
-		if k <= 0 || n > math.MaxInt32 {
-			return Array{Elem: elem}
-		}
-		low, j := binary.Varint(rest[k:])
-		if j <= 0 {
-			return Array{Elem: elem}
-		}
-		a.Dims = append(a.Dims, Dim{int(n), int(low)})
-		rest = rest[k+j:]
+	b := []byte(s)
+	nd := int(b[len(b)-1])
+	at := len(b) - 1 - 8*nd
+	if nd == 0 || nd > arrayDimsMax || at < 1 {
+		return a
 	}
-	a.rest = rest
+	for i := range nd {
+		n := binary.BigEndian.Uint32(b[at+8*i:])
+		if n > math.MaxInt32 {
+			return Array{Elem: elem}
+		}
+		a.Dims = append(a.Dims, Dim{int(n), int(int32(binary.BigEndian.Uint32(b[at+8*i+4:]) ^ 1<<31))})
+	}
+	a.rest = b[:at]
 	return a
 }
 
@@ -189,17 +127,25 @@ func (a *Array) Len() int {
 
 // Next reads the next element; ok is false at the end.
 func (a *Array) Next() (d Datum, ok bool) {
-	n, k := binary.Uvarint(a.rest)
-	if k <= 0 || n > uint64(len(a.rest)-k)+1 {
+	if len(a.rest) == 0 {
 		return d, false
 	}
-	a.rest = a.rest[k:]
-	if n == 0 {
+	kind := a.rest[0]
+	a.rest = a.rest[1:]
+	switch kind {
+	case arrayNull:
 		return NullDatum, true
+	case arrayValue:
+		d, n := readKey(a.Elem, a.rest)
+		if n < 0 {
+			a.rest = nil
+			return d, false
+		}
+		a.rest = a.rest[n:]
+		return d, true
 	}
-	v := a.rest[:n-1]
-	a.rest = a.rest[n-1:]
-	return readPhys(a.Elem, v)
+	a.rest = nil
+	return d, false
 }
 
 // CompareDatum orders two values of type t, which are not NULL, as btree does.
