@@ -217,7 +217,7 @@ func (b *binder) stored(tab *catalog.Table, t *ast.TableRef) (*from, error) {
 	if b.env.Rows != nil {
 		rows = b.env.Rows(tab.ID)
 	}
-	if view.Bound() {
+	if view.Bound() || cut {
 		rows = sizeClass(rows)
 	}
 	node := logical.NewScan(view, schema+"."+tab.Name, rel.alias, cols, ids, rows)

@@ -61,9 +61,7 @@ var joinKinds = map[ast.JoinKind]plan.JoinKind{
 func (b *binder) joinAlias(f *from, j *ast.Join) (*from, error) {
 	if j.UsingAlias != "" {
 		rel := &relation{alias: j.UsingAlias}
-		for _, c := range f.cols[:len(j.Using)] {
-			rel.cols = append(rel.cols, c)
-		}
+		rel.cols = append(rel.cols, f.cols[:len(j.Using)]...)
 		f.rels = append(f.rels, rel)
 	}
 	if j.Alias == nil {

@@ -7,7 +7,6 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
-	"quern/sql/internal/logical"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -565,14 +564,3 @@ func (b *binder) arrayElems(ctx *exprCtx, e ast.Expr, left types.Type) ([]plan.E
 	}
 	return nil, nil, errs.New(errs.Internal, "not an array that is written out: %T", e)
 }
-
-// truth is a boolean constant.
-func truth(v bool) *plan.Lit {
-	l := &plan.Lit{Typ: types.Bool}
-	if v {
-		l.Val.I = 1
-	}
-	return l
-}
-
-var _ = logical.AndOf

@@ -22,17 +22,14 @@ type column struct {
 	use *tableUse
 	// field is the column's id in its table.
 	field uint32
-	// merged columns of USING have no relation.
 }
 
 // relation is an item of FROM that names can qualify.
 type relation struct {
 	schema, alias string
 	cols          []*column
-	// visible is false where a join alias hides the relation.
-	table bool // schema.alias is a stored or virtual relation without an alias
-	// unreachable relations are left of a join that LATERAL may not see.
-	unreachable bool
+	// table says that schema.alias is a stored or virtual relation without alias.
+	table bool
 }
 
 // scope is one query level's namespace.
@@ -43,8 +40,6 @@ type scope struct {
 	cols []*column
 	// ctes are the WITH queries visible here.
 	ctes map[string]*cte
-	// noAgg names the clause in which aggregates are refused, "" if allowed.
-	agg *aggState
 }
 
 type cte struct {

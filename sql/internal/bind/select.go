@@ -28,9 +28,7 @@ type selectState struct {
 	sets    setCall
 	targets []target
 	having  plan.Expr
-	keys    []plan.SortKey // ORDER BY, over targets and hidden
-	// hidden are sort expressions that are no targets.
-	hidden []logical.Item
+	keys    []plan.SortKey // ORDER BY
 }
 
 func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, error) {
