@@ -370,7 +370,7 @@ func (s *Session) Append(ctx context.Context, c *storage.Commit) (storage.Outcom
 	}
 	var out storage.Outcome
 	for i := range c.Tables {
-		n, err := s.write(&c.Tables[i], "copy")
+		n, _, err := s.write(&c.Tables[i], "copy")
 		if err != nil {
 			return storage.Outcome{}, err
 		}

@@ -58,7 +58,9 @@ type DB struct {
 	store Store
 	run   func(ctx context.Context, q *engine.Query) (engine.Rows, error)
 	pids  atomic.Uint32
-	start time.Time
+	// tempOIDs numbers temporary tables; the process gives each number once.
+	tempOIDs atomic.Uint32
+	start    time.Time
 
 	mu       sync.Mutex
 	sessions map[uint32]*Session // by PID

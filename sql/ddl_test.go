@@ -16,7 +16,6 @@ func TestTableDefinitions(t *testing.T) {
 		{"admin", "CREATE TABLE nope.t (a int)", "ERROR 3F000 schema \"nope\" does not exist"},
 		{"admin", "CREATE TABLE pg_catalog.t (a int)", "ERROR 42501 permission denied for schema pg_catalog"},
 		{"admin", "CREATE TABLE t (a int CHECK (a > 0))", "ERROR 0A000 CHECK is not supported"},
-		{"admin", "CREATE TEMP TABLE t (a int)", "ERROR 0A000 a temporary table is not supported"},
 		{"admin", "CREATE TABLE t (a int DEFAULT 'x')", "ERROR 22P02 invalid input syntax for type integer: \"x\""},
 		{"admin", "CREATE TABLE t (a int DEFAULT now())", "ERROR 42804 column \"a\" is of type integer but default expression is of type timestamp with time zone"},
 		{"admin", "CREATE TABLE t (a int DEFAULT random())", "ERROR 0A000 function random in a column default is not supported"},
@@ -197,5 +196,37 @@ func TestTwins(t *testing.T) {
 	}
 	if !strings.Contains(a, "22012") {
 		t.Error("the script does not reach the division")
+	}
+}
+
+func TestTemporaryTables(t *testing.T) {
+	w := newWorld(t)
+	w.script([][3]string{
+		{"admin", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)", "CREATE TABLE\nINSERT 0 1"},
+		{"admin", "CREATE TEMP TABLE t (a int, b text DEFAULT 'd')", "CREATE TABLE"},
+		{"admin", "INSERT INTO t (a) VALUES (7), (8) RETURNING b; SELECT * FROM t ORDER BY a", "d\nd\nINSERT 0 2\n7|d\n8|d\nSELECT 2"},
+		{"admin", "SELECT * FROM public.t; SELECT count(*) FROM pg_temp.t", "1\nSELECT 1\n2\nSELECT 1"},
+		{"admin#2", "SELECT * FROM t", "1\nSELECT 1"},
+		{"admin#2", "SELECT count(*) FROM pg_class WHERE relpersistence = 't'", "0\nSELECT 1"},
+		{"admin", "SELECT relname FROM pg_class WHERE relpersistence = 't'", "t\nSELECT 1"},
+		{"admin", "BEGIN; INSERT INTO t (a) VALUES (9); CREATE TEMP TABLE u AS SELECT a FROM t; SELECT count(*) FROM u", "BEGIN\nINSERT 0 1\nSELECT 3\n3\nSELECT 1"},
+		{"admin", "SAVEPOINT s; INSERT INTO u VALUES (1); ROLLBACK TO s; SELECT count(*) FROM u", "SAVEPOINT\nINSERT 0 1\nROLLBACK\n3\nSELECT 1"},
+		{"admin", "ROLLBACK; SELECT count(*) FROM t; SELECT * FROM u", "ROLLBACK\n2\nSELECT 1\nERROR 42P01 relation \"u\" does not exist"},
+		// Permanent and temporary writes of one block.
+		{"admin", "BEGIN; INSERT INTO t (a) SELECT a + 10 FROM public.t; INSERT INTO public.t SELECT a FROM t WHERE a > 10; COMMIT", "BEGIN\nINSERT 0 1\nINSERT 0 1\nCOMMIT"},
+		{"admin#2", "SELECT a FROM t ORDER BY a", "1\n11\nSELECT 2"},
+		{"admin", "CREATE TABLE perm (a int); ALTER TABLE t ADD COLUMN c int; SELECT count(c) FROM t", "CREATE TABLE\nALTER TABLE\n0\nSELECT 1"},
+		{"admin", "BEGIN; CREATE TEMP TABLE d (a int) ON COMMIT DROP; CREATE TEMP TABLE e (a int) ON COMMIT DELETE ROWS; INSERT INTO e VALUES (1); SELECT count(*) FROM e; COMMIT", "BEGIN\nCREATE TABLE\nCREATE TABLE\nINSERT 0 1\n1\nSELECT 1\nCOMMIT"},
+		{"admin", "SELECT count(*) FROM e", "0\nSELECT 1"},
+		{"admin", "SELECT count(*) FROM d", "ERROR 42P01 relation \"d\" does not exist"},
+		{"admin", "DROP TABLE t; SELECT a FROM t ORDER BY a", "DROP TABLE\n1\n11\nSELECT 2"},
+		{"admin", "CREATE TEMP TABLE public.x (a int)", "ERROR 42P16 cannot create temporary relation in non-temporary schema"},
+		{"admin", "CREATE TEMP TABLE x (a serial)", "ERROR 0A000 a serial or identity column of a temporary table is not supported"},
+		{"admin", "CREATE TEMP TABLE x (a int); CREATE TEMP TABLE IF NOT EXISTS x (a int)", "CREATE TABLE\nNOTICE: relation \"x\" already exists, skipping\nCREATE TABLE"},
+		{"admin", "DISCARD TEMP; SELECT * FROM x", "DISCARD TEMP\nERROR 42P01 relation \"x\" does not exist"},
+	}...)
+	// Nothing of it was stored: a new table's number does not follow theirs.
+	if id := w.store.Catalog().NextOID(); id > 20000 {
+		t.Errorf("next OID %d", id)
 	}
 }

@@ -46,6 +46,7 @@ type shape struct {
 	version, epoch uint64
 	role           uint32
 	path           string
+	temp           uint64
 }
 
 func (p *prepared) ParamTypes() []types.Type { return p.params }
@@ -59,7 +60,7 @@ const (
 
 func (s *Session) shape() shape {
 	c := s.catalog()
-	return shape{c.Version(), c.PolicyEpoch(), s.roleID, strings.Join(s.searchPath(), ",")}
+	return shape{c.Version(), c.PolicyEpoch(), s.roleID, strings.Join(s.searchPath(), ","), s.temp.gen}
 }
 
 // Script parses a whole text of any number of statements; empty ones are left

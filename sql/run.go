@@ -134,12 +134,15 @@ func (s *Session) execute(ctx context.Context, c *commandPortal) error {
 
 // ddlCtx is what definitions are planned with.
 func (s *Session) ddlCtx() *ddl.Ctx {
-	return &ddl.Ctx{Cat: s.catalog(), Who: s.Principal(), SessionUser: s.userID, SearchPath: s.searchPath(),
+	return &ddl.Ctx{Cat: s.permanent(), Who: s.Principal(), SessionUser: s.userID, SearchPath: s.searchPath(),
 		Now: s.db.nowMicros(), SaltBytes: s.db.random}
 }
 
 // planDDL plans a definition and adds its changes to the transaction.
 func (s *Session) planDDL(st ast.Stmt) (string, error) {
+	if s.onTemp(st) {
+		return s.planTemp(st)
+	}
 	d := s.ddlCtx()
 	r, ok, err := ddl.Plan(d, st)
 	if err != nil {
@@ -206,7 +209,7 @@ func (s *Session) runInsert(ctx context.Context, c *commandPortal, st *ast.Inser
 	}); err != nil {
 		return err
 	}
-	n, err := s.write(&tr, "insert")
+	n, full, err := s.write(&tr, "insert")
 	if err != nil {
 		return err
 	}
@@ -214,13 +217,12 @@ func (s *Session) runInsert(ctx context.Context, c *commandPortal, st *ast.Inser
 	if len(b.Returning) == 0 {
 		return nil
 	}
-	return s.returning(ctx, c, b)
+	return s.returning(ctx, c, b, &full)
 }
 
 // returning computes RETURNING over the rows as they were written.
-func (s *Session) returning(ctx context.Context, c *commandPortal, b *bind.Bound) error {
-	last := s.tx.rows[len(s.tx.rows)-1]
-	in := &plan.Virtual{Name: "inserted rows", Gen: func(context.Context) ([]*vec.Batch, error) { return last.Batches, nil }}
+func (s *Session) returning(ctx context.Context, c *commandPortal, b *bind.Bound, full *storage.TableRows) error {
+	in := &plan.Virtual{Name: "inserted rows", Gen: func(context.Context) ([]*vec.Batch, error) { return full.Batches, nil }}
 	for i := range b.Target.Table.Columns {
 		in.Typs = append(in.Typs, b.Target.Table.Columns[i].Type)
 	}
@@ -243,16 +245,22 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 	switch {
 	case st.Materialized:
 		return errs.NotSupported("CREATE MATERIALIZED VIEW")
-	case st.Persistence == ast.Temporary:
-		return errs.NotSupported("a temporary table")
 	case st.Execute != nil:
 		return errs.NotSupported("CREATE TABLE AS EXECUTE")
 	}
 	if err := s.mayWrite("CREATE TABLE AS"); err != nil {
 		return err
 	}
-	d := s.ddlCtx()
-	t, err := d.NewTable(st.Name, st.IfNotExists)
+	d, name, err := s.ddlCtx(), st.Name, error(nil)
+	if st.Persistence == ast.Temporary {
+		if name, err = s.tempName(st.Name); err == nil {
+			d, err = s.tempCtx()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	t, err := d.NewTable(name, st.IfNotExists)
 	if err != nil {
 		return err
 	}
@@ -289,15 +297,21 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 			return err
 		}
 	}
-	if err := s.change(d.Cat, []catalog.Change{{Table: t, Create: true}}); err != nil {
+	change := []catalog.Change{{Table: t, Create: true}}
+	if st.Persistence == ast.Temporary {
+		err = s.changeTemp(change, st.OnCommit)
+	} else {
+		err = s.change(d.Cat, change)
+		s.tx.ddl = nil
+	}
+	if err != nil {
 		return err
 	}
-	s.tx.ddl = nil
 	if st.WithNoData {
 		c.tag = "CREATE TABLE AS"
 		return nil
 	}
-	n, err := s.write(&tr, "insert")
+	n, _, err := s.write(&tr, "insert")
 	c.tag = countTag("SELECT", n)
 	return err
 }

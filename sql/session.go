@@ -32,6 +32,7 @@ type Session struct {
 	formatOf string // the settings that format was made from
 
 	tx       tx
+	temp     temp
 	prepared map[string]*prepared
 	portals  map[string]portal
 	notices  []Notice
@@ -336,7 +337,7 @@ func (s *Session) env(ctx context.Context) *fn.Env {
 	e := &fn.Env{Ctx: ctx, Format: s.Format(), User: s.Principal().Name, SessionUser: user, Database: "quern",
 		SearchPath: path, PID: s.pid, Catalog: s.catalogContext(), Setting: s.set.Show}
 	for _, p := range path {
-		if p != "pg_catalog" {
+		if p != "pg_catalog" && !isTempSchema(p) {
 			e.Schema = p
 			break
 		}
@@ -350,7 +351,13 @@ func (s *Session) searchPath() []string {
 	raw, _ := s.set.Raw("search_path")
 	cat := s.catalog()
 	var out []string
+	if len(s.temp.tables) > 0 {
+		out = append(out, s.tempSchema().Name)
+	}
 	for _, name := range splitList(raw) {
+		if name == "pg_temp" {
+			continue // first anyway
+		}
 		if name == "$user" {
 			name = s.Principal().Name
 		}

@@ -47,6 +47,7 @@ type tx struct {
 type mark struct {
 	set            settings.Mark
 	userID, roleID uint32
+	temp           tempMark
 }
 
 type savepoint struct {
@@ -87,10 +88,11 @@ func (s *Session) TxStatus() TxStatus {
 	return TxBlock
 }
 
-func (s *Session) markNow() mark { return mark{s.set.Mark(), s.userID, s.roleID} }
+func (s *Session) markNow() mark { return mark{s.set.Mark(), s.userID, s.roleID, s.temp.mark()} }
 
 func (s *Session) restore(m mark) {
 	s.set.Restore(m.set)
+	s.temp.restore(m.temp)
 	s.userID = m.userID
 	if !s.pinned {
 		s.roleID = m.roleID
@@ -197,6 +199,7 @@ func (s *Session) planAgain() error {
 var errNotAgain = errs.New(errs.SerializationFailure, "could not serialize access due to concurrent update")
 
 func (s *Session) finish() {
+	s.endTemp()
 	s.set.EndLocal()
 	s.tx.end()
 	s.afterTx()
@@ -229,7 +232,10 @@ func (s *Session) now() int64 {
 
 // catalog is what names are resolved in: the newest, with the transaction's
 // own changes.
-func (s *Session) catalog() *catalog.Snapshot {
+func (s *Session) catalog() *catalog.Snapshot { return s.withTemp(s.permanent()) }
+
+// permanent is the catalog without the session's temporary tables.
+func (s *Session) permanent() *catalog.Snapshot {
 	if s.tx.cat == nil {
 		return s.db.store.Catalog()
 	}
@@ -247,14 +253,14 @@ func (s *Session) snapshot() (*storage.Snapshot, error) {
 		// The COMMIT would fail, and policies may have changed.
 		return nil, errNotAgain
 	}
-	if len(t.rows) == 0 && cat.Version() == t.snap.Catalog().Version() && t.cat == nil {
+	if len(t.rows) == 0 && len(s.temp.tables) == 0 && cat.Version() == t.snap.Catalog().Version() && t.cat == nil {
 		return t.snap, nil
 	}
 	if t.merged != nil && t.merged.Catalog() == cat {
 		return t.merged, nil
 	}
 	t.stale()
-	m, err := t.snap.With(storage.Pending{Rows: t.rows, Catalog: cat})
+	m, err := t.snap.With(storage.Pending{Rows: slices.Concat(s.temp.rows, t.rows), Catalog: cat})
 	if err != nil {
 		return nil, err
 	}
@@ -263,26 +269,30 @@ func (s *Session) snapshot() (*storage.Snapshot, error) {
 }
 
 // write adds rows to the transaction; they have their defaults from now on.
-func (s *Session) write(rows *storage.TableRows, source string) (int64, error) {
-	full, err := s.db.store.Complete(s.catalog(), rows, s.Principal().Name)
+func (s *Session) write(rows *storage.TableRows, source string) (n int64, full storage.TableRows, err error) {
+	full, err = s.db.store.Complete(s.catalog(), rows, s.Principal().Name)
 	if err != nil {
-		return 0, err
+		return 0, full, err
 	}
-	var n, bytes int64
+	var bytes int64
 	for _, b := range full.Batches {
 		n += int64(b.Rows())
 		bytes += batchBytes(b)
 	}
 	s.tx.bytes += bytes
 	if s.tx.bytes > s.db.o.WriteMemory {
-		return 0, errs.New(errs.OutOfMemory, "the transaction has written more than %d bytes", s.db.o.WriteMemory).
+		return 0, full, errs.New(errs.OutOfMemory, "the transaction has written more than %d bytes", s.db.o.WriteMemory).
 			WithHint("Commit more often, or load the data with COPY or over HTTP.")
 	}
 	s.noteCounters(rows, &full)
+	s.tx.stale()
+	if isTemp(rows.Table) {
+		s.temp.rows = append(s.temp.rows, full)
+		return n, full, nil
+	}
 	s.tx.rows = append(s.tx.rows, full)
 	s.tx.source = source
-	s.tx.stale()
-	return n, nil
+	return n, full, nil
 }
 
 // noteCounters remembers what counters gave to rows that did not name their

@@ -273,7 +273,10 @@ func (s *Session) discard(what string) error {
 			return err
 		}
 		s.set.ResetAll()
-	case "plans", "sequences", "temp", "temporary":
+		s.discardTemp()
+	case "temp", "temporary":
+		s.discardTemp()
+	case "plans", "sequences":
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package bind
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
@@ -130,7 +131,11 @@ func (b *binder) lookup(parts []string) (*catalog.Table, *Virtual, error) {
 		parts = parts[1:]
 	}
 	if len(parts) == 2 {
-		t, v := b.lookupIn(parts[0], name)
+		schema := parts[0]
+		if schema == "pg_temp" && len(b.env.SearchPath) > 0 && strings.HasPrefix(b.env.SearchPath[0], "pg_temp_") {
+			schema = b.env.SearchPath[0] // the session's own
+		}
+		t, v := b.lookupIn(schema, name)
 		if t == nil && v == nil {
 			return nil, nil, missing
 		}

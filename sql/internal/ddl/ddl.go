@@ -16,6 +16,7 @@
 package ddl
 
 import (
+	"cmp"
 	"fmt"
 
 	"quern/sql/internal/ast"
@@ -37,6 +38,11 @@ type Ctx struct {
 	// SaltBytes gives random bytes for password verifiers.
 	SaltBytes func([]byte) error
 
+	// Temporary says that the session's temporary schema is what is changed;
+	// FirstOID is then the number of a new table.
+	Temporary bool
+	FirstOID  uint32
+
 	out  Result
 	next uint32
 }
@@ -54,7 +60,7 @@ type Result struct {
 // Plan plans one statement. Statements of other families are not its business:
 // it returns ok false for them.
 func Plan(c *Ctx, st ast.Stmt) (_ Result, ok bool, err error) {
-	c.out, c.next = Result{}, c.Cat.NextOID()
+	c.out, c.next = Result{}, cmp.Or(c.FirstOID, c.Cat.NextOID())
 	switch st := st.(type) {
 	case *ast.CreateTable:
 		err = c.createTable(st)

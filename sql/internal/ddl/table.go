@@ -1,6 +1,7 @@
 package ddl
 
 import (
+	"cmp"
 	"strings"
 
 	"quern/sql/internal/ast"
@@ -13,7 +14,7 @@ const columnsMax = 1600
 
 func (c *Ctx) createTable(st *ast.CreateTable) error {
 	c.out.Tag = "CREATE TABLE"
-	if st.Persistence == ast.Temporary {
+	if st.Persistence == ast.Temporary && !c.Temporary {
 		return errs.NotSupported("a temporary table")
 	}
 	t, err := c.NewTable(st.Name, st.IfNotExists)
@@ -46,7 +47,7 @@ func (c *Ctx) createTable(st *ast.CreateTable) error {
 // schema are checked. It is nil if the table exists and ifNotExists is set.
 func (c *Ctx) NewTable(name []string, ifNotExists bool) (*catalog.Table, error) {
 	if c.next == 0 {
-		c.next = c.Cat.NextOID()
+		c.next = cmp.Or(c.FirstOID, c.Cat.NextOID())
 	}
 	sc, object, err := c.createIn(name)
 	if err != nil {

@@ -70,8 +70,12 @@ func pgClass(c *Context, w *rows) error {
 		for i := range t.Keys {
 			indexed = indexed || t.Keys[i].Kind != "f"
 		}
+		persistence := "p"
+		if strings.HasPrefix(c.schemaName(t.Schema), "pg_temp_") {
+			persistence = "t"
+		}
 		w.add("oid", t.ID, "relname", t.Name, "relnamespace", t.Schema, "reltype", rowTypeOID(t), "relowner", t.Owner,
-			"relam", heapAM, "relfilenode", t.ID, "reltuples", n, "relhasindex", indexed, "relpersistence", "p", "relkind", "r",
+			"relam", heapAM, "relfilenode", t.ID, "reltuples", n, "relhasindex", indexed, "relpersistence", persistence, "relkind", "r",
 			"relnatts", len(t.Columns), "relispopulated", true, "relreplident", "d", "reloptions", c.relOptions(t),
 			"relacl", c.acl(t.Owner, t.Grants, "arwdDxt"))
 		for i := range t.Keys {
