@@ -253,7 +253,7 @@ func Collect(ctx context.Context, rows Rows) ([]string, error) {
 			return out, nil
 		}
 		if n != b.Rows() {
-			return out, fmt.Errorf("Next returned %d rows, the batch has %d", n, b.Rows())
+			return out, fmt.Errorf("got %d rows from Next, the batch has %d", n, b.Rows())
 		}
 		for i := range n {
 			r := i
