@@ -23,6 +23,7 @@ func aggregates() []*Agg {
 		agg("string_agg", AggStringAgg, tBytea, tBytea, tBytea),
 		agg("array_agg", AggArrayAgg, tArr, tElem),
 		agg("any_value", AggAnyValue, tElem, tElem),
+		agg("min", AggMin, tElem, tArr), agg("max", AggMax, tElem, tArr), // of the array's type
 	}
 	for _, t := range []types.OID{tI2, tI4, tI8, tF4, tF8, tNum, tText, tBpchar, tDate, tTime, tTimetz, tTs, tTstz, tIv, tOid, tInet} {
 		out = append(out, agg("min", AggMin, t, t), agg("max", AggMax, t, t))

@@ -149,6 +149,7 @@ func timeFuncs() []*Func {
 		def("make_time", tTime, makeTime, tI4, tI4, tF8).raises(),
 		def("make_timestamp", tTs, makeTimestamp(false), tI4, tI4, tI4, tI4, tI4, tF8).raises(),
 		def("make_timestamptz", tTstz, makeTimestamp(true), tI4, tI4, tI4, tI4, tI4, tF8).raises().stable(),
+		def("make_timestamptz", tTstz, makeTimestamptzIn, tI4, tI4, tI4, tI4, tI4, tF8, tText).raises(),
 		def("to_timestamp", tTstz, unaryE(types.TimestampFromEpoch), tF8).raises(),
 		def("timezone", tTs, toLocal, tText, tTstz).raises(), def("timezone", tTstz, toInstant, tText, tTs).raises(),
 		def("timezone", tTs, shiftZone(1), tIv, tTstz).raises(), def("timezone", tTstz, shiftZone(-1), tIv, tTs).raises(),
@@ -597,4 +598,19 @@ func makeTimestamp(zoned bool) Kernel {
 			return err
 		})
 	}
+}
+
+// makeTimestamptzIn is make_timestamptz in a named zone.
+func makeTimestamptzIn(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	if err := makeTimestamp(false)(env, args[:6], sel, n, out); err != nil {
+		return err
+	}
+	c, o := zoneCache{v: args[6]}, vec.Values[int64](out)
+	return rows(sel, n, func(i int) error {
+		z, err := c.at(i)
+		if err == nil {
+			o[i], err = z.Instant(o[i])
+		}
+		return err
+	})
 }

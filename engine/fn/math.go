@@ -333,7 +333,9 @@ func cosDeg(x float64) float64 {
 	return sign * sin30(90-x)
 }
 
-const degree = math.Pi / 180
+// degree is a variable, so that no product with it is computed more exactly at
+// compile time than at run time.
+var degree = math.Pi / 180
 
 // sin30 and cos60 are scaled to be exact at the end of their range.
 func sin30(x float64) float64 { return math.Sin(x*degree) / math.Sin(30*degree) / 2 }
@@ -344,6 +346,9 @@ func cos60(x float64) float64 {
 
 // ratio is a/b, exact where both are equal in size.
 func ratio(a, b float64) float64 {
+	if a == 0 {
+		return 0
+	}
 	if b == 0 {
 		return math.Copysign(math.Inf(1), a)
 	}

@@ -70,7 +70,9 @@ func textFuncs() []*Func {
 		out = append(out, def(t.name, tText, sliceKernel(trim(t.left, t.right)), tText),
 			def(t.name, tText, sliceKernel(trim(t.left, t.right)), tText, tText))
 	}
-	out = append(out, def("btrim", tBytea, sliceKernel(trimBytes), tBytea, tBytea))
+	out = append(out, def("btrim", tBytea, sliceKernel(trimBytes(true, true)), tBytea, tBytea),
+		def("ltrim", tBytea, sliceKernel(trimBytes(true, false)), tBytea, tBytea),
+		def("rtrim", tBytea, sliceKernel(trimBytes(false, true)), tBytea, tBytea))
 	// The operator takes text, or text and anything; bytea of its own.
 	return append(out,
 		def("||", tText, text(concat2), tText, tText),
@@ -402,16 +404,18 @@ func trim(left, right bool) slicer {
 	}
 }
 
-func trimBytes(args []*vec.Vector, i int, s []byte) (int, int, error) {
-	set := args[1].BytesAt(i)
-	from, to := 0, len(s)
-	for from < to && bytes.IndexByte(set, s[from]) >= 0 {
-		from++
+func trimBytes(left, right bool) slicer {
+	return func(args []*vec.Vector, i int, s []byte) (int, int, error) {
+		set := args[1].BytesAt(i)
+		from, to := 0, len(s)
+		for left && from < to && bytes.IndexByte(set, s[from]) >= 0 {
+			from++
+		}
+		for right && to > from && bytes.IndexByte(set, s[to-1]) >= 0 {
+			to--
+		}
+		return from, to, nil
 	}
-	for to > from && bytes.IndexByte(set, s[to-1]) >= 0 {
-		to--
-	}
-	return from, to, nil
 }
 
 func concat2(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {

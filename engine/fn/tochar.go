@@ -334,6 +334,8 @@ func appendIntervalChar(dst []byte, f string, v interval) ([]byte, error) {
 	return formatKeys(dst, f, func(dst []byte, key string, fill bool) ([]byte, int64) {
 		num := func(v int64, width int) ([]byte, int64) { return number(dst, v, width, fill), v }
 		switch strings.ToUpper(key) {
+		case "IYYY", "IYY", "IY", "I", "IW", "IDDD", "Q", "WW", "W", "CC", "J", "D", "ID":
+			return append(dst, key...), 0
 		case "HH24":
 			return num(sec/3600, 2)
 		case "HH", "HH12":

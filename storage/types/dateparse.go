@@ -419,22 +419,27 @@ func (p *dtParser) setTime(h, m, s, us int64) dtProblem {
 	return dtOK
 }
 
-// fraction rounds decimal digits to µs.
+// fraction rounds decimal digits to µs, half to even.
 func fraction(s string) (int64, bool) {
 	var us int64
 	for i := range len(s) {
 		if !isDigit(s[i]) {
 			return 0, false
 		}
-		switch d := int64(s[i] - '0'); {
-		case i < 6:
-			us = us*10 + d
-		case i == 6 && d >= 5:
-			us++
+		if i < 6 {
+			us = us*10 + int64(s[i]-'0')
 		}
 	}
 	for i := len(s); i < 6; i++ {
 		us *= 10
+	}
+	if len(s) > 6 {
+		switch rest := strings.TrimRight(s[6:], "0"); {
+		case rest == "5":
+			us += us & 1
+		case rest >= "5":
+			us++
+		}
 	}
 	return us, true
 }

@@ -351,10 +351,13 @@ func intervalClock(s string) (int64, intState) {
 	if st != intOK || st1 != intOK || st2 != intOK || !ok {
 		return 0, max(st, st1, st2, intBad)
 	}
-	if m > 59 || x > 60 || h > math.MaxInt64/microsPerHour-1 {
+	if m > 59 || x > 60 || h > math.MaxInt64/microsPerHour {
 		return 0, intRange
 	}
 	v := h*microsPerHour + m*microsPerMinute + x*microsPerSecond + us
+	if v < 0 {
+		return 0, intRange
+	}
 	if neg {
 		v = -v
 	}
