@@ -177,6 +177,12 @@ func (b *binder) aggregateModifiers(inner *exprCtx, call *plan.AggCall, e *ast.C
 		if x, err = b.known(x, it.Expr); err != nil {
 			return err
 		}
+		for _, a := range call.Args {
+			// A sort key that is an argument but for its implicit cast is it.
+			if y, cerr := b.coerce(x, a.Type(), castImplicit, nil); cerr == nil && logical.Key(y) == logical.Key(a) {
+				x = a
+			}
+		}
 		k, err := b.sortKey(x, it)
 		if err != nil {
 			return err

@@ -394,7 +394,7 @@ func (b *binder) collate(ctx *exprCtx, e *ast.Collate) (plan.Expr, error) {
 	}
 	switch e.Name[len(e.Name)-1] {
 	case "C", "POSIX", "default", "ucs_basic", "C.UTF-8", "C.utf8":
-		return b.known(x, e.Expr)
+		return x, nil
 	}
 	return nil, at(errs.New(errs.UndefinedObject, "collation %q for encoding \"UTF8\" does not exist", quoteName(e.Name)), e)
 }

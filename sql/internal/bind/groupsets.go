@@ -18,7 +18,7 @@ const setsMax = 4096
 type groupingCall struct {
 	col  logical.Column
 	args []plan.Expr
-	pos  ast.Node
+	pos  []ast.Expr
 }
 
 func (b *binder) groupingExpr(ctx *exprCtx, e *ast.Builtin) (plan.Expr, error) {
@@ -34,7 +34,7 @@ func (b *binder) groupingExpr(ctx *exprCtx, e *ast.Builtin) (plan.Expr, error) {
 	}
 	c := b.newCol("grouping", types.Int4)
 	ctx.agg.grouped = true
-	ctx.agg.groupings = append(ctx.agg.groupings, groupingCall{c, args, e})
+	ctx.agg.groupings = append(ctx.agg.groupings, groupingCall{c, args, e.Args})
 	return c.Col(), nil
 }
 
@@ -247,10 +247,10 @@ func (st *selectState) groupingMasks() ([][]int, error) {
 	var out [][]int
 	for _, g := range st.agg.groupings {
 		var keys []int
-		for _, a := range g.args {
+		for i, a := range g.args {
 			at1 := slices.IndexFunc(st.agg.keys, func(k logical.Item) bool { return logical.Key(k.Expr) == logical.Key(a) })
 			if at1 < 0 {
-				return nil, at(errs.New(errs.Grouping, "arguments to GROUPING must be grouping expressions of the associated query level"), g.pos)
+				return nil, at(errs.New(errs.Grouping, "arguments to GROUPING must be grouping expressions of the associated query level"), g.pos[i])
 			}
 			keys = append(keys, at1)
 		}

@@ -128,6 +128,9 @@ func expectations(t *testing.T, queries []string) []string {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close(ctx) }()
+	if _, err := c.Exec(ctx, "drop table if exists r, s, q"); err != nil {
+		t.Fatal(err)
+	}
 	for name, cols := range oracleTables {
 		if _, err := c.Exec(ctx, "drop table if exists "+name+"; create table "+name+" ("+strings.Join(cols, ", ")+")"); err != nil {
 			t.Fatal(err)

@@ -362,3 +362,16 @@ insert into t2 values (1.5, 'x')
 insert into t2 (x) values (5) returning x
 insert into t2 (x) values (5) returning *
 insert into t2 (x) values (5) returning k + 1, zz
+select '1' collate "C" > 2
+select '10' collate "C"
+select string_agg(distinct v, ',' order by v) from t
+select a[1] from (values (array[1,2])) x(a)
+select array[1, 2.5], array['a', c] from t
+select 1 = any (array[a, 2]) from t
+select a = any ($1) from t
+select generate_series(1, 2), a from t
+select * from t, generate_series(1, a) g
+select * from unnest(array['a']) with ordinality u(x, i)
+select a, count(*), grouping(a) from t group by rollup (a)
+select c from t group by grouping sets ((a), ())
+select grouping(c) from t group by a
