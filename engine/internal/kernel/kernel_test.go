@@ -12,9 +12,9 @@ import (
 func TestSortPairs(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var s Sorter
-	for range 300 {
-		n := r.IntN([]int{5, 100, 1000, 5000}[r.IntN(4)])
-		mask := []uint64{3, 0xFF << 40, math.MaxUint64}[r.IntN(3)]
+	for range 150 {
+		n := r.IntN([]int{5, 100, 1000, 5000, 5000, 5000, 5000, 5000, 3 * cacheRows}[r.IntN(9)])
+		mask := []uint64{3, 0xFF << 40, 0xFFFF << 7, math.MaxUint64}[r.IntN(4)]
 		words, rows := make([]uint64, n), make([]uint32, n)
 		for i := range words {
 			words[i], rows[i] = r.Uint64()&mask, uint32(i)

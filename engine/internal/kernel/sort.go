@@ -1,11 +1,14 @@
 package kernel
 
+import "math/bits"
+
 // Sizes at which SortPairs changes its way.
 const (
 	insertionMax = 24
 	mergeMax     = 1500
 	digitBits    = 11
 	digits       = 6 // of digitBits: 64 bits
+	cacheRows    = 1 << 15
 )
 
 // Sorter holds scratch of SortPairs. Not for concurrent use.
@@ -33,7 +36,53 @@ func (s *Sorter) SortPairs(words []uint64, rows []uint32) {
 		s.merge(words, rows)
 		return
 	}
+	if n > cacheRows {
+		s.split(words, rows)
+		return
+	}
 	s.radix(words, rows)
+}
+
+// split distributes by the highest eight bits that differ and sorts the parts,
+// which then lie in cache.
+func (s *Sorter) split(words []uint64, rows []uint32) {
+	n := len(words)
+	lo, hi := words[0], words[0]
+	for _, w := range words {
+		lo, hi = min(lo, w), max(hi, w)
+	}
+	if lo == hi {
+		return
+	}
+	shift := max(0, bits.Len64(lo^hi)-8)
+	var end [256]int
+	for _, w := range words {
+		end[w>>shift&255]++
+	}
+	at := 0
+	for i, k := range end {
+		end[i] = at
+		at += k
+	}
+	bw, br := s.w[:n], s.r[:n]
+	for i, w := range words {
+		d := w >> shift & 255
+		p := end[d]
+		end[d] = p + 1
+		bw[p], br[p] = w, rows[i]
+	}
+	copy(words, bw)
+	copy(rows, br)
+	if shift == 0 {
+		return
+	}
+	at = 0
+	for _, e := range end {
+		if e-at > 1 {
+			s.SortPairs(words[at:e], rows[at:e])
+		}
+		at = e
+	}
 }
 
 func insertion(words []uint64, rows []uint32) {
