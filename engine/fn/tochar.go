@@ -331,17 +331,22 @@ func (p *stampParts) appendOffset(dst []byte, key string) []byte {
 func appendIntervalChar(dst []byte, f string, v interval) ([]byte, error) {
 	sec := v.Micros / 1_000_000
 	p := stampParts{}
-	return formatKeys(dst, f, func(dst []byte, key string, fill bool) ([]byte, int64) {
+	var err error
+	out, _ := formatKeys(dst, f, func(dst []byte, key string, fill bool) ([]byte, int64) {
 		num := func(v int64, width int) ([]byte, int64) { return number(dst, v, width, fill), v }
 		switch strings.ToUpper(key) {
 		case "IYYY", "IYY", "IY", "I", "IW", "IDDD", "Q", "WW", "W", "CC", "J", "D", "ID":
-			return append(dst, key...), 0
+			err = errs.NotSupported("the pattern " + key + " for an interval")
+			return dst, 0
 		case "HH24":
 			return num(sec/3600, 2)
 		case "HH", "HH12":
 			h := sec / 3600 % 12
 			if h == 0 {
 				h = 12
+			}
+			if sec <= -3600 && h > 0 {
+				return num(h, 3)
 			}
 			return num(h, 2)
 		case "MI":
@@ -355,7 +360,12 @@ func appendIntervalChar(dst []byte, f string, v interval) ([]byte, error) {
 		case "SSSS", "SSSSS":
 			return num(sec, 0)
 		case "DD":
+			if v.Days < 0 {
+				return num(int64(v.Days), 1) // the sign counts
+			}
 			return num(int64(v.Days), 2)
+		case "YY":
+			return num(int64(v.Months/12%100), 2)
 		case "DDD":
 			return num(int64(v.Days)+int64(v.Months)*30, 3)
 		case "MM":
@@ -368,6 +378,7 @@ func appendIntervalChar(dst []byte, f string, v interval) ([]byte, error) {
 		}
 		return append(dst, key...), 0
 	})
+	return out, err
 }
 
 // numberPicture is a parsed to_char template of a number.
