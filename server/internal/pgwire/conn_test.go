@@ -252,6 +252,15 @@ func TestFlushDelivers(t *testing.T) {
 	if got := c.until('Z'); got != "Z I" {
 		t.Fatal(got)
 	}
+	// An error does not wait for Sync either.
+	c.send(parse("", "bad"), &pgproto3.Flush{})
+	if got := c.until('E'); !strings.HasPrefix(got, "E ERROR 42601") {
+		t.Fatal(got)
+	}
+	c.send(syncMsg)
+	if got := c.until('Z'); got != "Z I" {
+		t.Fatal(got)
+	}
 }
 
 func TestCancel(t *testing.T) {

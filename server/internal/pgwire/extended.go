@@ -49,8 +49,10 @@ func (c *conn) extended(typ byte, body []byte) error {
 		return nil
 	}
 	if err != nil {
+		// At once: the client may wait for it behind a Flush, which is skipped.
 		c.fail(err)
 		c.skip = true
+		return c.out.flush()
 	}
 	return c.out.flushFull()
 }
