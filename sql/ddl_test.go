@@ -221,7 +221,7 @@ func TestTemporaryTables(t *testing.T) {
 		{"admin", "SELECT count(*) FROM d", "ERROR 42P01 relation \"d\" does not exist"},
 		{"admin", "DROP TABLE t; SELECT a FROM t ORDER BY a", "DROP TABLE\n1\n11\nSELECT 2"},
 		{"admin", "CREATE TEMP TABLE public.x (a int)", "ERROR 42P16 cannot create temporary relation in non-temporary schema"},
-		{"admin", "CREATE TEMP TABLE x (a serial)", "ERROR 0A000 a serial or identity column of a temporary table is not supported"},
+		{"admin", "CREATE TEMP TABLE z (a serial, b int); INSERT INTO z (b) VALUES (5), (6) RETURNING a; SELECT currval('z_a_seq'), nextval('z_a_seq')", "CREATE TABLE\n1\n2\nINSERT 0 2\n2|3\nSELECT 1"},
 		{"admin", "CREATE TEMP TABLE x (a int); CREATE TEMP TABLE IF NOT EXISTS x (a int)", "CREATE TABLE\nNOTICE: relation \"x\" already exists, skipping\nCREATE TABLE"},
 		{"admin", "DISCARD TEMP; SELECT * FROM x", "DISCARD TEMP\nERROR 42P01 relation \"x\" does not exist"},
 	}...)

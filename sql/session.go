@@ -41,7 +41,9 @@ type Session struct {
 	// counters are the last values that the session took, for currval.
 	counters    map[counter]int64
 	lastCounter counter
-	born        int64
+	// tempCounters are those of temporary tables.
+	tempCounters map[counter]int64
+	born         int64
 
 	activity atomic.Pointer[activity]
 

@@ -12,6 +12,8 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
+	"quern/storage/types"
+	"quern/storage/vec"
 )
 
 // temp is a session's temporary tables: definitions and rows that only its own
@@ -171,11 +173,6 @@ func (s *Session) changeTemp(changes []catalog.Change, action ast.OnCommit) erro
 	}
 	for _, ch := range changes {
 		if ch.Table != nil {
-			for i := range ch.Table.Columns {
-				if ch.Table.Columns[i].Default.Kind == catalog.DefaultCounter {
-					return errs.NotSupported("a serial or identity column of a temporary table")
-				}
-			}
 			s.temp.put(ch.Table)
 			if action == ast.OnCommitDelete || action == ast.OnCommitDrop {
 				if s.temp.onCommit == nil {
@@ -211,6 +208,44 @@ func (t *temp) drop(id uint32) {
 
 func (t *temp) empty(id uint32) {
 	t.rows = slices.DeleteFunc(slices.Clone(t.rows), func(r storage.TableRows) bool { return r.Table == id })
+}
+
+// fillCounters gives serial columns their values before storage would take
+// them from durable counters.
+func (s *Session) fillCounters(rows *storage.TableRows) *storage.TableRows {
+	t := s.catalog().Table(rows.Table)
+	out := *rows
+	for i := range t.Columns {
+		col := &t.Columns[i]
+		if col.Default.Kind != catalog.DefaultCounter || slices.Contains(rows.Cols, col.ID) {
+			continue
+		}
+		out.Cols = append(slices.Clip(out.Cols), col.ID)
+		batches := make([]*vec.Batch, len(out.Batches))
+		for k, b := range out.Batches {
+			bl := vec.NewBuilder(col.Type, b.Len)
+			for range b.Len {
+				bl.Append(&types.Datum{I: s.nextTemp(t.ID, col.ID)})
+			}
+			n := *b
+			n.Cols = append(slices.Clip(b.Cols), bl.Finish())
+			batches[k] = &n
+		}
+		out.Batches = batches
+	}
+	return &out
+}
+
+// nextTemp is the counter of a temporary table. As every counter it does not
+// go back with the transaction.
+func (s *Session) nextTemp(table, col uint32) int64 {
+	if s.tempCounters == nil {
+		s.tempCounters = map[counter]int64{}
+	}
+	s.tempCounters[counter{table, col}]++
+	n := s.tempCounters[counter{table, col}]
+	s.took(table, col, n)
+	return n
 }
 
 // endTemp does what ON COMMIT says.

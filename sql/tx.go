@@ -270,6 +270,9 @@ func (s *Session) snapshot() (*storage.Snapshot, error) {
 
 // write adds rows to the transaction; they have their defaults from now on.
 func (s *Session) write(rows *storage.TableRows, source string) (n int64, full storage.TableRows, err error) {
+	if isTemp(rows.Table) {
+		rows = s.fillCounters(rows)
+	}
 	full, err = s.db.store.Complete(s.catalog(), rows, s.Principal().Name)
 	if err != nil {
 		return 0, full, err

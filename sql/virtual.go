@@ -146,6 +146,9 @@ func (v *sessionView) NextVal(table, col uint32) (int64, error) {
 	if err := s.mayWrite("nextval()"); err != nil {
 		return 0, err
 	}
+	if isTemp(table) {
+		return s.nextTemp(table, col), nil
+	}
 	n := s.db.store.NextVal(table, col, 1)
 	s.took(table, col, n)
 	return n, nil
