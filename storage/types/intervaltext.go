@@ -86,8 +86,7 @@ func errIntervalRange() error { return errs.New(errs.DatetimeOverflow, "interval
 // intervalSum collects the parts of an interval in wide numbers.
 type intervalSum struct {
 	months, days float64
-	micros       float64
-	whole        int64 // µs that came as integers
+	whole        int64 // µs
 }
 
 // add adds v units; a fraction goes on to smaller units as in PostgreSQL.
