@@ -17,12 +17,32 @@
 //	                 u8 exceptions, u16 0}; per unit the packed words (kernel.Pack32 for
 //	                 values of ≤ 32 bits, kernel.Pack64 else; width with bit 7 set: plain
 //	                 u8, u16, u32 in row order), u16 positions, i64 values of exceptions
-//	   DICT          u8 scope (0 = segment), u8[3] 0, u32 length; nested page of codes
+//	   DELTA         as FOR over the differences within a unit; entries are 24 B {i64
+//	                 first value, entry of FOR}
+//	   RLE           u32 runs, u32 length of values, u32 length of ends; u32 first run per
+//	                 unit; nested page of values; nested page of ends (row behind the run)
+//	   SPARSE        i64 default, u32 exceptions, u32 length of values; u32 first exception
+//	                 per 8,192 rows and their number; u16 positions in them; nested values
+//	   DICT          u8 scope, u8[3] 0, u32 length of codes, u32 entries; scope 0 (bytes):
+//	                 nested page of codes into the segment's dictionary; scope 1 (integers):
+//	                 entries as u32 or i64, nested page of codes
+//	   FSST          u32 length of nested page, u32 length of table, u64 stored bytes; u32
+//	                 start and u32 decoded bytes per unit; nested page of stored lengths;
+//	                 symbol table (fsst.go); bytes
 //	validity bitmap, LSB first, if some rows but not all are NULL
 //
 // Encoded values exist at every row, so that positions need no mapping: a NULL
-// row repeats the value before it in FOR and DICT and is zero elsewhere.
-// A numeric page of CONST or FOR holds 64-bit coefficients of one scale.
+// row repeats the value before it in integer encodings and is zero elsewhere.
+//
+// FOR, DELTA, RLE, SPARSE and DICT of scope 1 hold integers: values of narrow types
+// (also the bits of float4) as 32 bits, of wide ones (bits of float8) as 64. A
+// numeric page holds 64-bit coefficients of one scale; a page of 64-bit integers
+// holds them divided by ten to the power of the header's scale, 0, 3 or 6 (whole
+// seconds of timestamps). Nested pages hold such integers, without NULLs: values,
+// ends and lengths as FOR or CONST; codes also as DELTA, RLE or SPARSE.
+//
+// What is written is chosen in choose.go: a sample says what may pay, the cheapest
+// of what was tried stays.
 //
 // Any bytes are safe to open and to read: what is not a valid page is
 // *errs.Corrupt. The caller has checked its crc; this is for what a crc cannot

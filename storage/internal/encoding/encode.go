@@ -305,6 +305,10 @@ func (e *Encoder) bytes(c *Column, from, to, nulls int) error {
 		e.dst = append(e.dst, b...)
 		return nil
 	}
+	if s, ok := Shrink(c.Offs[from:to+1], c.Bytes); ok {
+		e.fsstPage(&s, c.Offs[from:to+1], ascii, nulls)
+		return nil
+	}
 	e.header(Plain, ascii, 0, rows, nulls)
 	head := len(e.dst)
 	e.dst = append(e.dst, make([]byte, align)...)
@@ -352,4 +356,16 @@ func IsASCII(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// Ints encodes numbers as a page without NULLs.
+func (e *Encoder) Ints(v []uint32) []byte {
+	e.dst, e.at = e.dst[:0], 0
+	w := e.intsFor(len(v))
+	for i, x := range v {
+		w[i] = int64(x)
+	}
+	e.intPage(w, types.PhysI32, 0, 0, math.Inf(1), true)
+	e.close()
+	return e.dst
 }

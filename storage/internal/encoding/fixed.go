@@ -69,3 +69,15 @@ func (p *Page) Fixed(dst []byte, from, n int, ints []int64) error {
 	}
 	return nil
 }
+
+// Ints decodes a page that Encoder.Ints made.
+func Ints(dst []uint32, data []byte) error {
+	p, err := Open(data, types.PhysI32)
+	if err != nil {
+		return err
+	}
+	if p.Rows != len(dst) || p.Nulls != 0 || p.Kind != For && p.Kind != Const {
+		return corrupt("bad list of numbers")
+	}
+	return decodeInts(p, dst, 0)
+}

@@ -60,12 +60,13 @@ type Page struct {
 	scale int16 // of 64-bit coefficients (PhysNum); power of ten of PhysI64
 	data  []byte
 	valid []uint64
-	body  []byte // PLAIN fixed, CONST value, BITMAP words, PLAIN bytes
-	units []byte // FOR and DELTA table; u32 starts or firsts by unit
-	sub   *Page  // nested codes, lengths or values
-	ends  *Page  // RLE: run ends
-	count int    // RLE: runs; SPARSE: exceptions; DICT of integers: entries
-	mode  int64  // SPARSE: the default
+	body  []byte   // PLAIN fixed, CONST value, BITMAP words, PLAIN bytes
+	units []byte   // FOR and DELTA table; u32 starts or firsts by unit
+	sub   *Page    // nested codes, lengths or values
+	ends  *Page    // RLE: run ends
+	count int      // RLE: runs; SPARSE: exceptions; DICT of integers: entries
+	mode  int64    // SPARSE: the default
+	table *decoder // FSST
 }
 
 func corrupt(reason string) error { return &errs.Corrupt{File: "page", Reason: reason} }
@@ -165,6 +166,8 @@ func (p *Page) openBody(depth int) error {
 		}
 	case p.Kind == Plain && p.phys == types.PhysBytes:
 		return p.openBytes(depth)
+	case p.Kind == FSST && p.phys == types.PhysBytes:
+		return p.openFSST(depth)
 	case p.Kind == Dict && p.phys == types.PhysBytes:
 		return p.openDict(depth)
 	default:
@@ -271,14 +274,26 @@ func greatest(v []uint32) uint32 {
 	return max(a, b, c, d)
 }
 
-// Views makes views of rows [from, from+len(dst)) of a PLAIN page of bytes:
-// those of sel only if it is not nil, others are left as they are. They refer
-// to Bytes as buffer 0.
-func (p *Page) Views(dst []vec.View, from int, sel []uint16, lens []uint32) error {
+// Views makes views of rows [from, from+len(dst)) of a page of bytes, PLAIN or
+// FSST: those of sel only if it is not nil, others are unspecified or empty. They
+// refer to the buffer that is returned as buffer 0: the page's own, or buf, which
+// may have grown. lens is scratch of len(dst).
+func (p *Page) Views(dst []vec.View, from int, sel []uint16, lens []uint32, buf []byte) ([]byte, error) {
+	if p.sub == nil || p.Kind != Plain && p.Kind != FSST {
+		return nil, corrupt("page without values")
+	}
 	lens = lens[:len(dst)]
 	if err := decodeInts(p.sub, lens, from); err != nil {
-		return err
+		return nil, err
 	}
+	if p.Kind == FSST {
+		return p.decode(dst, from, sel, lens, buf)
+	}
+	return p.body, p.place(dst, from, sel, lens)
+}
+
+// place makes the views of a PLAIN page.
+func (p *Page) place(dst []vec.View, from int, sel []uint16, lens []uint32) error {
 	starts := vec.CastSlice[uint32](p.units)
 	for i := 0; i < len(dst); {
 		row := from + i
@@ -320,6 +335,3 @@ func (p *Page) pick(dst []vec.View, sel []uint16) {
 	}
 	clear(dst[next:])
 }
-
-// Bytes is the buffer of a PLAIN page of bytes.
-func (p *Page) Bytes() []byte { return p.body }

@@ -118,12 +118,17 @@ func (b *groupSource) loadBytes(src *groupCol, from, n int, sel vec.Selection, c
 		return p.Codes(c.raw.Codes(), from, d.Values.Len)
 	}
 	if src.bufs == nil {
-		src.bufs = [][]byte{p.Bytes()}
+		src.bufs = make([][]byte, 1)
+	}
+	if b.lens == nil {
 		b.lens = make([]uint32, vec.BatchRows)
 	}
 	c.raw.Views = c.scratch.Views(n)
 	c.raw.Bufs = src.bufs
-	return p.Views(c.raw.Views, from, sel, b.lens)
+	// NB: decoded bytes go where those of the batch before were.
+	buf, err := p.Views(c.raw.Views, from, sel, b.lens, src.bufs[0])
+	src.bufs[0] = buf
+	return err
 }
 
 // loadConst gives one value; with NULLs it stands at every row.

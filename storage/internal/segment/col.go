@@ -194,14 +194,24 @@ func (c *Col) loadDict() (dict *vec.Dictionary, err error) {
 	}
 	n, flags := int(binary.LittleEndian.Uint32(b)), binary.LittleEndian.Uint32(b[4:])
 	size := binary.LittleEndian.Uint64(b[8:])
-	if flags&^(dictSorted|dictASCII) != 0 {
+	if flags&^(dictSorted|dictASCII|dictPacked|dictFSST|dictFront) != 0 {
 		return nil, errs.NotSupported("dictionary with flags of a newer format")
 	}
-	offBytes := 4 * (n + 1)
-	if n > RowsMax || len(b) < 24+offBytes || uint64(len(b)-24-offBytes) != size {
+	if n > RowsMax {
 		return nil, bad
 	}
-	offs, data := vec.CastSlice[uint32](b[24:24+offBytes]), b[24+offBytes:]
+	var offs []uint32
+	var data []byte
+	if flags&dictPacked != 0 {
+		if offs, data, err = unpack(b, n, flags, size); err != nil {
+			return nil, c.at(err, 0)
+		}
+	} else {
+		var ok bool
+		if offs, data, ok = plainDict(b, n, size); !ok {
+			return nil, bad
+		}
+	}
 	d := &vec.Dictionary{Sorted: flags&dictSorted != 0, ASCII: flags&dictASCII != 0, ID: c.file.dictID(c.id),
 		Hashes: make([]uint64, n)}
 	d.Values = vec.Vector{Type: c.typ, Len: n, Views: make([]vec.View, n), Bufs: [][]byte{data}}

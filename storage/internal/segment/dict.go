@@ -106,6 +106,9 @@ func (d *dictionary) section() []byte {
 	if d.ascii {
 		flags |= dictASCII
 	}
+	if b := d.packed(flags); b != nil {
+		return b
+	}
 	b := make([]byte, 0, 24+4*len(d.offs)+len(d.bytes))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(d.offs)-1))
 	b = binary.LittleEndian.AppendUint32(b, flags)

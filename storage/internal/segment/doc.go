@@ -25,8 +25,9 @@ package segment
 //	                 16 B min, 16 B max; keys as in encoding.Zone; codes if DICT exists
 //	3 ZONES_GRANULE  u32 granules, u8 width, u8 null width, u16 0; u8 flags each, pad to 8;
 //	                 mins, maxs (width 1, 2, 4, 8 integers or 16 prefixes), nulls
-//	4 DICT           u32 count, u32 flags (1 sorted, 2 ascii, 8 hashes), u64 bytes, u64 0;
-//	                 u32 offsets[count+1], bytes
+//	4 DICT           u32 count, u32 flags (1 sorted, 2 ascii, 4 fsst, 8 hashes, 16 front,
+//	                 32 packed), u64 bytes, u64 0; u32 offsets[count+1], bytes; dictpack.go
+//	                 if packed
 //	7 SUMS           integers: per row group i128 sum, u32 non-null count, u32 0
 //	16 SCHEMA        u32 columns; per column u32 id, u32 oid, i32 typmod, u8 physical
 //	                 type, u8 flags (1 unsigned), u16 length, name

@@ -181,14 +181,18 @@ func (c *Col) decodeBatch(p *encoding.Page, col *encoding.Column, from, n int) e
 		return p.Fixed(col.Fixed[from*size:(from+n)*size], from, n, make([]int64, n))
 	}
 	views := make([]vec.View, n)
-	bufs := [][]byte{p.Bytes()}
+	var buf []byte
 	if p.Kind == encoding.Const {
 		for i := range views {
 			views[i] = vec.MakeView(p.ConstBytes(), 0, 0)
 		}
-	} else if err := p.Views(views, from, nil, make([]uint32, n)); err != nil {
-		return err
+	} else {
+		var err error
+		if buf, err = p.Views(views, from, nil, make([]uint32, n), nil); err != nil {
+			return err
+		}
 	}
+	bufs := [][]byte{buf}
 	for i := range views {
 		col.Bytes = append(col.Bytes, views[i].Bytes(bufs)...)
 		col.Offs = append(col.Offs, uint32(len(col.Bytes)))
