@@ -238,6 +238,7 @@ func TestDefinitionsInBlocks(t *testing.T) {
 		{"admin", "INSERT INTO s (x) VALUES ('c') RETURNING id, x || '!' AS y", "3|c!\nINSERT 0 1"},
 		{"admin", "SELECT currval('s_id_seq'), lastval(), pg_get_serial_sequence('s', 'id')", "3|3|public.s_id_seq\nSELECT 1"},
 		{"admin", "SELECT nextval('public.s_id_seq'::regclass)", "4\nSELECT 1"},
+		{"admin", "SELECT relname FROM pg_class WHERE relkind = 'S' AND pg_table_is_visible(oid)", "s_id_seq\nSELECT 1"},
 		{"admin#2", "SELECT currval('s_id_seq')", "ERROR 55000 currval of sequence \"s_id_seq\" is not yet defined in this session"},
 		{"admin", "SELECT nextval('s')", "ERROR 42809 \"s\" is not a sequence"},
 		{"admin", "INSERT INTO s (x) VALUES (NULL)", "ERROR 23502 null value in column \"x\" of relation \"s\" violates not-null constraint"},

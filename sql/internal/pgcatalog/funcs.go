@@ -378,6 +378,9 @@ func tableIsVisible(c *Context, a []types.Datum) (types.Datum, error) {
 	if t, i := c.keyByIndex(oid); t != nil {
 		return boolean(c.visible(t.Keys[i].Name, oid)), nil
 	}
+	if t, col := c.sequence(oid); t != nil {
+		return boolean(c.visible(sequenceName(t, col), oid)), nil
+	}
 	return null, nil
 }
 
