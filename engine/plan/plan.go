@@ -70,6 +70,13 @@ type Expand struct {
 	Outer bool
 }
 
+// DistinctOn passes the first row of each run of equal Keys; NULLs are equal. In
+// is a Sort whose first keys are Keys, in any order.
+type DistinctOn struct {
+	In   Node
+	Keys []Expr
+}
+
 // Filter keeps the rows for which Pred is true.
 type Filter struct {
 	In   Node
@@ -179,11 +186,12 @@ func exprTypes(es []Expr) []types.Type {
 	return out
 }
 
-func (n *Scan) Types() []types.Type    { return n.Typs }
-func (n *Virtual) Types() []types.Type { return n.Typs }
-func (n *Values) Types() []types.Type  { return n.Typs }
-func (n *Series) Types() []types.Type  { return n.Typs }
-func (n *Filter) Types() []types.Type  { return n.In.Types() }
+func (n *Scan) Types() []types.Type       { return n.Typs }
+func (n *Virtual) Types() []types.Type    { return n.Typs }
+func (n *Values) Types() []types.Type     { return n.Typs }
+func (n *Series) Types() []types.Type     { return n.Typs }
+func (n *Filter) Types() []types.Type     { return n.In.Types() }
+func (n *DistinctOn) Types() []types.Type { return n.In.Types() }
 func (n *Expand) Types() []types.Type {
 	in := n.In.Types()
 	return append(in[:len(in):len(in)], n.Typs...)
@@ -212,17 +220,18 @@ func (n *Limit) Types() []types.Type { return n.In.Types() }
 func (n *Union) Types() []types.Type { return n.Ins[0].Types() }
 func (n *SetOp) Types() []types.Type { return n.L.Types() }
 
-func (n *Scan) Inputs() []Node      { return nil }
-func (n *Virtual) Inputs() []Node   { return nil }
-func (n *Values) Inputs() []Node    { return nil }
-func (n *Series) Inputs() []Node    { return nil }
-func (n *Filter) Inputs() []Node    { return []Node{n.In} }
-func (n *Expand) Inputs() []Node    { return []Node{n.In} }
-func (n *Project) Inputs() []Node   { return []Node{n.In} }
-func (n *Aggregate) Inputs() []Node { return []Node{n.In} }
-func (n *Join) Inputs() []Node      { return []Node{n.Left, n.Right} }
-func (n *Sort) Inputs() []Node      { return []Node{n.In} }
-func (n *TopN) Inputs() []Node      { return []Node{n.In} }
-func (n *Limit) Inputs() []Node     { return []Node{n.In} }
-func (n *Union) Inputs() []Node     { return n.Ins }
-func (n *SetOp) Inputs() []Node     { return []Node{n.L, n.R} }
+func (n *Scan) Inputs() []Node       { return nil }
+func (n *Virtual) Inputs() []Node    { return nil }
+func (n *Values) Inputs() []Node     { return nil }
+func (n *Series) Inputs() []Node     { return nil }
+func (n *Filter) Inputs() []Node     { return []Node{n.In} }
+func (n *Expand) Inputs() []Node     { return []Node{n.In} }
+func (n *DistinctOn) Inputs() []Node { return []Node{n.In} }
+func (n *Project) Inputs() []Node    { return []Node{n.In} }
+func (n *Aggregate) Inputs() []Node  { return []Node{n.In} }
+func (n *Join) Inputs() []Node       { return []Node{n.Left, n.Right} }
+func (n *Sort) Inputs() []Node       { return []Node{n.In} }
+func (n *TopN) Inputs() []Node       { return []Node{n.In} }
+func (n *Limit) Inputs() []Node      { return []Node{n.In} }
+func (n *Union) Inputs() []Node      { return n.Ins }
+func (n *SetOp) Inputs() []Node      { return []Node{n.L, n.R} }

@@ -169,6 +169,11 @@ func (st *selectState) aggregate() error {
 			return err
 		}
 	}
+	for i := range st.on {
+		if st.on[i], err = g.rewrite(st.on[i]); err != nil {
+			return err
+		}
+	}
 	for i := range st.keys {
 		if st.keys[i].Expr, err = g.rewrite(st.keys[i].Expr); err != nil {
 			return err

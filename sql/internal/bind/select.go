@@ -29,13 +29,11 @@ type selectState struct {
 	targets []target
 	having  plan.Expr
 	keys    []plan.SortKey // ORDER BY
+	on      []plan.Expr    // DISTINCT ON
 }
 
 func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, error) {
 	st := &selectState{b: b, scope: s, q: q, sel: sel, agg: &aggState{}}
-	if len(sel.DistinctOn) > 0 {
-		return nil, at(errs.NotSupported("DISTINCT ON"), sel.DistinctOn[0])
-	}
 	for _, step := range []func() error{
 		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.aggregate, st.expandSets, st.project,
 	} {
@@ -165,6 +163,47 @@ func (st *selectState) order() error {
 		}
 		st.keys = append(st.keys, k)
 	}
+	return st.distinctOn()
+}
+
+// distinctOn binds DISTINCT ON: its expressions are the leading sort keys, or
+// become further ones.
+func (st *selectState) distinctOn() error {
+	if len(st.sel.DistinctOn) == 0 {
+		return nil
+	}
+	on := map[string]bool{}
+	var places []ast.Expr
+	for _, e := range st.sel.DistinctOn {
+		x, err := st.sortExpr(e)
+		if err != nil {
+			return err
+		}
+		if k := logical.Key(x); !on[k] {
+			on[k] = true
+			st.on, places = append(st.on, x), append(places, e)
+		}
+	}
+	sorted := map[string]bool{}
+	for i, k := range st.keys {
+		if key := logical.Key(k.Expr); on[key] {
+			if i > len(sorted) {
+				return at(errs.New(errs.InvalidColumnReference,
+					"SELECT DISTINCT ON expressions must match initial ORDER BY expressions"), st.sel.DistinctOn[0])
+			}
+			sorted[key] = true
+		}
+	}
+	ordered := len(st.keys)
+	for i, x := range st.on {
+		if !sorted[logical.Key(x)] {
+			if len(sorted) < ordered {
+				return at(errs.New(errs.InvalidColumnReference,
+					"SELECT DISTINCT ON expressions must match initial ORDER BY expressions"), places[i])
+			}
+			st.keys = append(st.keys, plan.SortKey{Expr: x})
+		}
+	}
 	return nil
 }
 
@@ -200,7 +239,7 @@ func (st *selectState) sortExpr(e ast.Expr) (plan.Expr, error) {
 	if x, err = st.b.known(x, e); err != nil {
 		return nil, err
 	}
-	if st.sel.Distinct {
+	if st.sel.Distinct && len(st.sel.DistinctOn) == 0 {
 		for i := range st.targets {
 			if logical.Key(st.targets[i].expr) == logical.Key(x) {
 				return st.targets[i].expr, nil
@@ -300,7 +339,7 @@ func (st *selectState) project() error {
 		st.keys[i].Expr = col.Col()
 	}
 	st.node = &logical.Project{In: st.node, Items: items}
-	if st.sel.Distinct {
+	if st.sel.Distinct && len(st.on) == 0 {
 		cols := make([]logical.Column, len(st.targets))
 		for i := range st.targets {
 			if err := st.b.sortable(st.targets[i].col.Type, st.targets[i].src); err != nil {
@@ -312,6 +351,14 @@ func (st *selectState) project() error {
 	}
 	if len(st.keys) > 0 {
 		st.node = &logical.Sort{In: st.node, Keys: st.keys}
+	}
+	if len(st.on) > 0 {
+		on := make([]plan.Expr, len(st.on))
+		for i, x := range st.on {
+			c := byKey[logical.Key(x)]
+			on[i] = c.Col()
+		}
+		st.node = &logical.DistinctOn{In: st.node, Keys: on}
 	}
 	return nil
 }

@@ -79,6 +79,10 @@ func describe(n plan.Node, qualify bool) *description {
 		d.kind, d.title = "Function Scan", "Function Scan on "+n.Name
 		d.field("Function Name", n.Name)
 		t.subs(n.Args)
+	case *plan.DistinctOn:
+		d.kind, d.title = "Unique", "Unique"
+		t.names = names(n.In, t.qualify)
+		d.add("Keys", t.list(n.Keys))
 	case *plan.Expand:
 		d.kind, d.title = "ProjectSet", "ProjectSet"
 		t.names = names(n.In, t.qualify)
@@ -227,7 +231,7 @@ func names(n plan.Node, qualify bool) []string {
 			out = append(out, n.Name)
 		}
 		return out
-	case *plan.Filter, *plan.Sort, *plan.TopN, *plan.Limit, *plan.Union, *plan.SetOp:
+	case *plan.DistinctOn, *plan.Filter, *plan.Sort, *plan.TopN, *plan.Limit, *plan.Union, *plan.SetOp:
 		return names(n.Inputs()[0], qualify)
 	}
 	out := make([]string, len(n.Types()))

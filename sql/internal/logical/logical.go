@@ -100,6 +100,13 @@ type Expand struct {
 	Outer bool
 }
 
+// DistinctOn keeps the first row of each run of equal Keys of a Sort whose first
+// keys are Keys.
+type DistinctOn struct {
+	In   Node
+	Keys []plan.Expr
+}
+
 // Values are literal rows. With one row of no columns it is the input of a
 // SELECT without FROM; with no rows it is the empty relation.
 type Values struct {

@@ -224,3 +224,9 @@ func withKeys(keys []plan.SortKey, es []plan.Expr) []plan.SortKey {
 	}
 	return out
 }
+
+func (n *DistinctOn) Out() []Column                 { return n.In.Out() }
+func (n *DistinctOn) Inputs() []Node                { return []Node{n.In} }
+func (n *DistinctOn) WithInputs(in []Node) Node     { c := *n; c.In = in[0]; return &c }
+func (n *DistinctOn) Exprs() []plan.Expr            { return n.Keys }
+func (n *DistinctOn) WithExprs(es []plan.Expr) Node { c := *n; c.Keys = es; return &c }

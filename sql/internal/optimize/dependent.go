@@ -163,10 +163,39 @@ func (d *dependence) push(n logical.Node) (logical.Node, place, error) {
 			return nil, nil, err
 		}
 		return n.WithInputs([]logical.Node{in}).WithExprs(at.subst(n.Exprs())), at, nil
+	case *logical.DistinctOn:
+		return d.firstRows(n.In, n.Keys)
 	case *logical.Limit:
+		if l, ok := n.Count.(*plan.Lit); ok && !l.Val.Null && l.Val.I == 1 && n.Offset == nil && !n.Ties {
+			return d.firstRows(n.In, nil)
+		}
 		return nil, nil, errs.NotSupported("LIMIT in a correlated subquery")
 	}
 	return nil, nil, errs.NotSupported("correlated subquery of this form")
+}
+
+// firstRows keeps, per outer values and keys, the first row in n's order: what
+// LIMIT 1 and DISTINCT ON of a correlated subquery mean.
+func (d *dependence) firstRows(n logical.Node, keys []plan.Expr) (logical.Node, place, error) {
+	var order []plan.SortKey
+	if s, ok := n.(*logical.Sort); ok {
+		n, order = s.In, s.Keys
+	}
+	in, at, err := d.push(n)
+	if err != nil {
+		return nil, nil, err
+	}
+	var all []plan.Expr
+	var sort []plan.SortKey
+	for _, c := range d.cols {
+		all = append(all, at[c.ID].Col())
+		sort = append(sort, plan.SortKey{Expr: at[c.ID].Col()})
+	}
+	for _, k := range order {
+		k.Expr = at.subst([]plan.Expr{k.Expr})[0]
+		sort = append(sort, k)
+	}
+	return &logical.DistinctOn{In: &logical.Sort{In: in, Keys: sort}, Keys: append(all, at.subst(keys)...)}, at, nil
 }
 
 func (d *dependence) aggregate(n *logical.Aggregate) (logical.Node, place, error) {

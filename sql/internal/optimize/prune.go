@@ -45,6 +45,10 @@ func prune(n logical.Node, need logical.Set) logical.Node {
 		c := *n
 		c.In = prune(n.In, with(need, n.Exprs()...))
 		return &c
+	case *logical.DistinctOn:
+		c := *n
+		c.In = prune(n.In, with(need, n.Keys...))
+		return &c
 	case *logical.Limit:
 		c := *n
 		c.In = prune(n.In, need)

@@ -94,6 +94,13 @@ func build(n logical.Node) (plan.Node, layout, error) {
 	case *logical.Series:
 		args, err := exprs(n.Args, nil)
 		return &plan.Series{Name: n.Name, Args: args, Typs: colTypes(n.Cols), Gen: n.Gen}, layoutOf(n.Cols), err
+	case *logical.DistinctOn:
+		in, lay, err := build(n.In)
+		if err != nil {
+			return nil, nil, err
+		}
+		keys, err := exprs(n.Keys, lay)
+		return &plan.DistinctOn{In: in, Keys: keys}, lay, err
 	case *logical.Expand:
 		in, lay, err := build(n.In)
 		if err != nil {

@@ -375,3 +375,8 @@ select * from unnest(array['a']) with ordinality u(x, i)
 select a, count(*), grouping(a) from t group by rollup (a)
 select c from t group by grouping sets ((a), ())
 select grouping(c) from t group by a
+select distinct on (a) a, b from t order by a, b desc
+select distinct on (a, c) a from t order by c, a, b
+select distinct on (1) a, b from t
+select distinct on (a) a from t order by a, c
+select distinct on (a, b) a from t order by a, c
