@@ -66,6 +66,11 @@ func (c *conn) serve(ctx context.Context) {
 
 // enter waits for one of the slots of unfinished logins and logs in.
 func (c *conn) enter() bool {
+	release, ok := c.srv.loginSlot(c.addr)
+	if !ok {
+		return false
+	}
+	defer release()
 	select {
 	case c.srv.logins <- struct{}{}:
 	case <-time.After(time.Until(c.deadline)):

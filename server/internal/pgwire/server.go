@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -29,6 +30,10 @@ type Options struct {
 // for their turn, inside their 10 s.
 const unauthMax = 64
 
+// unauthPerAddr bounds those of one remote address; more of them are closed. A
+// pool on this machine that opens many connections at once only waits.
+const unauthPerAddr = 10
+
 // watchEvery is how often the connections are looked after.
 const watchEvery = time.Second
 
@@ -40,10 +45,10 @@ type Server struct {
 
 	mu       sync.Mutex
 	conns    map[uint32]*conn // logged-in sessions by PID; guarded by mu
-	admitted int              // sessions and logins under way; guarded by mu
 	stopping bool             // guarded by mu
 	listener net.Listener     // guarded by mu
 	all      map[*conn]struct{}
+	unauth   map[netip.Addr]int // connections before login by remote address; guarded by mu
 
 	wg   sync.WaitGroup
 	stop context.CancelFunc
@@ -55,7 +60,7 @@ func New(o Options) *Server {
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = 1000
 	}
-	s := &Server{Options: o, conns: map[uint32]*conn{}, all: map[*conn]struct{}{},
+	s := &Server{Options: o, conns: map[uint32]*conn{}, all: map[*conn]struct{}{}, unauth: map[netip.Addr]int{},
 		logins: make(chan struct{}, unauthMax)}
 	s.base, s.stop = context.WithCancel(context.Background())
 	return s
@@ -111,7 +116,30 @@ func (s *Server) handle(nc net.Conn) {
 	c.serve(s.base)
 }
 
-// admit counts a login in, or refuses it.
+// loginSlot counts a connection before its login; false if its address has too
+// many of them.
+func (s *Server) loginSlot(addr net.Addr) (release func(), ok bool) {
+	ap, err := netip.ParseAddrPort(addr.String())
+	ip := ap.Addr().Unmap()
+	if err != nil || ip.IsLoopback() {
+		return func() {}, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unauth[ip] >= unauthPerAddr {
+		return nil, false
+	}
+	s.unauth[ip]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.unauth[ip]--; s.unauth[ip] <= 0 {
+			delete(s.unauth, ip)
+		}
+	}, true
+}
+
+// admit refuses a login when there are too many sessions.
 func (s *Server) admit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

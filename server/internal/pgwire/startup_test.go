@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"math/big"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -219,4 +220,28 @@ func TestHangUpCancels(t *testing.T) {
 	})
 	_ = c.nc.Close()
 	waitFor(t, func() bool { return s.Connections() == 0 }) // the watch ticks each second
+}
+
+func TestLoginSlots(t *testing.T) {
+	s := New(Options{})
+	defer s.stop()
+	far, here := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}
+	var last func()
+	for i := range unauthPerAddr {
+		release, ok := s.loginSlot(far)
+		if !ok {
+			t.Fatalf("connection %d was refused", i)
+		}
+		last = release
+	}
+	if _, ok := s.loginSlot(far); ok {
+		t.Error("no limit per address")
+	}
+	if _, ok := s.loginSlot(here); !ok {
+		t.Error("loopback is limited")
+	}
+	last()
+	if _, ok := s.loginSlot(far); !ok {
+		t.Error("a slot was not given back")
+	}
 }
