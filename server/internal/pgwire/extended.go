@@ -15,13 +15,12 @@ import (
 
 // portal is what the connection keeps of a protocol portal between Executes.
 type portal struct {
-	pt     sql.Portal
-	enc    *encoder // nil until the first Execute, or without columns
-	format []int16
-	batch  vec.Batch
-	at     int  // rows of batch already sent
-	live   int  // rows of batch
-	done   bool // Next gave 0
+	pt    sql.Portal
+	enc   *encoder // nil until the first Execute, or without columns
+	batch vec.Batch
+	at    int  // rows of batch already sent
+	live  int  // rows of batch
+	done  bool // Next gave 0
 }
 
 // extended handles P, B, D, E, C and H. An error is sent at once and the rest
