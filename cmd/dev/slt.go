@@ -28,6 +28,7 @@ var started sync.WaitGroup
 type sltTotals struct {
 	passed, wrong, failed, skipped int
 	refused                        map[string]int
+	printRefused                   bool
 }
 
 func runSLT(args []string) error {
@@ -35,6 +36,7 @@ func runSLT(args []string) error {
 	url := flags.String("url", "", "server to test; default: one of our own")
 	oracle := flags.Bool("oracle", false, "run against a PostgreSQL 15 that this command starts")
 	verbose := flags.Int("v", 20, "how many failures to print")
+	refusals := flags.Bool("refusals", false, "print refused records like failures")
 	rewrite := flags.Bool("rewrite", false, "with --oracle: write PostgreSQL's answers into the files")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -55,7 +57,7 @@ func runSLT(args []string) error {
 		return err
 	}
 	defer stop()
-	total := sltTotals{refused: map[string]int{}}
+	total := sltTotals{refused: map[string]int{}, printRefused: *refusals}
 	if *rewrite {
 		for _, f := range files {
 			if err := rewriteSLTFile(target, f); err != nil {
@@ -228,6 +230,9 @@ func runRecord(ctx context.Context, conn *pgconn.PgConn, r *sltRecord, labels ma
 	if errors.As(err, &pg) && pg.Code == "0A000" && !(r.kind == "error" && (r.code == "" || r.code == "0A000")) {
 		total.skipped++
 		total.refused[pg.Message]++
+		if total.printRefused {
+			return "refused: " + pg.Message
+		}
 		return ""
 	}
 	switch {

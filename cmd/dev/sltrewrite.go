@@ -11,7 +11,8 @@ import (
 )
 
 // rewriteSLTFile runs a file against PostgreSQL and writes its answers into it:
-// rows, SQLSTATEs of `statement error`, and whether a statement succeeds.
+// rows, SQLSTATEs of `statement error`, and whether a statement succeeds. A
+// query with types `?` gets one T per column.
 // Comments and records keep their order.
 func rewriteSLTFile(url, path string) error {
 	text, err := os.ReadFile(path)
@@ -67,6 +68,9 @@ func rewriteBlock(ctx context.Context, conn *pgconn.PgConn, block string) (strin
 		lines = append(lines, "statement error "+pg.Code, r.sql)
 	case r.kind == "query":
 		last := results[len(results)-1]
+		if r.types == "?" {
+			r.types = strings.Repeat("T", len(last.FieldDescriptions))
+		}
 		if n := len(last.FieldDescriptions); len(last.Rows) > 0 && n != len(r.types) {
 			return "", fmt.Errorf("%s: %d columns, %d types", r.sql, n, len(r.types))
 		}

@@ -33,6 +33,7 @@ func arrayFuncs() []*Func {
 		arr("array_cat", 0, arrayCat, tComArr, tComArr).seesNull().raises(),
 		arr("array_remove", 0, arrayReplace(true), tComArr, tCompat).seesNull().raises(), arr("array_replace", 0, arrayReplace(false), tComArr, tCompat, tCompat).seesNull(),
 		def("array_position", tI4, arrayPosition, tComArr, tCompat).seesNull(),
+		def("array_positions", types.OID(1007), arrayPositions, tComArr, tCompat).seesNull(),
 		arr("||", 0, arrayCat, tComArr, tComArr).seesNull().raises(), arr("||", 0, arrayAppend, tComArr, tCompat).seesNull().raises(),
 		arr("||", 1, arrayPrepend, tCompat, tComArr).seesNull().raises(),
 		def("@>", tBool, arrayContains(false), tArr, tArr), def("<@", tBool, arrayContains(true), tArr, tArr),
@@ -377,6 +378,34 @@ func arrayPosition(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 		}
 		setNull(out, i)
 		return nil
+	})
+}
+
+// arrayPositions is the list of an element's positions.
+func arrayPositions(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	w := newWriter(out)
+	defer w.finish()
+	b := types.ArrayBuilder{Elem: types.Int4}
+	return rows(sel, n, func(i int) error {
+		if args[0].Null(i) {
+			setNull(out, i)
+			return nil
+		}
+		b.Reset()
+		a, want := open(args[0], i), args[1].Datum(i)
+		for k := 0; ; k++ {
+			d, ok := a.Next()
+			if !ok {
+				break
+			}
+			if same(a.Elem, &d, &want) {
+				b.Append(&types.Datum{I: int64(a.Dims[0].Lower + k)})
+			}
+		}
+		w.begin()
+		w.buf = b.AppendTo(w.buf)
+		w.end(i)
+		return w.room(0)
 	})
 }
 

@@ -147,9 +147,14 @@ func getField(s []byte, key []byte) (val []byte, ok bool) {
 	return val, ok
 }
 
+// getElement is element n of an array, from the end if n < 0. A scalar
+// document counts as an array of itself, as in PostgreSQL.
 func getElement(s []byte, n int) (val []byte, ok bool) {
-	if s = skipSpace(s); len(s) == 0 || s[0] != '[' {
+	if s = skipSpace(s); len(s) == 0 || s[0] == '{' {
 		return nil, false
+	}
+	if s[0] != '[' {
+		return s, n == 0 || n == -1
 	}
 	if n < 0 {
 		total := 0

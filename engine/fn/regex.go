@@ -33,6 +33,8 @@ func regexFuncs() []*Func {
 		def("regexp_split_to_array", types.OID(1009), regexpSplit, tText, tText).raises(),
 		def("regexp_split_to_array", types.OID(1009), regexpSplit, tText, tText, tText).raises(),
 		def("substring", tText, regexpSubstr, tText, tText).raises(),
+		def("regexp_instr", tI4, regexpInstr, tText, tText).raises(),
+		def("substring", tText, similarSubstr, tText, tText, tText).raises(),
 		def("similar_to_escape", tText, text(similarToEscape), tText).raises(),
 		def("similar_to_escape", tText, text(similarToEscape), tText, tText).raises(),
 	}
@@ -40,7 +42,8 @@ func regexFuncs() []*Func {
 		name      string
 		fold, not bool
 	}{{"~", false, false}, {"~*", true, false}, {"!~", false, true}, {"!~*", true, true}} {
-		out = append(out, def(o.name, tBool, matchKernel(o.fold, o.not), tText, tText).raises())
+		out = append(out, def(o.name, tBool, matchKernel(o.fold, o.not), tText, tText).raises(),
+			def(o.name, tBool, matchKernel(o.fold, o.not), tBpchar, tText).raises()) // its padding takes part
 	}
 	return out
 }
@@ -64,9 +67,18 @@ func (c *regexCache) get(pattern []byte, flags string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
+// embeddedOptions are flags at the very start of a pattern.
+var embeddedOptions = regexp.MustCompile(`^\(\?([a-z]+)\)`)
+
+// maxRepeat is the largest count that {m,n} may name in PostgreSQL.
+const maxRepeat = 255
+
 // CompileRegex translates and compiles a pattern. Flags are PostgreSQL's
 // letters (i, c, n, s, w, x, q; g is the caller's).
 func CompileRegex(pattern, flags string) (*regexp.Regexp, error) {
+	if m := embeddedOptions.FindStringSubmatch(pattern); m != nil {
+		pattern, flags = pattern[len(m[0]):], flags+m[1]
+	}
 	fold, dotNL, multi, expanded, quote := false, true, false, false, false
 	for _, f := range flags {
 		switch f {
@@ -191,12 +203,32 @@ func (t *areTranslator) translate() (string, error) {
 			}
 			if c == '{' && (i+1 == len(t.s) || t.s[i+1]-'0' > 9) {
 				t.out.WriteByte('\\')
+			} else if c == '{' && !repeatFits(t.s[i+1:]) {
+				return "", errs.New(errs.InvalidRegexp, "invalid regular expression: invalid repetition count(s)")
 			}
 			t.out.WriteByte(c)
 			i++
 		}
 	}
 	return t.out.String(), nil
+}
+
+// repeatFits tells whether the counts of {m,n}, from m on, are small enough.
+func repeatFits(s string) bool {
+	n := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			if n = n*10 + int(c-'0'); n > maxRepeat {
+				return false
+			}
+		case c == ',':
+			n = 0
+		default:
+			return true
+		}
+	}
+	return true
 }
 
 // escape rewrites the escape at i and returns its length.
@@ -611,6 +643,52 @@ func regexpSubstr(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *v
 	})
 }
 
+// similarSubstr is substring(s similar pattern escape e): the part between the
+// two separators, or all of s if there are none.
+func similarSubstr(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	var c regexCache
+	var pattern []byte
+	w := newWriter(out)
+	defer w.finish()
+	return rows(sel, n, func(i int) error {
+		var err error
+		if pattern, err = similarToEscape(env, args[1:], i, pattern[:0]); err != nil {
+			return err
+		}
+		re, err := c.get(pattern, "")
+		if err != nil {
+			return err
+		}
+		s := args[0].BytesAt(i)
+		loc := re.FindSubmatchIndex(s)
+		if loc == nil {
+			setNull(out, i)
+			return nil
+		}
+		w.put(i, s[loc[len(loc)-2]:loc[len(loc)-1]])
+		return w.room(0)
+	})
+}
+
+// regexpInstr is the position of the first match, in characters from 1; 0 if
+// there is none.
+func regexpInstr(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	var c regexCache
+	o := vec.Values[int32](out)
+	return rows(sel, n, func(i int) error {
+		re, err := c.get(args[1].BytesAt(i), "")
+		if err != nil {
+			return err
+		}
+		s := args[0].BytesAt(i)
+		o[i] = 0
+		if loc := re.FindIndex(s); loc != nil {
+			o[i] = int32(utf8.RuneCount(s[:loc[0]])) + 1
+		}
+		return nil
+	})
+}
+
 func regexpSplit(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	var c regexCache
 	w := newWriter(out)
@@ -652,7 +730,10 @@ func similarToEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, err
 		}
 	}
 	dst = append(dst, "^(?:"...)
-	bracket := false
+	bracket, parts := false, 0
+	if esc != 0 && bytes.Contains(pat, append(utf8.AppendRune(nil, esc), '"')) {
+		parts = 1 // the first part takes as little as it can
+	}
 	for k := 0; k < len(pat); {
 		r, n := utf8.DecodeRune(pat[k:])
 		lit := pat[k : k+n]
@@ -662,8 +743,15 @@ func similarToEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, err
 			if k >= len(pat) {
 				return dst, errs.New(errs.InvalidEscape, "invalid escape sequence")
 			}
-			if pat[k] == '"' { // parts of SUBSTRING … SIMILAR, groups here
-				dst = append(dst, ")(?:"...)
+			if pat[k] == '"' { // parts of SUBSTRING … SIMILAR: the second is a group
+				switch parts++; parts {
+				case 2:
+					dst = append(dst, ")("...)
+				case 3:
+					dst = append(dst, ")(?:"...)
+				default:
+					return dst, errs.New("2200C", "SQL regular expression may not contain more than two escape-double-quote separators")
+				}
 				k++
 				continue
 			}
@@ -681,6 +769,9 @@ func similarToEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, err
 			bracket = true
 		case r == '%':
 			dst = append(dst, ".*"...)
+			if parts == 1 {
+				dst = append(dst, '?')
+			}
 		case r == '_':
 			dst = append(dst, '.')
 		case r == '(':

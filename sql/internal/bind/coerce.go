@@ -142,6 +142,12 @@ func (b *binder) castTo(ctx *exprCtx, arg ast.Expr, t types.Type, e *ast.Cast) (
 	if a, ok := arg.(*ast.Array); ok && t.IsArray() {
 		return b.arrayCast(ctx, a, t, e)
 	}
+	if l, ok := arg.(*ast.Literal); ok && l.Kind == ast.LitNumeric && (t.OID == types.Float4OID || t.OID == types.Float8OID) {
+		// 1e300::float8 has no need to fit numeric.
+		c := *l
+		c.Kind = ast.LitString
+		arg = &c
+	}
 	x, err := b.expr(ctx, arg)
 	if err != nil {
 		return nil, err

@@ -235,7 +235,11 @@ func (b *binder) like(l, r plan.Expr, escape rune, name string, n ast.Node) (pla
 				WithHint("No operator matches the given name and argument types. You might need to add explicit type casts."), n)
 		}
 	}
-	args, err := b.coerceArgs([]plan.Expr{l, r}, []types.Type{types.Text, types.Text}, n)
+	want := []types.Type{types.Text, types.Text}
+	if l.Type().OID == types.BpcharOID {
+		want[0] = l.Type() // its padding takes part
+	}
+	args, err := b.coerceArgs([]plan.Expr{l, r}, want, n)
 	if err != nil {
 		return nil, err
 	}

@@ -285,7 +285,7 @@ func (w *Walker) genericType() (*ast.TypeName, error) {
 		tn.Parts = append(tn.Parts, n)
 		tn.Quoted = false
 	}
-	if t := w.Cur(); w.Op("%") {
+	if t := w.Cur(); t.Op("%") && w.Peek(1).Is("type") {
 		return nil, Refuse("%TYPE", t)
 	}
 	if tn.Mods, err = w.TypeMods(); err != nil {
