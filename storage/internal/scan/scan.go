@@ -24,7 +24,6 @@ type Scan struct {
 
 	filter     policy.Filter
 	filterCols []int
-	checkedSel bool
 }
 
 // column is one column that readers load.
@@ -33,7 +32,6 @@ type column struct {
 	typ     types.Type
 	mask    policy.Mask
 	cmask   bool // the mask has one value, cval
-	nulled  bool // hidden from principals with a row policy
 	cval    types.Datum
 	missing types.Datum // of rows older than the column
 }
