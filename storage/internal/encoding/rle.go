@@ -220,3 +220,42 @@ func decodeSparse[T integer](p *Page, dst []T, from int) error {
 	}
 	return eachException(p, from, from+len(dst), func(row int, v T) { dst[row-from] = v })
 }
+
+// EachRun gives rows [from, from+n) of an RLE or SPARSE page of integers as runs of
+// one value, so that predicates need not be decided per row; ok is false for pages
+// of another kind. Rows count from from, which is the start of a unit.
+func (p *Page) EachRun(from, n int, unsigned bool, f func(lo, hi int, v int64)) (ok bool, err error) {
+	if p.Kind != RLE && p.Kind != Sparse || from%kernel.Unit != 0 || from+n > p.Rows {
+		return false, nil
+	}
+	switch {
+	case p.phys == types.PhysI64:
+		m := powers[p.scale]
+		return true, spans(p, from, n, func(lo, hi int, v int64) { f(lo, hi, v*m) })
+	case p.phys == types.PhysI32 && unsigned:
+		return true, spans(p, from, n, func(lo, hi int, v uint32) { f(lo, hi, int64(v)) })
+	case p.phys == types.PhysI32:
+		return true, spans(p, from, n, func(lo, hi int, v int32) { f(lo, hi, int64(v)) })
+	case p.phys == types.PhysI16:
+		return true, spans(p, from, n, func(lo, hi int, v int16) { f(lo, hi, int64(v)) })
+	}
+	return false, nil
+}
+
+func spans[T integer](p *Page, from, n int, f func(lo, hi int, v T)) error {
+	if p.Kind == RLE {
+		return eachRun(p, from, from+n, func(lo, hi int, v T) { f(lo-from, hi-from, v) })
+	}
+	at, mode := 0, T(p.mode)
+	err := eachException(p, from, from+n, func(row int, v T) {
+		if k := row - from; k > at {
+			f(at, k, mode)
+		}
+		at = row - from + 1
+		f(at-1, at, v)
+	})
+	if at < n {
+		f(at, n, mode)
+	}
+	return err
+}

@@ -5,6 +5,7 @@ import (
 	"quern/storage/internal/segment"
 	"quern/storage/types"
 	"quern/storage/vec"
+	"quern/storage/vec/kernel"
 )
 
 // Group returns a reader of row group g of a segment, nil if none of its rows
@@ -187,4 +188,47 @@ func (b *groupSource) skip(p *pred, from, n int, dicts *dictCache) bool {
 		return false
 	}
 	return !p.survives(&z, dicts.get(p, d))
+}
+
+// match decides predicates on RLE and SPARSE pages of integers by run.
+func (b *groupSource) match(p *pred, from, n int, sel, dst vec.Selection) (vec.Selection, bool, error) {
+	src := &b.cols[p.col]
+	if src.col == nil || p.kind != ranged && p.kind != listed || src.col.Type().Phys() != p.typ.Phys() || src.col.Type().Unsigned() != p.typ.Unsigned() {
+		return nil, false, nil
+	}
+	if src.page == nil {
+		page, err := src.col.Page(b.g)
+		if err != nil {
+			return nil, false, err
+		}
+		src.page = page
+	}
+	k, rest, all := 0, sel, sel == nil
+	ok, err := src.page.EachRun(from, n, p.typ.Unsigned(), func(lo, hi int, v int64) {
+		holds := p.holdsKey(v)
+		if all {
+			for i := lo; i < hi && holds; i++ {
+				dst[k] = uint16(i)
+				k++
+			}
+			return
+		}
+		for len(rest) > 0 && int(rest[0]) < hi {
+			i := rest[0]
+			rest = rest[1:]
+			if holds {
+				dst[k] = i
+				k++
+			}
+		}
+	})
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	out := dst[:k]
+	var words [vec.BatchRows / 64]uint64
+	if valid := src.page.Valid(words[:], from, n); valid != nil {
+		out = kernel.SelectBits(dst, valid, n, out, true)
+	}
+	return out, true, nil
 }

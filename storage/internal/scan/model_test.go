@@ -76,17 +76,20 @@ func modelRows(rng *rand.Rand, n int) []modelRow {
 	rows := make([]modelRow, n)
 	fixed := make([]types.Datum, len(modelTypes))
 	recv, seq := 3*day, uint64(1)
-	runs := rng.IntN(2) == 0
+	runs, sparse := rng.IntN(2) == 0, rng.IntN(2) == 0
 	for i := range rows {
 		if i%1500 == 0 {
 			recv, seq = recv+rng.Int64N(day), seq+1
 			for c := range fixed {
+				if sparse && i > 0 && c%3 > 0 {
+					continue // one value prevails
+				}
 				fixed[c] = modelDatum(rng, c)
 			}
 		}
 		vals := make([]types.Datum, len(modelTypes))
 		for c := range vals {
-			if runs && c%2 == 0 {
+			if runs && c%2 == 0 || sparse && i >= 1500 && c > 0 && rng.IntN(20) > 0 {
 				vals[c] = fixed[c]
 			} else {
 				vals[c] = modelDatum(rng, c)

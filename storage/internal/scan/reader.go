@@ -23,6 +23,9 @@ type source interface {
 	expired(from, n int) extent
 	// skip tells whether no row of [from, from+n) can satisfy p.
 	skip(p *pred, from, n int, dicts *dictCache) bool
+	// match decides p on encoded rows, as pred.match does on values; done is
+	// false where it cannot.
+	match(p *pred, from, n int, sel, dst vec.Selection) (out vec.Selection, done bool, err error)
 	close() error
 }
 
@@ -216,6 +219,16 @@ func (r *Reader) applyPreds() (vec.Selection, error) {
 			break
 		}
 		p := &r.s.preds[i]
+		if !r.cols[p.col].full && !r.s.cols[p.col].masked() {
+			out, done, err := r.src.match(p, r.from, r.n, sel, r.selBuf[:])
+			if err != nil {
+				return nil, err
+			}
+			if done {
+				sel = out
+				continue
+			}
+		}
 		v, err := r.show(p.col, sel, true)
 		if err != nil {
 			return nil, err

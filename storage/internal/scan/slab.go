@@ -265,3 +265,7 @@ func convert[D, S int16 | int32 | uint32 | int64 | float32 | float64](dst []D, s
 func castError(stored types.Phys, t types.Type) error {
 	return errs.New(errs.FeatureNotSupported, "reading stored values of physical type %d as %s is not supported", stored, t)
 }
+
+func (b *slabSource) match(*pred, int, int, vec.Selection, vec.Selection) (vec.Selection, bool, error) {
+	return nil, false, nil
+}
