@@ -31,6 +31,8 @@ const (
 	SubstringError           Code = "22011"
 	DivisionByZero           Code = "22012"
 	InvalidFrame             Code = "22013"
+	InvalidNtile             Code = "22014"
+	InvalidNthValue          Code = "22016"
 	IntervalOverflow         Code = "22015"
 	InvalidArgumentForLog    Code = "2201E"
 	InvalidArgumentForPower  Code = "2201F"

@@ -48,8 +48,8 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.Over != nil && ctx.agg == nil {
-		return nil, at(errs.New(errs.Windowing, "window functions are not allowed in %s", aggregateClauses[ctx.clause]), e)
+	if e.Over != nil {
+		return b.windowCall(ctx, e, name)
 	}
 	if err := refuseCall(e, name); err != nil {
 		return nil, err
@@ -105,8 +105,6 @@ func (b *binder) setInList(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 
 func refuseCall(e *ast.Call, name string) error {
 	switch {
-	case e.Over != nil:
-		return at(errs.NotSupported("a window function"), e)
 	case windowOnly[name]:
 		return at(errs.New(errs.WrongObjectType, "window function %s requires an OVER clause", name), e)
 	case e.WithinGroup:

@@ -19,6 +19,10 @@ type exprCtx struct {
 	inAgg bool
 	// sets takes a set-returning call of a SELECT list; nil elsewhere.
 	sets *setCall
+	// win collects window functions; nil where they are refused, which
+	// inWindow may explain.
+	win      *windowState
+	inWindow windowCtx
 }
 
 // setCall is the set-returning function of a SELECT list: its rows are joined

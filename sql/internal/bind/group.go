@@ -31,7 +31,7 @@ func (st *selectState) group() error {
 	st.resolveTargets()
 	if g.All && len(g.Items) == 0 {
 		for i := range st.targets {
-			if t := &st.targets[i]; !st.hasAggregate(t.expr) {
+			if t := &st.targets[i]; !st.hasAggregate(t.expr) && !st.hasWindow(t.expr) {
 				st.addKey(t.expr)
 			}
 		}
@@ -114,6 +114,9 @@ func (st *selectState) groupTarget(i int, n ast.Node) (plan.Expr, error) {
 	if st.hasAggregate(t.expr) {
 		return nil, at(errs.New(errs.Grouping, "aggregate functions are not allowed in GROUP BY"), t.src)
 	}
+	if st.hasWindow(t.expr) {
+		return nil, at(errs.New(errs.Windowing, "window functions are not allowed in GROUP BY"), t.src)
+	}
 	return t.expr, st.b.sortable(t.expr.Type(), n)
 }
 
@@ -178,6 +181,9 @@ func (st *selectState) aggregate() error {
 		if st.keys[i].Expr, err = g.rewrite(st.keys[i].Expr); err != nil {
 			return err
 		}
+	}
+	if err := st.regroup(&g); err != nil {
+		return err
 	}
 	st.node = node
 	if st.having != nil {

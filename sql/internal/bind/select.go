@@ -25,6 +25,7 @@ type selectState struct {
 	sel     *ast.Select
 	node    logical.Node
 	agg     *aggState
+	win     *windowState
 	sets    setCall
 	targets []target
 	having  plan.Expr
@@ -34,8 +35,9 @@ type selectState struct {
 
 func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, error) {
 	st := &selectState{b: b, scope: s, q: q, sel: sel, agg: &aggState{}}
+	st.win = &windowState{st: st, calls: map[string]logical.Column{}, ids: logical.Set{}}
 	for _, step := range []func() error{
-		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.aggregate, st.expandSets, st.project,
+		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.aggregate, st.windows, st.expandSets, st.project,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -96,7 +98,7 @@ func (st *selectState) target(t *ast.Target) error {
 		return nil
 	}
 	ctx := st.ctx("SELECT")
-	ctx.sets = &st.sets
+	ctx.sets, ctx.win = &st.sets, st.win
 	e, err := st.b.expr(ctx, t.Expr)
 	if err != nil {
 		return err
@@ -232,7 +234,9 @@ func (st *selectState) sortExpr(e ast.Expr) (plan.Expr, error) {
 	if idx >= 0 {
 		return st.targets[idx].expr, nil
 	}
-	x, err := st.b.expr(st.ctx("ORDER BY"), e)
+	ctx := st.ctx("ORDER BY")
+	ctx.win = st.win
+	x, err := st.b.expr(ctx, e)
 	if err != nil {
 		return nil, err
 	}

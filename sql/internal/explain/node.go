@@ -79,6 +79,8 @@ func describe(n plan.Node, qualify bool) *description {
 		d.kind, d.title = "Function Scan", "Function Scan on "+n.Name
 		d.field("Function Name", n.Name)
 		t.subs(n.Args)
+	case *plan.Window:
+		window(d, &t, n)
 	case *plan.DistinctOn:
 		d.kind, d.title = "Unique", "Unique"
 		t.names = names(n.In, t.qualify)
@@ -224,6 +226,13 @@ func names(n plan.Node, qualify bool) []string {
 			return append(l[:len(l):len(l)], "mark")
 		}
 		return append(l[:len(l):len(l)], names(n.Right, qualify)...)
+	case *plan.Window:
+		t := texter{qualify: qualify, names: names(n.In, qualify), d: &description{}}
+		out := t.names[:len(t.names):len(t.names)]
+		for i := range n.Calls {
+			out = append(out, t.window(&n.Calls[i]))
+		}
+		return out
 	case *plan.Expand:
 		in := names(n.In, qualify)
 		out := in[:len(in):len(in)]

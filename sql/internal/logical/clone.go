@@ -124,6 +124,10 @@ func (c *cloner) node(n Node) Node {
 		for i := range x.Aggs {
 			x.Aggs[i].Col = c.col(x.Aggs[i].Col)
 		}
+	case *Window:
+		for i := range x.Calls {
+			x.Calls[i].Col = c.col(x.Calls[i].Col)
+		}
 	case *Join:
 		if x.Kind == plan.Mark {
 			x.MarkCol = c.col(x.MarkCol)

@@ -163,6 +163,8 @@ func (d *dependence) push(n logical.Node) (logical.Node, place, error) {
 			return nil, nil, err
 		}
 		return n.WithInputs([]logical.Node{in}).WithExprs(at.subst(n.Exprs())), at, nil
+	case *logical.Window:
+		return d.window(n)
 	case *logical.DistinctOn:
 		return d.firstRows(n.In, n.Keys)
 	case *logical.Limit:

@@ -45,6 +45,8 @@ func prune(n logical.Node, need logical.Set) logical.Node {
 		c := *n
 		c.In = prune(n.In, with(need, n.Exprs()...))
 		return &c
+	case *logical.Window:
+		return pruneWindow(n, need)
 	case *logical.DistinctOn:
 		c := *n
 		c.In = prune(n.In, with(need, n.Keys...))

@@ -37,6 +37,8 @@ func push(n logical.Node, preds []plan.Expr) logical.Node {
 		return pushJoin(n, preds)
 	case *logical.Aggregate:
 		return pushAggregate(n, preds)
+	case *logical.Window:
+		return pushWindow(n, preds)
 	case *logical.Sort:
 		c := *n
 		c.In = push(n.In, preds)

@@ -43,7 +43,7 @@ func (o *optimizer) unnest(n logical.Node) (logical.Node, error) {
 	switch n := n.(type) {
 	case *logical.Filter:
 		return o.unnestFilter(n)
-	case *logical.Project, *logical.Aggregate:
+	case *logical.Project, *logical.Aggregate, *logical.Window:
 		return o.unnestExprs(n)
 	case *logical.Values:
 		if len(n.Rows) == 1 {

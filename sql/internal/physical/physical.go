@@ -101,6 +101,8 @@ func build(n logical.Node) (plan.Node, layout, error) {
 		}
 		keys, err := exprs(n.Keys, lay)
 		return &plan.DistinctOn{In: in, Keys: keys}, lay, err
+	case *logical.Window:
+		return window(n)
 	case *logical.Expand:
 		in, lay, err := build(n.In)
 		if err != nil {
