@@ -150,13 +150,13 @@ func TestWindowCancel(t *testing.T) {
 	tables := []*exectest.Table{windowTable()}
 	in := scanOf(tables, 0)
 	n := windowOf(in, plan.WindowCall{Func: plan.WinRowNumber, AggCall: plan.AggCall{Typ: types.Int8}})
-	rows, err := Open(t.Context(), &Config{Plan: n, Snap: &exectest.Source{Tables: tables, Setting: exectest.Settings()[0]}})
+	ctx, cancel := context.WithCancel(t.Context())
+	rows, err := Open(ctx, &Config{Plan: n, Snap: &exectest.Source{Tables: tables, Setting: exectest.Settings()[0]}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := exectest.Collect(ctx, rows); errs.CodeOf(err) != errs.QueryCanceled {
+	if _, err := exectest.Collect(t.Context(), rows); errs.CodeOf(err) != errs.QueryCanceled {
 		t.Errorf("after cancellation: %v", err)
 	}
 }
