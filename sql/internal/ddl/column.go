@@ -1,6 +1,7 @@
 package ddl
 
 import (
+	"strconv"
 	"strings"
 
 	"quern/sql/internal/ast"
@@ -199,6 +200,14 @@ func columnDefault(name string, t types.Type, e ast.Expr) (catalog.Default, erro
 	}
 	if isNull {
 		return catalog.Default{}, nil
+	}
+	if lt == "numeric" && (t.OID == types.Int2OID || t.OID == types.Int4OID || t.OID == types.Int8OID) {
+		// The assignment cast rounds.
+		if d, err := types.ParseText(types.Numeric, text, types.DefaultFormat); err == nil {
+			if n, err := d.N.Int64(t); err == nil {
+				text = strconv.FormatInt(n, 10)
+			}
+		}
 	}
 	d, err := types.ParseText(t, text, types.DefaultFormat)
 	if err != nil {

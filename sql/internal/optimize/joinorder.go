@@ -37,29 +37,44 @@ func flatten(n logical.Node, rels *[]logical.Node, conds *[]plan.Expr) {
 
 // part is a relation or a join of some, with its columns and estimated rows.
 type part struct {
+	id   int
 	node logical.Node
 	cols logical.Set
 	rows float64
 }
 
+// pairing is what joined says of two parts.
+type pairing struct {
+	rows   float64
+	linked bool
+}
+
 func greedy(rels []logical.Node, conds []plan.Expr) logical.Node {
 	parts := make([]part, len(rels))
 	for i, r := range rels {
-		parts[i] = part{r, logical.OutSet(r), estimate(r)}
+		parts[i] = part{i, r, logical.OutSet(r), estimate(r)}
 	}
 	refs := make([]logical.Set, len(conds))
 	for i, c := range conds {
 		refs[i] = logical.Refs(c)
 	}
 	used := make([]bool, len(conds))
-	for len(parts) > 1 {
+	// What is known of a pair stays true until one of the two is joined: a
+	// condition is used up only by a part that has all of its columns.
+	known := map[[2]int]pairing{}
+	for next := len(rels); len(parts) > 1; next++ {
 		bi, bj, best, bestLinked := 0, 1, 0.0, false
 		first := true
 		for i := range parts {
 			for j := i + 1; j < len(parts); j++ {
-				rows, linked := joined(&parts[i], &parts[j], conds, refs, used)
-				if first || linked && !bestLinked || linked == bestLinked && rows < best {
-					bi, bj, best, bestLinked, first = i, j, rows, linked, false
+				ids := [2]int{parts[i].id, parts[j].id}
+				p, ok := known[ids]
+				if !ok {
+					p.rows, p.linked = joined(&parts[i], &parts[j], conds, refs, used)
+					known[ids] = p
+				}
+				if first || p.linked && !bestLinked || p.linked == bestLinked && p.rows < best {
+					bi, bj, best, bestLinked, first = i, j, p.rows, p.linked, false
 				}
 			}
 		}
@@ -67,7 +82,7 @@ func greedy(rels []logical.Node, conds []plan.Expr) logical.Node {
 		if l.rows < r.rows {
 			l, r = r, l
 		}
-		p := part{cols: logical.Set{}, rows: best}
+		p := part{id: next, cols: logical.Set{}, rows: best}
 		p.cols.Add(l.cols)
 		p.cols.Add(r.cols)
 		j := &logical.Join{Kind: plan.Inner, L: l.node, R: r.node}
