@@ -51,6 +51,10 @@ func (q *query) buildNode(ctx context.Context, n plan.Node) (stage, error) {
 		return q.buildSeries(ctx, n)
 	case *plan.DistinctOn:
 		return q.buildDistinctOn(ctx, n)
+	case *plan.Recursive:
+		return q.buildRecursive(ctx, n)
+	case *plan.Working:
+		return q.buildWorking(ctx, n)
 	case *plan.Window:
 		return q.buildWindow(ctx, n)
 	case *plan.Expand:

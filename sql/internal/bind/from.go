@@ -288,10 +288,10 @@ func rename(rel *relation, a *ast.Alias) error {
 
 // cteRef binds the WITH query anew for each reference: inlining.
 func (b *binder) cteRef(c *cte, t *ast.TableRef) (*from, error) {
-	if c.recursive {
-		return nil, at(errs.NotSupported("WITH RECURSIVE"), t)
+	if c.self != nil {
+		return b.selfReference(c, t)
 	}
-	q, err := b.query(&scope{parent: c.scope}, c.def.Query)
+	q, err := b.cteQuery(c)
 	if err != nil {
 		return nil, err
 	}

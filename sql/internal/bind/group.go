@@ -153,6 +153,9 @@ func (st *selectState) aggregate() error {
 	if !st.agg.grouped && len(st.agg.aggs) == 0 {
 		return nil
 	}
+	if st.selfRef && len(st.agg.aggs) > 0 {
+		return errs.New(errs.InvalidRecursion, "aggregate functions are not allowed in a recursive query's recursive term")
+	}
 	g := grouping{b: st.b, input: logical.OutSet(st.node), ok: logical.Set{}, keys: map[string]logical.Column{}}
 	node, keyCols, err := st.groupedNode()
 	if err != nil {

@@ -8,7 +8,18 @@ import (
 )
 
 func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
-	l, err := b.tableExpr(s, j.Left)
+	left, right := b.noSelf, b.noSelf
+	if j.Kind == ast.JoinRight || j.Kind == ast.JoinFull {
+		left = "an outer join"
+	}
+	if j.Kind == ast.JoinLeft || j.Kind == ast.JoinFull {
+		right = "an outer join"
+	}
+	var l, r *from
+	err := b.forbid(left, func() (err error) {
+		l, err = b.tableExpr(s, j.Left)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -16,7 +27,10 @@ func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
 	inner := &scope{parent: s.parent, ctes: s.ctes,
 		rels: append(s.rels[:len(s.rels):len(s.rels)], l.rels...),
 		cols: append(s.cols[:len(s.cols):len(s.cols)], l.cols...)}
-	r, err := b.tableExpr(inner, j.Right)
+	err = b.forbid(right, func() (err error) {
+		r, err = b.tableExpr(inner, j.Right)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,11 @@ type binder struct {
 	uses   []*tableUse
 	tables []uint32
 	bound  bool
-	params paramState
+	// level counts the queries around the one being bound, selfLevel is that of
+	// the last recursive reference; noSelf says why there may be none here.
+	level, selfLevel int
+	noSelf           notHere
+	params           paramState
 	// refPos and refName tell where a column reference stands and how messages
 	// call it; grouping errors need them.
 	// exprPos tells where literals and parameters stand.
@@ -115,6 +119,8 @@ func (b *binder) query(s *scope, q *ast.Query) (*result, error) {
 		return nil, err
 	}
 	defer b.leave()
+	b.level++
+	defer func() { b.level-- }()
 	if q.With != nil {
 		w := &scope{parent: s.parent, ctes: map[string]*cte{}}
 		if err := b.with(w, q.With); err != nil {
@@ -151,9 +157,7 @@ func (b *binder) with(w *scope, with *ast.With) error {
 		}
 		seen[c.Name] = true
 		def := &cte{def: c, scope: sees}
-		if with.Recursive && refersTo(c.Query, c.Name) {
-			return at(errs.NotSupported("WITH RECURSIVE"), c)
-		}
+		def.recursive = with.Recursive && refersTo(c.Query, c.Name)
 		w.ctes[c.Name] = def
 		next := &scope{parent: sees, ctes: map[string]*cte{c.Name: def}}
 		sees = next
@@ -161,7 +165,7 @@ func (b *binder) with(w *scope, with *ast.With) error {
 		trial := *b
 		trial.params = b.params.clone()
 		trial.uses = nil
-		if _, err := trial.query(&scope{parent: def.scope}, c.Query); err != nil {
+		if _, err := trial.cteQuery(def); err != nil {
 			return err
 		}
 		b.nodes, b.lastID = trial.nodes, trial.lastID
@@ -295,11 +299,27 @@ func (b *binder) values(s *scope, v *ast.Values) (*result, error) {
 
 // setOp binds UNION, INTERSECT, EXCEPT: types resolve pairwise.
 func (b *binder) setOp(s *scope, o *ast.SetOp) (*result, error) {
-	l, err := b.query(&scope{parent: s.parent}, o.Left)
+	left, right := b.noSelf, b.noSelf
+	switch {
+	case o.Kind == ast.Intersect && o.All:
+		left, right = "INTERSECT", "INTERSECT"
+	case o.Kind == ast.Except && o.All:
+		left, right = "EXCEPT", "EXCEPT"
+	case o.Kind == ast.Except:
+		right = "EXCEPT"
+	}
+	var l, r *result
+	err := b.forbid(left, func() (err error) {
+		l, err = b.query(&scope{parent: s.parent}, o.Left)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.query(&scope{parent: s.parent}, o.Right)
+	err = b.forbid(right, func() (err error) {
+		r, err = b.query(&scope{parent: s.parent}, o.Right)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

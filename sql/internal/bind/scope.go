@@ -46,8 +46,10 @@ type cte struct {
 	def *ast.CTE
 	// scope is what the definition sees.
 	scope *scope
-	// recursive marks that the definition refers to itself.
+	// recursive marks that the definition refers to itself; self is set for
+	// what it refers to then.
 	recursive bool
+	self      *selfRef
 }
 
 func (s *scope) findCTE(name string) *cte {

@@ -31,6 +31,7 @@ type selectState struct {
 	having  plan.Expr
 	keys    []plan.SortKey // ORDER BY
 	on      []plan.Expr    // DISTINCT ON
+	selfRef bool           // FROM has a recursive reference
 }
 
 func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, error) {
@@ -51,8 +52,11 @@ func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, 
 }
 
 func (st *selectState) from() error {
+	old := st.b.selfLevel
+	st.b.selfLevel = 0
 	node, err := st.b.fromList(st.scope, st.sel.From)
-	st.node = node
+	st.node, st.selfRef = node, st.b.selfLevel == st.b.level
+	st.b.selfLevel = old
 	return err
 }
 

@@ -10,7 +10,7 @@ import (
 
 // inner binds a subquery of an expression.
 func (b *binder) inner(ctx *exprCtx, q *ast.Query) (*result, error) {
-	r, err := b.query(&scope{parent: ctx.scope}, q)
+	r, err := b.subquery(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (b *binder) inner(ctx *exprCtx, q *ast.Query) (*result, error) {
 }
 
 func (b *binder) exists(ctx *exprCtx, e *ast.Exists) (plan.Expr, error) {
-	r, err := b.query(&scope{parent: ctx.scope}, e.Query)
+	r, err := b.subquery(ctx, e.Query)
 	if err != nil {
 		return nil, err
 	}

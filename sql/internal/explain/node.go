@@ -79,6 +79,10 @@ func describe(n plan.Node, qualify bool) *description {
 		d.kind, d.title = "Function Scan", "Function Scan on "+n.Name
 		d.field("Function Name", n.Name)
 		t.subs(n.Args)
+	case *plan.Recursive:
+		d.kind, d.title = "Recursive Union", "Recursive Union"
+	case *plan.Working:
+		d.kind, d.title = "WorkTable Scan", "WorkTable Scan on "+n.Name
 	case *plan.Window:
 		window(d, &t, n)
 	case *plan.DistinctOn:
@@ -240,7 +244,7 @@ func names(n plan.Node, qualify bool) []string {
 			out = append(out, n.Name)
 		}
 		return out
-	case *plan.DistinctOn, *plan.Filter, *plan.Sort, *plan.TopN, *plan.Limit, *plan.Union, *plan.SetOp:
+	case *plan.DistinctOn, *plan.Filter, *plan.Sort, *plan.TopN, *plan.Limit, *plan.Union, *plan.Recursive, *plan.SetOp:
 		return names(n.Inputs()[0], qualify)
 	}
 	out := make([]string, len(n.Types()))

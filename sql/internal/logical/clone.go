@@ -96,6 +96,15 @@ func (c *cloner) node(n Node) Node {
 		s := *x
 		s.Cols = c.cols(x.Cols)
 		n = &s
+	case *Working:
+		s := *x
+		s.Cols = c.cols(x.Cols)
+		n = &s
+	case *Recursive:
+		s := *x
+		s.Cols = c.cols(x.Cols)
+		s.BaseMap, s.StepMap = c.nums(x.BaseMap), c.nums(x.StepMap)
+		n = &s
 	case *Union:
 		s := *x
 		s.Cols = c.cols(x.Cols)

@@ -45,6 +45,10 @@ func prune(n logical.Node, need logical.Set) logical.Node {
 		c := *n
 		c.In = prune(n.In, with(need, n.Exprs()...))
 		return &c
+	case *logical.Recursive:
+		c := *n
+		c.Base, c.Step = prune(n.Base, setOf(n.BaseMap)), prune(n.Step, setOf(n.StepMap))
+		return &c
 	case *logical.Window:
 		return pruneWindow(n, need)
 	case *logical.DistinctOn:

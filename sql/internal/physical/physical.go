@@ -101,6 +101,15 @@ func build(n logical.Node) (plan.Node, layout, error) {
 		}
 		keys, err := exprs(n.Keys, lay)
 		return &plan.DistinctOn{In: in, Keys: keys}, lay, err
+	case *logical.Recursive:
+		base, err := mapped(n.Base, n.BaseMap, n.Cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		step, err := mapped(n.Step, n.StepMap, n.Cols)
+		return &plan.Recursive{Base: base, Step: step, All: n.All, ID: n.ID}, layoutOf(n.Cols), err
+	case *logical.Working:
+		return &plan.Working{ID: n.ID, Name: n.Name, Typs: colTypes(n.Cols)}, layoutOf(n.Cols), nil
 	case *logical.Window:
 		return window(n)
 	case *logical.Expand:
