@@ -171,7 +171,7 @@ func (d *dependence) push(n logical.Node) (logical.Node, place, error) {
 		if l, ok := n.Count.(*plan.Lit); ok && !l.Val.Null && l.Val.I == 1 && n.Offset == nil && !n.Ties {
 			return d.firstRows(n.In, nil)
 		}
-		return nil, nil, errs.NotSupported("LIMIT in a correlated subquery")
+		return d.limit(n)
 	}
 	return nil, nil, errs.NotSupported("correlated subquery of this form")
 }

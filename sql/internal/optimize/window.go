@@ -1,8 +1,13 @@
 package optimize
 
 import (
+	"math"
+
+	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
+	"quern/storage/errs"
+	"quern/storage/types"
 )
 
 // pruneWindow drops functions that nobody reads, and the node without any.
@@ -19,6 +24,68 @@ func pruneWindow(n *logical.Window, need logical.Set) logical.Node {
 	}
 	c.In = prune(n.In, with(need, c.Exprs()...))
 	return &c
+}
+
+// limit numbers the rows of each outer value in n's order and keeps those
+// between OFFSET and LIMIT.
+func (d *dependence) limit(n *logical.Limit) (logical.Node, place, error) {
+	count, ok := bound(n.Count)
+	offset, okOffset := bound(n.Offset)
+	if !ok || !okOffset || n.Ties {
+		return nil, nil, errs.NotSupported("LIMIT of this form in a correlated subquery")
+	}
+	src := n.In
+	var order []plan.SortKey
+	if s, sorted := src.(*logical.Sort); sorted {
+		src, order = s.In, s.Keys
+	}
+	in, at, err := d.push(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &logical.Window{In: in}
+	for _, c := range d.cols {
+		w.Partition = append(w.Partition, at[c.ID].Col())
+	}
+	for _, k := range order {
+		k.Expr = at.subst([]plan.Expr{k.Expr})[0]
+		w.Order = append(w.Order, k)
+	}
+	call := plan.WindowCall{Func: plan.WinRowNumber, Name: "row_number", AggCall: plan.AggCall{Typ: types.Int8}}
+	col := d.o.newCol("row_number", types.Int8)
+	w.Calls = []logical.WinItem{{Col: col, Call: call}}
+	f := &logical.Filter{In: w}
+	compare := func(op string, v int64) error {
+		fun, _, err := fn.LookupOp(op, types.Int8, types.Int8)
+		if err == nil {
+			f.Preds = append(f.Preds, &plan.Call{Fn: fun, Typ: types.Bool,
+				Args: []plan.Expr{col.Col(), &plan.Lit{Val: types.Datum{I: v}, Typ: types.Int8}}})
+		}
+		return err
+	}
+	if n.Offset != nil {
+		if err := compare(">", offset); err != nil {
+			return nil, nil, err
+		}
+	}
+	if n.Count != nil {
+		if err := compare("<=", min(count, math.MaxInt64-offset)+offset); err != nil {
+			return nil, nil, err
+		}
+	}
+	return f, at, nil
+}
+
+// bound is the value of a constant LIMIT or OFFSET; none is 0.
+func bound(e plan.Expr) (int64, bool) {
+	if e == nil {
+		return 0, true
+	}
+	l, ok := e.(*plan.Lit)
+	if !ok || l.Val.Null || l.Val.I < 0 {
+		return 0, false
+	}
+	return l.Val.I, true
 }
 
 // window makes the outer values part of each partition.
