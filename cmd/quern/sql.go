@@ -36,7 +36,7 @@ func sqlCommand(s *streams) *ff.Command {
 	fs.StringVar(&f.server, 0, "server", "", "HTTP address of a server, such as http://admin:secret@127.0.0.1:7433")
 	fs.StringVar(&f.data, 0, "data", "", "data folder, opened by this process")
 	fs.StringVar(&f.role, 0, "role", "admin", "role to run as with --data")
-	fs.StringVar(&f.format, 0, "format", "table", "table, csv, json or ndjson")
+	fs.StringVar(&f.format, 0, "format", "table", "table, csv, json, ndjson, arrow or parquet")
 	return &ff.Command{
 		Name: "sql", Usage: "quern sql (-c SQL | -f FILE) [--server URL | --data DIR]",
 		ShortHelp: "run statements and print their results", Flags: fs,
@@ -72,7 +72,7 @@ func (f *sqlFlags) text(s *streams) (string, error) {
 
 func (f *sqlFlags) run(ctx context.Context, text string, s *streams) error {
 	if _, ok := acceptOf[f.format]; !ok {
-		return usagef("unknown format %q: use table, csv, json or ndjson", f.format)
+		return usagef("unknown format %q: use table, csv, json, ndjson, arrow or parquet", f.format)
 	}
 	switch {
 	case f.server != "" && f.data != "":

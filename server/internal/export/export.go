@@ -1,11 +1,10 @@
-// Package export writes result streams as JSON, NDJSON, CSV or an aligned
-// table, for HTTP and for `quern sql`.
+// Package export writes result streams as JSON, NDJSON, CSV, Arrow IPC, Parquet
+// or an aligned table, for HTTP and for `quern sql`.
 //
 //	Run: session ─ statements of a text ─ portal.Next ─► Writer
 //
 // A Writer gets the fields once, then batches, then the tag. It buffers
-// nothing but the table form, which needs its widths. Arrow and Parquet are
-// not offered yet. Start reading at Run.
+// nothing but the table form, which needs its widths. Start reading at Run.
 package export
 
 import (
@@ -199,7 +198,7 @@ func (o *out) flush() error {
 }
 
 // Formats lists what NewWriter knows.
-const Formats = "table, csv, json, ndjson"
+const Formats = "table, csv, json, ndjson, arrow, parquet"
 
 // NewWriter makes the writer of a format.
 func NewWriter(format string, w io.Writer) (Writer, error) {
@@ -213,7 +212,7 @@ func NewWriter(format string, w io.Writer) (Writer, error) {
 	case "table":
 		return &tableWriter{o: out{w: w}}, nil
 	case "arrow", "parquet":
-		return nil, errs.NotSupported("output format " + format)
+		return &arrowWriter{w: w, parquet: format == "parquet"}, nil
 	}
 	return nil, errs.New(errs.InvalidParameterValue, "unknown output format %q", format).WithHint("Formats: " + Formats + ".")
 }

@@ -94,7 +94,7 @@ func TestJSONIsJSON(t *testing.T) {
 }
 
 func TestUnknownFormat(t *testing.T) {
-	for _, f := range []string{"arrow", "parquet", "xml"} {
+	for _, f := range []string{"orc", "xml"} {
 		if _, err := NewWriter(f, nil); err == nil {
 			t.Errorf("%s was accepted", f)
 		}
