@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"quern/engine/fn"
 	"quern/engine/internal/hash"
 	"quern/engine/plan"
 	"quern/storage/vec"
@@ -22,6 +23,7 @@ type windowState struct {
 	gather vec.BatchScratch
 	out    vec.Vector
 	final  vec.Scratch
+	turn   vec.Scratch
 }
 
 func newWindowState(w *windowRun) *windowState {
@@ -94,7 +96,55 @@ func (s *windowState) result() error {
 	return s.call.agg.final(&f)
 }
 
+// shrinks tells whether the frame only loses rows from row to row, and the
+// order in which the aggregate sees rows does not show.
+func (w *windowRun) shrinks() bool {
+	f := &w.c.Frame
+	return f.End.Kind == plan.UnboundedFollowing && f.Start.Kind != plan.UnboundedPreceding &&
+		f.Exclude == plan.ExcludeNothing && w.c.agg.collect == nil && w.c.Agg.Kind != fn.AggAnyValue
+}
+
+// aggregateBack computes shrinking frames from the last row back: there they
+// grow.
+func (w *windowRun) aggregateBack() error {
+	s, n := w.state, len(w.rows)
+	w.back = vec.NewBuilder(w.c.Typ, n)
+	order, starts := make([]uint32, n), make([]int, n)
+	for i := range starts {
+		starts[i], _ = w.bounds(i)
+	}
+	s.reset()
+	for i, last := n-1, n; i >= 0; i-- {
+		order[i] = uint32(n - 1 - i)
+		lo := starts[i]
+		if lo != last || i == n-1 {
+			if err := s.add(lo, last); err != nil {
+				return err
+			}
+			if err := s.result(); err != nil {
+				return err
+			}
+			last = lo
+		}
+		w.back.AppendVector(&s.out, nil)
+		if err := w.tick(); err != nil {
+			return err
+		}
+	}
+	all := w.back.Finish()
+	var out vec.Vector
+	for lo := 0; lo < n; lo += vec.BatchRows {
+		s.turn.GatherRows(&out, &all, order[lo:min(n, lo+vec.BatchRows)])
+		w.out.AppendVector(&out, nil)
+	}
+	w.back = nil
+	return nil
+}
+
 func (w *windowRun) aggregate() error {
+	if w.shrinks() {
+		return w.aggregateBack()
+	}
 	s := w.state
 	grows := w.c.Frame.Start.Kind == plan.UnboundedPreceding && w.c.Frame.Exclude == plan.ExcludeNothing
 	var last [3][2]int

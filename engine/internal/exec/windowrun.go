@@ -26,9 +26,13 @@ type windowRun struct {
 	groups []int
 	// first and last bound the rows whose RANGE key is not NULL.
 	first, last int
-	ticks       int
-	frames      [3][2]int
-	state       *windowState
+	// furthest are the bounds of the rows before: adding months is not monotone
+	// (February ends early), and as in PostgreSQL a bound never goes back.
+	furthest [2]int
+	ticks    int
+	frames   [3][2]int
+	back     *vec.Builder // results of a partition, last row first
+	state    *windowState
 }
 
 func (w *windowRun) run() error {
@@ -44,6 +48,7 @@ func (w *windowRun) run() error {
 		}
 		w.rows = rows[lo:hi]
 		w.peers(srt)
+		w.furthest = [2]int{}
 		if err := w.partition(); err != nil {
 			return err
 		}
@@ -64,6 +69,9 @@ func (w *windowRun) tick() error {
 		return err
 	}
 	size := w.s.built + int64(w.out.Size()) + int64(16*cap(w.group))
+	if w.back != nil {
+		size += int64(w.back.Size()) + int64(12*len(w.rows))
+	}
 	if w.state != nil {
 		size += w.state.size()
 	}
@@ -304,11 +312,13 @@ func (w *windowRun) offset(i int, b *windowBound, start bool) int {
 	key, at := &w.s.set.cols[w.c.key], &w.s.set.cols[b.at]
 	desc := w.s.order.keys[w.s.parts].desc
 	r := int(w.rows[i])
-	return w.first + sort.Search(w.last-w.first, func(j int) bool {
+	found := w.first + sort.Search(w.last-w.first, func(j int) bool {
 		c := vec.Compare(key, int(w.rows[w.first+j]), at, r)
 		if desc {
 			c = -c
 		}
 		return c > 0 || start && c == 0
 	})
+	w.furthest[one] = max(w.furthest[one], found)
+	return w.furthest[one]
 }
