@@ -27,6 +27,7 @@ type Store interface {
 	Catalog() *catalog.Snapshot
 	NextVal(table, col uint32, n int64) int64
 	CurrVal(table, col uint32) int64
+	LockRows(ctx context.Context, tables ...uint32) (unlock func(), err error)
 	Flush(ctx context.Context, table uint32) error
 	Info() storage.Info
 	Stats() []storage.SourceCounts

@@ -106,6 +106,12 @@ func (s *Session) execute(ctx context.Context, c *commandPortal) error {
 		return err
 	case *ast.Insert:
 		return s.runInsert(ctx, c, st)
+	case *ast.Update:
+		return s.runChange(ctx, c, st, "UPDATE")
+	case *ast.Delete:
+		return s.runChange(ctx, c, st, "DELETE")
+	case *ast.Truncate:
+		return s.truncate(ctx, c, st)
 	case *ast.CreateTableAs:
 		return s.createTableAs(ctx, c, st)
 	case *ast.Explain:

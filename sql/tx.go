@@ -28,6 +28,8 @@ type tx struct {
 	snap    *storage.Snapshot // pinned, nil until first use
 	merged  *storage.Snapshot // snap with rows and changes, nil if stale
 	rows    []storage.TableRows
+	deletes []*storage.DeleteSet
+	unlock  func() // of the tables whose rows are changed, nil if none
 	bytes   int64
 	changes []catalog.Change
 	base    *catalog.Snapshot // what changes were computed from, nil if none
@@ -53,6 +55,7 @@ type mark struct {
 type savepoint struct {
 	name    string
 	rows    int
+	deletes int
 	bytes   int64
 	changes int
 	cat     *catalog.Snapshot
@@ -66,6 +69,9 @@ func (t *tx) end() {
 	}
 	if t.snap != nil {
 		t.snap.Close()
+	}
+	if t.unlock != nil {
+		t.unlock()
 	}
 	*t = tx{}
 }
@@ -152,12 +158,12 @@ func (s *Session) commit(ctx context.Context) error {
 	}
 	s.closeAllPortals(false)
 	t := &s.tx
-	if len(t.rows) == 0 && len(t.changes) == 0 {
+	if len(t.rows) == 0 && len(t.changes) == 0 && len(t.deletes) == 0 {
 		s.finish()
 		return nil
 	}
 	for try := 0; ; try++ {
-		c := &storage.Commit{Schema: t.changes, Tables: t.rows, Source: t.source, User: s.Principal().Name, Key: t.key}
+		c := &storage.Commit{Schema: t.changes, Deletes: t.deletes, Tables: t.rows, Source: t.source, User: s.Principal().Name, Key: t.key}
 		if len(t.changes) > 0 {
 			c.BaseVersion = t.base.Version()
 		}
@@ -182,7 +188,7 @@ const ddlTriesMax = 20
 // newest catalog.
 func (s *Session) planAgain() error {
 	t := &s.tx
-	if t.block || len(t.rows) > 0 || len(t.ddl) == 0 {
+	if t.block || len(t.rows) > 0 || len(t.deletes) > 0 || len(t.ddl) == 0 {
 		return errNotAgain
 	}
 	stmts, notices := t.ddl, s.notices
@@ -253,14 +259,14 @@ func (s *Session) snapshot() (*storage.Snapshot, error) {
 		// The COMMIT would fail, and policies may have changed.
 		return nil, errNotAgain
 	}
-	if len(t.rows) == 0 && len(s.temp.tables) == 0 && cat.Version() == t.snap.Catalog().Version() && t.cat == nil {
+	if len(t.rows) == 0 && len(t.deletes) == 0 && len(s.temp.tables) == 0 && cat.Version() == t.snap.Catalog().Version() && t.cat == nil {
 		return t.snap, nil
 	}
 	if t.merged != nil && t.merged.Catalog() == cat {
 		return t.merged, nil
 	}
 	t.stale()
-	m, err := t.snap.With(storage.Pending{Rows: slices.Concat(s.temp.rows, t.rows), Catalog: cat})
+	m, err := t.snap.With(storage.Pending{Rows: slices.Concat(s.temp.rows, t.rows), Deletes: t.deletes, Catalog: cat})
 	if err != nil {
 		return nil, err
 	}
@@ -353,7 +359,7 @@ func (s *Session) runTx(ctx context.Context, st ast.Stmt) (tag string, err error
 		if !s.tx.block {
 			return "", errs.New(errs.NoActiveTransaction, "SAVEPOINT can only be used in transaction blocks")
 		}
-		s.tx.saves = append(s.tx.saves, savepoint{st.Name, len(s.tx.rows), s.tx.bytes, len(s.tx.changes), s.tx.cat, s.markNow()})
+		s.tx.saves = append(s.tx.saves, savepoint{st.Name, len(s.tx.rows), len(s.tx.deletes), s.tx.bytes, len(s.tx.changes), s.tx.cat, s.markNow()})
 		return "SAVEPOINT", nil
 	case *ast.ReleaseSavepoint:
 		i, err := s.savepoint(st.Name, "RELEASE SAVEPOINT")
@@ -418,6 +424,7 @@ func (s *Session) rollbackTo(i int) {
 	sp := t.saves[i]
 	t.saves = t.saves[:i+1]
 	t.rows, t.bytes, t.changes, t.cat = t.rows[:sp.rows:sp.rows], sp.bytes, t.changes[:sp.changes:sp.changes], sp.cat
+	t.deletes = t.deletes[:sp.deletes:sp.deletes]
 	if len(t.changes) == 0 {
 		t.base = nil
 	}

@@ -71,10 +71,6 @@ func (s *Session) executeUtility(ctx context.Context, c *commandPortal) (done bo
 		return true, err
 	case *ast.CallStmt:
 		return true, errs.NotSupported("CALL")
-	case *ast.Update:
-		return true, errs.NotSupported("UPDATE")
-	case *ast.Delete:
-		return true, errs.NotSupported("DELETE")
 	}
 	return false, nil
 }

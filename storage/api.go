@@ -12,6 +12,11 @@
 // is seen whole or not at all. Files are removed only after the last snapshot
 // that holds them ended.
 //
+// Deleted rows are named by their address in a snapshot (Snapshot.Rows) and
+// kept as bitmaps in the State until a flush leaves them out; of segments, they
+// go into .qdv files before the log retires (deletes.go, vectors.go). An UPDATE
+// is a delete and rows in one frame.
+//
 // Start reading at Store.Commit, then Store.Snapshot and Snapshot.Scan.
 package storage
 
@@ -31,6 +36,7 @@ type Commit struct {
 	// won the race, Commit fails with 40001 and the caller computes anew.
 	Schema      []catalog.Change
 	BaseVersion uint64
+	Deletes     []*DeleteSet // before Tables' rows come; see Snapshot.Rows
 	Tables      []TableRows
 	Key         *BatchKey
 	Rejects     []Reject
@@ -171,6 +177,8 @@ type ScanStats struct {
 type Pending struct {
 	// Rows are what Store.Complete made: defaults applied, NOT NULL checked.
 	Rows []TableRows
+	// Deletes are rows that it deletes; they come before Rows.
+	Deletes []*DeleteSet
 	// Catalog is the catalog to read by; nil = the snapshot's. A newer one is
 	// what PostgreSQL reads inside a transaction too, so that a REVOKE acts on
 	// the next statement of an open block; or it holds changes that are not

@@ -32,7 +32,10 @@ type background struct {
 	// go when no snapshot can read them.
 	retired []retiredSegment
 
-	// orphans are segments of tables that were dropped; the committer fills it.
+	// vectors are the delete vectors in files.
+	vectors map[uint64]savedVector
+
+	// orphans are segments of tables that were dropped or truncated; the committer fills it.
 	orphans []*segmentRef
 
 	memBytes    atomic.Int64
@@ -195,7 +198,10 @@ func (s *Store) stepFlush(ctx context.Context) (bool, error) {
 	if id == 0 {
 		return false, nil
 	}
-	return true, s.flushTable(ctx, id)
+	// A long statement must not fill memory or the log: past these bounds it
+	// loses (40001).
+	wait := s.bg.memBytes.Load() > s.opts.MemBytesMax/10*9 || s.bg.walBytes.Load() > s.opts.WALBytesMax/10*9
+	return s.flushTable(ctx, id, wait)
 }
 
 // Flush writes all rows in memory into segments, of one table or (0) of all.
@@ -213,7 +219,7 @@ func (s *Store) Flush(ctx context.Context, table uint32) error {
 		if table != 0 && m.table != table {
 			continue
 		}
-		if err := s.flushTable(ctx, m.table); err != nil {
+		if _, err := s.flushTable(ctx, m.table, true); err != nil {
 			return err
 		}
 	}
@@ -226,7 +232,11 @@ func (s *Store) stepRetire(context.Context) (bool, error) {
 	var aux *manifest.Aux
 	var auxErr error
 	var keys int
+	var vectors []vectorJob
 	err := s.do(func() {
+		if len(s.bg.orphans) > 0 {
+			return // a TRUNCATE is not in the manifest yet: stepPurge comes first
+		}
 		seq := s.state.Load().seq + 1
 		for _, m := range s.mems {
 			if m.firstSeq != 0 {
@@ -237,9 +247,14 @@ func (s *Store) stepRetire(context.Context) (bool, error) {
 		floor = s.log.Retirable(seq)
 		if floor.Number > s.log.Files()[0].Number {
 			aux, keys, auxErr = s.captureAux()
+			vectors = s.captureVectors()
 		}
 	})
 	if err = errors.Join(err, auxErr); err != nil || aux == nil {
+		return false, err
+	}
+	old, err := s.writeVectors(vectors)
+	if err != nil {
 		return false, err
 	}
 	now := s.nowMicros()
@@ -249,6 +264,7 @@ func (s *Store) stepRetire(context.Context) (bool, error) {
 		return false, s.ioError(err)
 	}
 	s.keys.Saved(keys)
+	s.removeVectors(old)
 	if err := s.log.Retire(floor.Number); err != nil {
 		return false, s.ioError(err)
 	}

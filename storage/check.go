@@ -48,7 +48,7 @@ func Check(fsys vfs.FS, dir string) ([]Problem, error) {
 	if l.Warning != "" {
 		c.problems = append(c.problems, Problem{File: path.Join(dir, "catalog", "CURRENT"), Reason: l.Warning})
 	}
-	for _, step := range []func(*manifest.State) error{c.state, c.log, c.segments} {
+	for _, step := range []func(*manifest.State) error{c.state, c.log, c.segments, c.vectors} {
 		if err := c.add(step(l.State)); err != nil {
 			return c.problems, err
 		}
@@ -106,6 +106,8 @@ func checkSection(sec wal.Section) error {
 		_, err = memtable.DecodeRows(sec.Body)
 	case wal.BatchKey:
 		_, err = new(dedup.Entry).Decode(sec.Body)
+	case wal.Delete:
+		_, err = decodeDelete(sec.Body)
 	case wal.Stats:
 		_, _, err = decodeStats(sec.Body)
 	case sectionCounters:

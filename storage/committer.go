@@ -174,8 +174,12 @@ func (s *Store) publish(next *state) { s.state.Store(next) }
 // overtake. It returns the others and the catalog after them.
 func (s *Store) admitGroup(group []*pending, cat *catalog.Snapshot) ([]*pending, *catalog.Snapshot) {
 	kept := group[:0]
+	st, seen := s.state.Load(), map[uint32]bool{}
 	for _, p := range group {
 		next, err := admitOne(p, cat)
+		if err == nil && len(p.deletes) > 0 {
+			err = s.admitDeletes(p, st, next, seen)
+		}
 		if err != nil {
 			p.fail(err)
 			continue
@@ -212,6 +216,14 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 	next.cat = cat
 	touched := map[uint32]bool{}
 	for _, p := range group {
+		for _, d := range p.deletes { // an UPDATE deletes before it adds
+			touched[d.Table] = true
+			if d.All {
+				s.clear(next, d.Table)
+			} else {
+				next.put(d.Table, next.table(d.Table).delete(d))
+			}
+		}
 		for i := range p.tables {
 			pl := &p.tables[i]
 			s.mem(pl.table).table.Append(pl.rows, p.frame.ReceivedAt, p.frame.Seq)
@@ -226,7 +238,9 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 		if m.bytes >= s.opts.FlushBytes || m.table.List().Rows() >= s.opts.FlushRows {
 			s.flushDue = true
 		}
-		next.put(id, &tableState{slabs: m.table.List(), segs: next.table(id).segs})
+		t := *next.table(id)
+		t.slabs = m.table.List()
+		next.put(id, &t)
 	}
 	if cat != prev.cat {
 		s.dropTables(next)

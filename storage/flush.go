@@ -14,6 +14,8 @@ import (
 	"quern/storage/internal/segment"
 	"quern/storage/types"
 	"quern/storage/vfs"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Bounds of a flush. Partitions with few rows share one segment "mixed": a
@@ -38,13 +40,25 @@ type flushJob struct {
 	table *catalog.Table
 	slabs memtable.List
 	seq   uint64 // all frames up to it are in slabs or in segments
+	dels  map[*memtable.Slab]*roaring.Bitmap
 	added []manifest.Segment
 }
 
-// flushTable writes the rows of a table into segments: freeze, split, sort and
+// flushTable writes the rows of a table into segments. It leaves the table
+// alone (false) while a statement deletes from it, unless wait is set.
+func (s *Store) flushTable(ctx context.Context, id uint32, wait bool) (bool, error) {
+	unlock := s.lockFlush(id, wait)
+	if unlock == nil {
+		return false, nil
+	}
+	defer unlock()
+	return true, s.flushLocked(ctx, id)
+}
+
+// flushLocked writes the rows of a table into segments: freeze, split, sort and
 // write, manifest edit, publish. Until the edit is durable the log has the
 // rows; a crash before it leaves files that the next start removes.
-func (s *Store) flushTable(ctx context.Context, id uint32) error {
+func (s *Store) flushLocked(ctx context.Context, id uint32) error {
 	j := &flushJob{s: s, id: id}
 	if err := s.do(j.freeze); err != nil || len(j.slabs) == 0 {
 		return errors.Join(err, s.failure())
@@ -80,7 +94,8 @@ func (j *flushJob) freeze() {
 	if m == nil || j.table == nil {
 		return
 	}
-	j.slabs, j.seq = m.table.Freeze(), st.seq
+	// NB: no delete comes before publish: lockFlush.
+	j.slabs, j.seq, j.dels = m.table.Freeze(), st.seq, st.table(j.id).slabDels
 }
 
 func (j *flushJob) thaw() {
@@ -99,9 +114,10 @@ func (j *flushJob) publish(refs []*segmentRef) {
 	}
 	m.table.Drop(j.slabs)
 	j.s.note(m)
-	old := next.table(j.id)
-	segs := append(append([]*segmentRef(nil), old.segs...), refs...)
-	next.put(j.id, &tableState{slabs: m.table.List(), segs: segs})
+	t := *next.table(j.id)
+	t.segs = append(append([]*segmentRef(nil), t.segs...), refs...)
+	t.slabs = m.table.List()
+	next.put(j.id, t.only())
 	j.s.publish(next)
 }
 
@@ -177,7 +193,7 @@ func (s *Store) buildError(err error) error {
 // split cuts the rows into partitions of the coarsest grain that retention
 // allows, or a finer one if its partitions are large.
 func (j *flushJob) split() []segment.Part {
-	spec := segment.SplitSpec{MinRows: j.s.opts.FlushRowsMin, MaxParts: partsMax}
+	spec := segment.SplitSpec{MinRows: j.s.opts.FlushRowsMin, MaxParts: partsMax, Deleted: j.deleted()}
 	spec.Floor, spec.HasFloor = floorOf(j.table, j.s.nowMicros())
 	grain, fixed := grainOf(j.table)
 	if col := j.table.TimeColumn(); col != nil {

@@ -54,6 +54,7 @@ type Mutations struct {
 	PublishBeforeSync bool
 	KeyNotInFrame     bool
 	DurableSeqZero    bool
+	DeleteNotInFrame  bool
 }
 
 // WithMutations returns o with planted bugs. Only the crash harness uses it.

@@ -19,9 +19,11 @@ type pending struct {
 	base   uint64 // catalog version that schema was computed from
 	tables []placement
 	bodies [][]byte // what tables alias
-	key    *dedup.Entry
-	source string
-	stats  []tableCounts
+	// deletes come before tables.
+	deletes []*DeleteSet
+	key     *dedup.Entry
+	source  string
+	stats   []tableCounts
 
 	outcome Outcome
 	err     error
@@ -107,6 +109,9 @@ func (pr *preparer) encode() error {
 			return err
 		}
 		pr.p.frame.Add(wal.Schema, 0, body, nil)
+	}
+	if err := pr.deletes(); err != nil {
+		return err
 	}
 	for i := range pr.c.Tables {
 		if err := pr.table(&pr.c.Tables[i]); err != nil {

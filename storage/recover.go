@@ -26,7 +26,7 @@ func Open(opts Options) (*Store, error) {
 		keys:  dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin),
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
 		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
-		pins: pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}},
+		pins: pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}, vectors: map[uint64]savedVector{}},
 	}
 	if err := s.open(); err != nil {
 		return nil, openError(errors.Join(err, s.abandon()))
@@ -233,6 +233,8 @@ func (r *replay) frame(v *wal.FrameView) error {
 			}
 		case wal.Rows:
 			return r.rows(v, sec, isNew)
+		case wal.Delete:
+			return r.delete(v, sec)
 		case wal.BatchKey:
 			return r.key(v, sec, isNew)
 		case wal.Stats:
@@ -316,7 +318,9 @@ func (r *replay) finish(seq uint64) *state {
 	r.st.seq = seq
 	for id, m := range r.s.mems {
 		r.s.note(m)
-		r.st.put(id, &tableState{slabs: m.table.List(), segs: r.st.table(id).segs})
+		t := *r.st.table(id)
+		t.slabs = m.table.List()
+		r.st.put(id, t.only())
 	}
 	r.s.dropTables(r.st)
 	return r.st

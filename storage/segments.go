@@ -12,6 +12,8 @@ import (
 	"quern/storage/internal/scan"
 	"quern/storage/internal/segment"
 	"quern/storage/vfs"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // segmentRef is a segment of a state, open for as long as a snapshot may read
@@ -56,9 +58,11 @@ func (s *Store) loadSegments(m *manifest.State, st *state) error {
 	for _, seg := range list {
 		ref := s.openSegment(seg)
 		old := st.table(seg.Table)
-		st.put(seg.Table, &tableState{slabs: old.slabs, segs: append(slices.Clip(old.segs), ref)})
+		t := *old
+		t.segs = append(slices.Clip(old.segs), ref)
+		st.put(seg.Table, &t)
 	}
-	return nil
+	return s.loadVectors(m, st)
 }
 
 func (s *Store) nextSegmentID() uint64 { return s.bg.nextSegment.Add(1) - 1 }
@@ -88,7 +92,7 @@ type groupRef struct {
 }
 
 // addSegment adds the row groups of a segment, unless the floor hides all of it.
-func (t *tableScan) addSegment(seg *segmentRef, floor int64, hasFloor bool) error {
+func (t *tableScan) addSegment(unit int, seg *segmentRef, deleted *roaring.Bitmap, floor int64, hasFloor bool) error {
 	t.stats.Segments++
 	if hasFloor && seg.meta.TimeMax < floor {
 		t.stats.SegmentsSkipped++
@@ -97,19 +101,22 @@ func (t *tableScan) addSegment(seg *segmentRef, floor int64, hasFloor bool) erro
 	if seg.err != nil {
 		return seg.err
 	}
+	base := 0
 	for g, group := range seg.file.Groups() {
+		place := scan.Place{Unit: unit, Base: base, Deleted: deleted}
+		base += group.Rows
 		t.stats.RowGroups++
 		if hasFloor && group.EffectiveMax < floor {
 			t.stats.RowGroupsSkipped++
 			continue
 		}
-		t.morsels = append(t.morsels, morsel{info: MorselInfo{Rows: group.Rows, Segment: true}, group: groupRef{seg, g}})
+		t.morsels = append(t.morsels, morsel{info: MorselInfo{Rows: group.Rows, Segment: true}, group: groupRef{seg, g}, place: place})
 	}
 	return nil
 }
 
 func (t *tableScan) openGroup(m *morsel) (*scan.Reader, error) {
-	r, err := t.scan.Group(m.group.seg.file, m.group.n)
+	r, err := t.scan.Group(m.group.seg.file, m.group.n, m.place)
 	if r == nil && err == nil {
 		t.mu.Lock()
 		t.opened.RowGroupsSkipped++
@@ -204,7 +211,9 @@ func (s *Store) retireSegments(gone []*segmentRef) {
 	for _, r := range gone {
 		if old := next.table(r.meta.Table); slices.Contains(old.segs, r) {
 			kept := slices.DeleteFunc(slices.Clone(old.segs), func(x *segmentRef) bool { return x == r })
-			next.put(r.meta.Table, &tableState{slabs: old.slabs, segs: kept})
+			t := *old
+			t.segs = kept
+			next.put(r.meta.Table, t.only())
 		}
 		r.retired = true
 		s.bg.retired = append(s.bg.retired, retiredSegment{r, next.version})
@@ -239,6 +248,7 @@ func (s *Store) stepUnlink(context.Context) (bool, error) {
 		if err := s.opts.FS.Remove(s.path(r.ref.meta.Path)); err != nil && !vfs.IsNotExist(err) {
 			return false, s.buildError(err) // The next start removes it.
 		}
+		s.dropVector(r.ref.meta.ID)
 		folder := path.Dir(r.ref.meta.Path)
 		if s.opts.FS.Remove(s.path(folder)) == nil { // it was the last one
 			delete(s.bg.partitions, folder)
@@ -250,10 +260,7 @@ func (s *Store) stepUnlink(context.Context) (bool, error) {
 // removeOrphans removes segment files that the manifest does not name: of a
 // flush that did not come to its edit, or of a removal that was cut short.
 func (s *Store) removeOrphans(m *manifest.State) error {
-	live := map[string]bool{}
-	for _, seg := range m.Segments {
-		live[seg.Path] = true
-	}
+	live := liveFiles(m)
 	return eachTableFile(s.opts.FS, s.opts.Dir, func(rel string) error {
 		if live[rel] {
 			return nil
@@ -292,9 +299,8 @@ func eachTableFile(fsys vfs.FS, dir string, fn func(rel string) error) error {
 // segments checks the files that the manifest names, and names those that it
 // does not.
 func (c *checker) segments(m *manifest.State) error {
-	live := map[string]bool{}
+	live := liveFiles(m)
 	for _, seg := range m.Segments {
-		live[seg.Path] = true
 		if err := c.add(c.segment(seg)); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -10,6 +11,8 @@ import (
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/scan"
 	"quern/storage/vec"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Snapshot is one consistent state of the folder: catalog, segments and
@@ -110,7 +113,19 @@ func (n *Snapshot) With(p Pending) (*Snapshot, error) {
 		}
 		own[t.ID].Append(decoded, n.s.nowMicros(), 0)
 	}
-	d := &Snapshot{s: n.s, st: n.st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}}
+	st := n.st
+	if len(p.Deletes) > 0 {
+		c := *st // of the same version: it pins the same files
+		c.tables, st = slices.Clone(st.tables), &c
+		for _, x := range p.Deletes {
+			if x.All {
+				st.put(x.Table, emptyTable)
+			} else {
+				st.put(x.Table, st.table(x.Table).delete(x))
+			}
+		}
+	}
+	d := &Snapshot{s: n.s, st: st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}}
 	for id, t := range own {
 		d.private[id] = t.List()
 	}
@@ -138,16 +153,19 @@ func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
 	ts := n.st.table(t.ID)
 	sc := &tableScan{snap: n, scan: inner}
 	floor, _, hasFloor := spec.View.Floor()
-	for _, seg := range ts.segs {
-		if err := sc.addSegment(seg, floor, hasFloor); err != nil {
+	for i, seg := range ts.segs {
+		if err := sc.addSegment(i, seg, ts.segDels[seg.meta.ID], floor, hasFloor); err != nil {
 			return nil, err
 		}
 	}
+	unit := len(ts.segs)
 	for _, v := range ts.slabs {
-		sc.addSlab(v)
+		sc.addSlab(unit, v, ts.slabDels[v.Slab])
+		unit++
 	}
 	for _, v := range n.private[t.ID] {
-		sc.addSlab(v)
+		sc.addSlab(unit, v, nil)
+		unit++
 	}
 	n.refs.Add(1)
 	return sc, nil
@@ -178,11 +196,13 @@ type morsel struct {
 	info  MorselInfo
 	slab  memtable.SlabView
 	group groupRef
+	place scan.Place
 }
 
-func (t *tableScan) addSlab(v memtable.SlabView) {
+func (t *tableScan) addSlab(unit int, v memtable.SlabView, deleted *roaring.Bitmap) {
 	if v.Rows > 0 {
-		t.morsels = append(t.morsels, morsel{info: MorselInfo{Rows: v.Rows}, slab: v})
+		t.morsels = append(t.morsels, morsel{info: MorselInfo{Rows: v.Rows}, slab: v,
+			place: scan.Place{Unit: unit, Deleted: deleted}})
 	}
 }
 
@@ -204,7 +224,7 @@ func (t *tableScan) Open(ctx context.Context, m int) (GroupReader, error) {
 			return nil, err
 		}
 	} else {
-		r = t.scan.Slab(mo.slab)
+		r = t.scan.Slab(mo.slab, mo.place)
 	}
 	if r == nil {
 		return noRows{}, nil

@@ -6,6 +6,8 @@ import (
 
 	"quern/storage/catalog"
 	"quern/storage/internal/memtable"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // state is what a snapshot sees: immutable, swapped as one pointer. A batch
@@ -25,6 +27,9 @@ type state struct {
 type tableState struct {
 	slabs memtable.List
 	segs  []*segmentRef
+	// Deleted rows; maps and bitmaps are replaced, never changed.
+	slabDels map[*memtable.Slab]*roaring.Bitmap
+	segDels  map[uint64]*roaring.Bitmap // by segment id
 }
 
 var emptyTable = &tableState{}

@@ -33,6 +33,8 @@ type Store struct {
 	shrink  sync.Map // table id → *wal.Shrink
 	buffers buffers
 
+	rowLocks sync.Map // table id → *rowsLock
+
 	// queue feeds the committer; its bytes are bounded by admit.
 	queue   chan *pending
 	admit   *semaphore.Weighted
@@ -102,6 +104,7 @@ func (s *Store) replayed(c *Commit, e *dedup.Entry) Outcome {
 const racesMax = 100
 
 func (s *Store) commit(ctx context.Context, c *Commit) (Outcome, error) {
+	defer s.lockCommit(c)()
 	for range racesMax {
 		p, err := s.prepare(c, s.state.Load().cat)
 		if err != nil {
@@ -127,8 +130,10 @@ func (s *Store) commit(ctx context.Context, c *Commit) (Outcome, error) {
 // submit waits for room and hands p to the committer. From then on its outcome
 // is only known when p.done is closed.
 func (s *Store) submit(ctx context.Context, p *pending) error {
-	if err := s.waitForRoom(ctx); err != nil {
-		return err
+	if len(p.deletes) == 0 { // LockRows waited; who holds it must not wait for a flush
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
+		}
 	}
 	n := min(int64(p.frame.Bytes()), s.opts.QueueBytesMax)
 	if err := s.admit.Acquire(ctx, n); err != nil {

@@ -51,6 +51,9 @@ func IsBuiltinRole(id uint32) bool { return id == RoleAdmin || builtinRoles[id] 
 const (
 	ColReceivedAt uint32 = 0xFFFFFFF0 // _received_at timestamptz
 	ColCommitSeq  uint32 = 0xFFFFFFF1 // _commit_seq int8
+	// ColRowAddress int8 is where a row lies in one snapshot. It has no name:
+	// only UPDATE and DELETE read it.
+	ColRowAddress uint32 = 0xFFFFFFF2
 )
 
 // Schema is a namespace.

@@ -38,6 +38,7 @@ func TestMutations(t *testing.T) {
 		"publish before sync": {PublishBeforeSync: true},
 		"key not in frame":    {KeyNotInFrame: true},
 		"durable_seq is 0":    {DurableSeqZero: true},
+		"delete not in frame": {DeleteNotInFrame: true},
 	} {
 		rep := RunMutated(20, 1000, m)
 		t.Logf("%s: %s", name, rep.String())

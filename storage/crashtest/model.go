@@ -46,6 +46,8 @@ func (b *batch) size() int {
 type model struct {
 	batches   []*batch
 	byRow     map[int64]*batch
+	removals  []*removal
+	removed   map[int64]bool // rows that a removal hid
 	tables    map[uint32]fate
 	dropAsked map[uint32]bool // a drop that was not answered
 	nextTable uint32
@@ -53,7 +55,7 @@ type model struct {
 }
 
 func newModel() *model {
-	return &model{byRow: map[int64]*batch{}, tables: map[uint32]fate{}, dropAsked: map[uint32]bool{}}
+	return &model{byRow: map[int64]*batch{}, removed: map[int64]bool{}, tables: map[uint32]fate{}, dropAsked: map[uint32]bool{}}
 }
 
 func (m *model) created(id uint32, acked bool) {
@@ -255,9 +257,11 @@ func (r *run) verify(when string) {
 		r.other("%s: %s", when, w)
 	}
 	r.m.checkTables(r, got, when)
+	r.checkRemovals(got, when)
 	for _, b := range r.m.batches {
 		r.checkBatch(b, got, when)
 	}
+	r.checkUpdates(when)
 	for table, rows := range got {
 		for id := range rows {
 			if b := r.m.byRow[id]; b == nil || !slices.Contains(b.rows[table], id) {
@@ -294,6 +298,9 @@ func (r *run) checkBatch(b *batch, got contents, when string) {
 			continue // dropped
 		}
 		for _, id := range ids {
+			if r.m.removed[id] {
+				continue
+			}
 			total++
 			switch n := rows[id]; {
 			case n > 1:

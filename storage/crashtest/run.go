@@ -204,6 +204,8 @@ func (r *run) step() {
 		r.flush()
 	case n == 8:
 		r.now = r.now.Add(90 * time.Second)
+	case n == 10 || n == 11:
+		r.removeRows()
 	case n == 9:
 		r.verify("while running")
 	default:

@@ -342,9 +342,3 @@ func masked(view *policy.View, e plan.Expr, rel *relation) bool {
 	}
 	return false
 }
-
-// Update and Delete are refused: storage offers no deletes yet.
-func Update(_ *Env, st *ast.Update) (*Bound, error) { return nil, at(errs.NotSupported("UPDATE"), st) }
-
-// Delete: see Update.
-func Delete(_ *Env, st *ast.Delete) (*Bound, error) { return nil, at(errs.NotSupported("DELETE"), st) }

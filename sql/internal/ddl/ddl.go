@@ -102,8 +102,6 @@ func Plan(c *Ctx, st ast.Stmt) (_ Result, ok bool, err error) {
 // refused names the constructs of this family that are not offered.
 func refused(st ast.Stmt) string {
 	switch st := st.(type) {
-	case *ast.Truncate:
-		return "TRUNCATE"
 	case *ast.CreateView:
 		return "CREATE VIEW"
 	case *ast.RefreshMaterializedView:

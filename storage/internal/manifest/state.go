@@ -27,6 +27,13 @@ type Segment struct {
 	Created     int64 `json:"created"`
 }
 
+// Vector is the file with the deleted rows of a segment.
+type Vector struct {
+	Path string `json:"path"` // below the data folder
+	Seq  uint64 `json:"seq"`  // deletes up to it are in the file
+	Rows int64  `json:"rows"`
+}
+
 // Keys is a piece of the batch keys: an opaque body with what is needed to
 // forget it in time.
 type Keys struct {
@@ -52,6 +59,7 @@ type Edit struct {
 
 	Added       []Segment         `json:"added,omitempty"`
 	Removed     []uint64          `json:"removed,omitempty"`
+	Vectors     map[uint64]Vector `json:"vectors,omitempty"` // by segment
 	RetireSeq   uint64            `json:"retireseq,omitempty"`
 	Applied     map[uint32]uint64 `json:"applied,omitempty"`
 	NextSegment uint64            `json:"nextsegment,omitempty"`
@@ -71,8 +79,9 @@ type Edit struct {
 type State struct {
 	HashKey     [16]byte           `json:"hashkey"` // secret of the folder's hashes
 	Segments    map[uint64]Segment `json:"segments"`
-	Retired     map[uint64]uint64  `json:"retired"` // segment id → retire sequence
-	Applied     map[uint32]uint64  `json:"applied"` // per table: frames up to it are in files
+	Vectors     map[uint64]Vector  `json:"vectors,omitempty"` // of live segments with deleted rows
+	Retired     map[uint64]uint64  `json:"retired"`           // segment id → retire sequence
+	Applied     map[uint32]uint64  `json:"applied"`           // per table: frames up to it are in files
 	NextSegment uint64             `json:"nextsegment"`
 	FloorFile   uint64             `json:"floorfile"`
 	FloorSeq    uint64             `json:"floorseq"`
@@ -91,6 +100,9 @@ func (s *State) init() {
 	if s.Retired == nil {
 		s.Retired = map[uint64]uint64{}
 	}
+	if s.Vectors == nil {
+		s.Vectors = map[uint64]Vector{}
+	}
 	if s.Applied == nil {
 		s.Applied = map[uint32]uint64{}
 	}
@@ -106,6 +118,7 @@ func (s *State) clone() *State {
 	c.Segments, c.Retired = maps.Clone(c.Segments), maps.Clone(c.Retired)
 	c.Applied, c.Counters = maps.Clone(c.Applied), maps.Clone(c.Counters)
 	c.Keys = slices.Clone(c.Keys)
+	c.Vectors = maps.Clone(c.Vectors)
 	return &c
 }
 
@@ -118,6 +131,7 @@ func (s *State) apply(e *Edit) error {
 			return fmt.Errorf("edit removes unknown segment %d", id)
 		}
 		delete(s.Segments, id)
+		delete(s.Vectors, id)
 		s.Retired[id] = e.RetireSeq
 	}
 	for _, seg := range e.Added {
@@ -128,6 +142,12 @@ func (s *State) apply(e *Edit) error {
 		s.NextSegment = max(s.NextSegment, seg.ID+1)
 	}
 	s.NextSegment = max(s.NextSegment, e.NextSegment)
+	for id, v := range e.Vectors {
+		if _, ok := s.Segments[id]; !ok {
+			return fmt.Errorf("edit gives a delete vector to unknown segment %d", id)
+		}
+		s.Vectors[id] = v
+	}
 	for table, seq := range e.Applied {
 		if seq < s.Applied[table] {
 			return fmt.Errorf("applied sequence of table %d falls from %d to %d", table, s.Applied[table], seq)

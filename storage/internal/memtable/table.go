@@ -15,6 +15,9 @@ type Table struct {
 	list   List // sealed slabs, then the open one if open
 	open   bool
 	frozen int // leading slabs of list that a flush has taken
+
+	seq   uint64 // of the last Append
+	count int    // rows that came with seq so far
 }
 
 // NewTable returns an empty MemTable.
@@ -24,10 +27,15 @@ func NewTable() *Table { return &Table{} }
 // live column of the table; a column that a slab has and r has not is NULL in
 // r's rows.
 func (t *Table) Append(r *Rows, receivedAt int64, seq uint64) {
+	if seq != t.seq {
+		t.seq, t.count = seq, 0
+	}
+	base := t.count
+	t.count += r.N
 	for at := 0; at < r.N; {
 		s := t.slabFor(r, at)
 		n := s.fit(r, at)
-		s.append(r, at, n, Run{Ordinal: uint32(at), Seq: seq, ReceivedAt: receivedAt})
+		s.append(r, at, n, Run{Ordinal: uint32(base + at), Seq: seq, ReceivedAt: receivedAt})
 		at += n
 		last := len(t.list) - 1
 		t.list = append(slices.Clone(t.list[:last]), SlabView{s, s.rows})
@@ -320,6 +328,13 @@ func growOffs(o []uint32, n, capacity int) []uint32 {
 	bigger := make([]uint32, n, max(n, capacity))
 	copy(bigger, o)
 	return bigger
+}
+
+// Runs are the commits that the slab's rows came with so far.
+func (s *Slab) Runs() []Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs
 }
 
 // Runs are the commits that the view's rows came with.

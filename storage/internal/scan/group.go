@@ -10,7 +10,7 @@ import (
 
 // Group returns a reader of row group g of a segment, nil if none of its rows
 // can be shown.
-func (s *Scan) Group(f *segment.File, g int) (*Reader, error) {
+func (s *Scan) Group(f *segment.File, g int, at Place) (*Reader, error) {
 	src := &groupSource{s: s, g: g, n: f.Groups()[g].Rows, cols: make([]groupCol, len(s.cols))}
 	for k := range s.cols {
 		var err error
@@ -18,8 +18,8 @@ func (s *Scan) Group(f *segment.File, g int) (*Reader, error) {
 			return nil, err
 		}
 	}
-	r := newReader(s, src)
-	if s.prune(src, &r.dicts) {
+	r := newReader(s, src, at)
+	if r.allDeleted() || s.prune(src, &r.dicts) {
 		return nil, src.err
 	}
 	return r, src.err

@@ -112,7 +112,7 @@ func TestSegmentsMatchModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := s.Group(f, 0)
+			r, err := s.Group(f, 0, Place{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func TestDictionaryStaysInside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := s.Group(f, 0)
+		r, err := s.Group(f, 0, Place{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestRowGroups(t *testing.T) {
 	}
 	total := 0
 	for k := range 2 {
-		r, err := s.Group(f, k)
+		r, err := s.Group(f, k, Place{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +239,7 @@ func TestReadersShareAFile(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			r, err := s.Group(f, 0)
+			r, err := s.Group(f, 0, Place{})
 			if err != nil {
 				t.Error(err)
 				return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"runtime/debug"
 
+	"quern/storage/catalog"
 	"quern/storage/internal/segment"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -52,6 +53,7 @@ type loaded struct {
 type Reader struct {
 	s     *Scan
 	src   source
+	at    Place
 	cols  []loaded
 	dicts dictCache
 
@@ -66,8 +68,9 @@ type Reader struct {
 	filterBatch    vec.Batch
 }
 
-func newReader(s *Scan, src source) *Reader {
-	return &Reader{s: s, src: src, cols: make([]loaded, len(s.cols))}
+func newReader(s *Scan, src source, at Place) *Reader {
+	at.trim(src.rows())
+	return &Reader{s: s, src: src, at: at, cols: make([]loaded, len(s.cols))}
 }
 
 // prune tells whether no row of src can be shown.
@@ -109,6 +112,7 @@ func (r *Reader) Start(ctx context.Context, batch int) (rows int, sel vec.Select
 		r.hide(r.visBuf[:0])
 		return r.n, r.selBuf[:0], nil
 	}
+	r.applyDeleted()
 	if err := r.applyFloor(); err != nil {
 		return 0, nil, err
 	}
@@ -135,7 +139,7 @@ func (r *Reader) hide(sel vec.Selection) {
 }
 
 func (r *Reader) applyFloor() error {
-	if !r.s.hasFloor {
+	if !r.s.hasFloor || r.hides && len(r.visible) == 0 {
 		return nil
 	}
 	switch r.src.expired(r.from, r.n) {
@@ -156,7 +160,15 @@ func (r *Reader) applyFloor() error {
 		}
 	}
 	sel := r.visBuf[:0]
-	for i := range r.n {
+	shown, all := r.visible, !r.hides
+	for k := range r.n { // NB: sel overwrites shown behind k
+		i := k
+		if !all {
+			if k == len(shown) {
+				break
+			}
+			i = int(shown[k])
+		}
 		at := micros(recv, i)
 		t := at
 		if event != nil {
@@ -246,6 +258,10 @@ func (r *Reader) applyPreds() (vec.Selection, error) {
 func (r *Reader) raw(k int, sel vec.Selection) (*vec.Vector, error) {
 	c := &r.cols[k]
 	if c.full {
+		return &c.raw, nil
+	}
+	if r.s.cols[k].id == catalog.ColRowAddress {
+		r.loadAddress(c)
 		return &c.raw, nil
 	}
 	if err := r.src.load(k, r.from, r.n, sel, c); err != nil {
@@ -351,7 +367,7 @@ func keep[T vec.Fixedwidth](out, v *vec.Vector, sel vec.Selection) {
 func (r *Reader) hidesAny() bool {
 	if !r.hidesKnown {
 		r.hidesKnown = true
-		r.hidesSome = r.s.filter != nil || r.s.hasFloor && r.src.expired(0, r.src.rows()) != none
+		r.hidesSome = r.at.Deleted != nil || r.s.filter != nil || r.s.hasFloor && r.src.expired(0, r.src.rows()) != none
 	}
 	return r.hidesSome
 }

@@ -42,7 +42,7 @@ func TestPredicatesByRun(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					r, err := s.Group(f, 0)
+					r, err := s.Group(f, 0, Place{})
 					if err != nil {
 						t.Fatal(err)
 					}

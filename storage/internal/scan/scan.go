@@ -118,7 +118,7 @@ func resolve(t *catalog.Table, id uint32) (column, error) {
 	case catalog.ColReceivedAt:
 		c.typ = types.Timestamptz
 		return c, nil
-	case catalog.ColCommitSeq:
+	case catalog.ColCommitSeq, catalog.ColRowAddress:
 		c.typ = types.Int8
 		return c, nil
 	}

@@ -112,14 +112,14 @@ func BenchmarkScan(b *testing.B) {
 		b.Run("slab/"+q.name, func(b *testing.B) {
 			for b.Loop() {
 				for _, v := range slabs {
-					read(s.Slab(v))
+					read(s.Slab(v, Place{}))
 				}
 			}
 			report(b)
 		})
 		b.Run("segment/"+q.name, func(b *testing.B) {
 			for b.Loop() {
-				r, err := s.Group(file, 0)
+				r, err := s.Group(file, 0, Place{})
 				if err != nil {
 					b.Fatal(err)
 				}

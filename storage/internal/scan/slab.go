@@ -15,7 +15,7 @@ import (
 )
 
 // Slab returns a reader of a slab, nil if none of its rows can be shown.
-func (s *Scan) Slab(v memtable.SlabView) *Reader {
+func (s *Scan) Slab(v memtable.SlabView, at Place) *Reader {
 	if v.Rows == 0 {
 		return nil
 	}
@@ -24,8 +24,8 @@ func (s *Scan) Slab(v memtable.SlabView) *Reader {
 		c := &src.cols[k]
 		c.data, c.zones, c.ok = v.Column(s.cols[k].id)
 	}
-	r := newReader(s, src)
-	if s.prune(src, &r.dicts) {
+	r := newReader(s, src, at)
+	if r.allDeleted() || s.prune(src, &r.dicts) {
 		return nil
 	}
 	return r

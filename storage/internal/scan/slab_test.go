@@ -27,7 +27,7 @@ func TestSlabsMatchModel(t *testing.T) {
 			}
 			at := 0
 			for _, v := range mem.List() {
-				m.check(t, s.Slab(v), rows[at:at+v.Rows])
+				m.check(t, s.Slab(v, Place{}), rows[at:at+v.Rows])
 				at += v.Rows
 			}
 		}
@@ -49,7 +49,7 @@ func TestMissingColumnsAndWidening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := s.Slab(mem.List()[0])
+	r := s.Slab(mem.List()[0], Place{})
 	_, sel, err := r.Start(t.Context(), 0)
 	if err != nil || len(sel) == 0 {
 		t.Fatal(sel, err)
@@ -65,7 +65,7 @@ func TestMissingColumnsAndWidening(t *testing.T) {
 		t.Fatalf("row %d: %v %v %v", i, a.Datum(i), b.Datum(i), c.Datum(i))
 	}
 	s, _ = New(&Spec{View: g.view(t, 0), Table: tab, Cols: []uint32{50}, Preds: []Pred{{Col: 0, Op: Lt, Val: types.Datum{I: 5}}}})
-	r = s.Slab(mem.List()[0])
+	r = s.Slab(mem.List()[0], Place{})
 	if _, sel, err := r.Start(t.Context(), 0); err != nil || sel == nil || len(sel) > 0 {
 		t.Fatal("a default of 5 is not below 5", sel, err)
 	}

@@ -1,0 +1,155 @@
+package sql
+
+import (
+	"context"
+	"slices"
+
+	"quern/sql/internal/ast"
+	"quern/sql/internal/bind"
+	"quern/storage"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/policy"
+	"quern/storage/vec"
+)
+
+// lockRows lets one statement at a time change rows of the tables, outside of
+// blocks, and gives it the newest snapshot if the transaction wrote nothing
+// yet. The lock ends with the transaction. A block takes none: a row that
+// another session changed since its snapshot is 40001 at COMMIT.
+func (s *Session) lockRows(ctx context.Context, tables []uint32) error {
+	t := &s.tx
+	if t.block || t.unlock != nil || len(t.rows) > 0 || len(t.changes) > 0 || len(t.deletes) > 0 {
+		return nil
+	}
+	slices.Sort(tables)
+	unlock, err := s.db.store.LockRows(ctx, slices.Compact(tables)...)
+	if err != nil {
+		return err
+	}
+	t.unlock = unlock
+	t.stale()
+	if t.snap != nil {
+		t.snap.Close()
+		t.snap = nil
+	}
+	return nil
+}
+
+// runChange runs UPDATE and DELETE: a query finds the rows and makes the new
+// values, the changes wait for the transaction's Commit.
+func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, verb string) error {
+	if err := s.mayWrite(verb); err != nil {
+		return err
+	}
+	b, err := s.bind(ctx, st, c.p.params, c.p.hasParams)
+	if err != nil {
+		return err
+	}
+	table := b.Target.Table.ID
+	if isTemp(table) {
+		return errs.NotSupported(verb + " on a temporary table")
+	}
+	if err := s.lockRows(ctx, []uint32{table}); err != nil {
+		return err
+	}
+	// The lock may have waited: names and policies are resolved anew.
+	if b, err = s.bind(ctx, st, c.p.params, c.p.hasParams); err != nil {
+		return err
+	}
+	if b.Target.Table.ID != table {
+		return errNotAgain
+	}
+	rows, err := s.runBound(ctx, b, c.params)
+	if err != nil {
+		return err
+	}
+	var addrs []int64
+	var vals []*vec.Batch
+	width := len(b.Target.Cols)
+	if err := drain(ctx, rows, s.db.o.WriteMemory, func(b *vec.Batch) error {
+		for i := range b.Len {
+			addrs = append(addrs, b.Cols[0].Datum(i).I)
+		}
+		vals = append(vals, &vec.Batch{Len: b.Len, Cols: b.Cols[1 : 1+width]})
+		if len(b.Cols) > 1+width {
+			c.out = append(c.out, &vec.Batch{Len: b.Len, Cols: b.Cols[1+width:]})
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	c.verb, c.tag = verb, countTag(verb, int64(len(addrs)))
+	if len(addrs) == 0 {
+		return nil
+	}
+	return s.applyChange(ctx, b, addrs, vals)
+}
+
+func (s *Session) applyChange(ctx context.Context, b *bind.Bound, addrs []int64, vals []*vec.Batch) error {
+	snap, err := s.snapshot()
+	if err != nil {
+		return err
+	}
+	table := b.Target.Table.ID
+	d, err := snap.Rows(table, addrs)
+	if err != nil {
+		return err
+	}
+	var rows *storage.TableRows
+	if len(b.Target.Cols) > 0 {
+		if rows, err = snap.Updated(ctx, table, addrs, b.Target.Cols, vals); err != nil {
+			return err
+		}
+		if _, _, err := s.write(rows, "update"); err != nil {
+			return err
+		}
+	}
+	s.tx.stale()
+	s.tx.deletes = append(s.tx.deletes, d)
+	return nil
+}
+
+// truncate empties tables at the transaction's Commit.
+func (s *Session) truncate(ctx context.Context, c *commandPortal, st *ast.Truncate) error {
+	if err := s.mayWrite("TRUNCATE TABLE"); err != nil {
+		return err
+	}
+	switch {
+	case st.RestartIdentity:
+		return errs.NotSupported("TRUNCATE … RESTART IDENTITY")
+	case s.tx.block:
+		return errs.NotSupported("TRUNCATE in a transaction block").
+			WithHint("Run it alone, or use DELETE.")
+	}
+	var tables []uint32
+	for _, ref := range st.Tables {
+		t, err := bind.FindTable(s.bindEnv(ctx, nil, false), ref.Name)
+		if err != nil {
+			return err
+		}
+		v, err := policy.Resolve(s.catalog(), t.ID, s.Principal(), s.db.nowMicros())
+		if err != nil {
+			return err
+		}
+		if !v.Has(policy.Truncate) || t.Schema == catalog.SchemaSystem {
+			return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", t.Name)
+		}
+		if isTemp(t.ID) {
+			return errs.NotSupported("TRUNCATE of a temporary table")
+		}
+		tables = append(tables, t.ID)
+	}
+	if len(s.tx.rows) > 0 || len(s.tx.changes) > 0 || len(s.tx.deletes) > 0 {
+		return errs.NotSupported("TRUNCATE after other writes in one transaction")
+	}
+	if err := s.lockRows(ctx, tables); err != nil {
+		return err
+	}
+	for _, id := range slices.Compact(tables) {
+		s.tx.deletes = append(s.tx.deletes, &storage.DeleteSet{Table: id, All: true})
+	}
+	s.tx.stale()
+	c.tag = "TRUNCATE TABLE"
+	return nil
+}

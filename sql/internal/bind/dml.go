@@ -1,0 +1,260 @@
+package bind
+
+import (
+	"slices"
+
+	"quern/engine/plan"
+	"quern/sql/internal/ast"
+	"quern/sql/internal/logical"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/policy"
+	"quern/storage/types"
+)
+
+// changer binds UPDATE and DELETE. Their plan is a query on the target: first
+// the row's address (catalog.ColRowAddress), then the values of SET in the
+// order of Target.Cols, then RETURNING. Everything in it sees what the
+// principal may see; columns without SET never pass through it: storage copies
+// them raw.
+type changer struct {
+	b     *binder
+	verb  string
+	tab   *catalog.Table
+	view  *policy.View
+	scope *scope
+	rel   *relation
+	node  logical.Node
+	addr  logical.Column
+	set   []logical.Item // of Target.Cols
+	cols  []*catalog.Column
+}
+
+// Delete binds DELETE.
+func Delete(env *Env, st *ast.Delete) (*Bound, error) {
+	if len(st.Using) > 0 {
+		return nil, at(errs.NotSupported("DELETE … USING"), st)
+	}
+	c := &changer{b: newBinder(env), verb: "DELETE"}
+	if err := c.target(st.With, st.Table); err != nil {
+		return nil, err
+	}
+	if !c.view.Has(policy.Delete) {
+		return nil, at(c.denied(), st.Table)
+	}
+	if err := c.where(st.Where); err != nil {
+		return nil, err
+	}
+	return c.finish(st.Returning)
+}
+
+// Update binds UPDATE.
+func Update(env *Env, st *ast.Update) (*Bound, error) {
+	if len(st.From) > 0 {
+		return nil, at(errs.NotSupported("UPDATE … FROM"), st)
+	}
+	c := &changer{b: newBinder(env), verb: "UPDATE"}
+	if err := c.target(st.With, st.Table); err != nil {
+		return nil, err
+	}
+	for _, a := range st.Set {
+		if err := c.assignment(a); err != nil {
+			return nil, err
+		}
+	}
+	for _, col := range c.cols {
+		if !c.view.HasColumn(policy.Update, col.ID) {
+			return nil, at(c.denied(), st.Table)
+		}
+	}
+	if err := c.where(st.Where); err != nil {
+		return nil, err
+	}
+	return c.finish(st.Returning)
+}
+
+func (c *changer) denied() error {
+	return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", c.tab.Name)
+}
+
+// target opens the table that is changed.
+func (c *changer) target(with *ast.With, t *ast.TableRef) error {
+	b := c.b
+	c.scope = &scope{}
+	if with != nil {
+		w := &scope{ctes: map[string]*cte{}}
+		if err := b.with(w, with); err != nil {
+			return err
+		}
+		c.scope.parent = w
+	}
+	tab, virt, err := b.lookup(t.Name)
+	if err != nil {
+		return at(err, t)
+	}
+	if virt != nil || tab.Schema == catalog.SchemaSystem {
+		return at(errs.New(errs.InsufficientPrivilege, "permission denied for table %s", t.Name[len(t.Name)-1]), t)
+	}
+	f, err := b.stored(tab, t)
+	if err != nil {
+		return err
+	}
+	scan := f.node.(*logical.Scan)
+	c.addr = b.newCol("", types.Int8)
+	scan.Cols, scan.ColIDs = append(scan.Cols, c.addr), append(scan.ColIDs, catalog.ColRowAddress)
+	f.cols[0].use.mark(catalog.ColRowAddress)
+	c.tab, c.view, c.rel, c.node = tab, scan.View(), f.rels[0], scan
+	c.scope.rels, c.scope.cols = f.rels, f.cols
+	return nil
+}
+
+func (c *changer) where(e ast.Expr) error {
+	if e == nil {
+		return nil
+	}
+	x, err := c.b.condition(c.scope, e, "WHERE")
+	if err != nil {
+		return err
+	}
+	c.node = &logical.Filter{In: c.node, Preds: logical.Conjuncts(nil, x)}
+	return nil
+}
+
+// assignment binds one item of SET.
+func (c *changer) assignment(a *ast.Assign) error {
+	values := []ast.Expr{a.Value}
+	if a.Multi {
+		row, ok := a.Value.(*ast.Row)
+		if !ok {
+			return at(errs.NotSupported("SET of several columns from a subquery"), a)
+		}
+		if len(row.Elems) != len(a.Columns) {
+			return at(errs.New(errs.Syntax, "number of columns does not match number of values"), a)
+		}
+		values = row.Elems
+	}
+	in := &inserter{b: c.b, tab: c.tab}
+	for i, name := range a.Columns {
+		col := c.tab.Column(name)
+		if col == nil {
+			return at(errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", name, c.tab.Name), a)
+		}
+		if slices.Contains(c.cols, col) {
+			return at(errs.New(errs.Syntax, "multiple assignments to same column %q", name), a)
+		}
+		var x plan.Expr
+		var err error
+		if _, ok := values[i].(*ast.Default); ok {
+			x, err = c.b.defaultExpr(col)
+		} else if x, err = c.b.expr(&exprCtx{scope: c.scope, clause: "UPDATE"}, values[i]); err == nil {
+			x, err = in.assign(x, col, values[i])
+		}
+		if err != nil {
+			return err
+		}
+		c.cols = append(c.cols, col)
+		c.set = append(c.set, logical.Item{Col: c.b.newCol(name, col.Type), Expr: x})
+	}
+	return nil
+}
+
+// finish makes the plan. RETURNING stands on a projection of its own: it uses
+// the values of SET and does not compute them again.
+func (c *changer) finish(list []*ast.Target) (*Bound, error) {
+	items := []logical.Item{{Col: c.addr, Expr: c.addr.Col()}}
+	r := &result{cols: []outCol{{Column: c.addr}}}
+	for _, it := range c.set {
+		items = append(items, it)
+		r.cols = append(r.cols, outCol{Column: it.Col})
+	}
+	targets, err := c.returning(list)
+	if err != nil {
+		return nil, err
+	}
+	if len(targets) > 0 {
+		for _, col := range c.rel.cols {
+			if col.use.used[col.field] {
+				items = append(items, logical.Item{Col: col.Column, Expr: col.Column.Col()})
+			}
+		}
+	}
+	r.node = &logical.Project{In: c.node, Items: items}
+	if len(targets) > 0 {
+		outer := make([]logical.Item, 0, len(r.cols)+len(targets))
+		for i := range r.cols {
+			outer = append(outer, logical.Item{Col: r.cols[i].Column, Expr: r.cols[i].Column.Col()})
+		}
+		for i := range targets {
+			t := &targets[i]
+			out := t.col
+			out.Column = c.b.newCol(t.col.Name, t.expr.Type())
+			outer = append(outer, logical.Item{Col: out.Column, Expr: c.changed(t.expr)})
+			r.cols = append(r.cols, out)
+		}
+		r.node = &logical.Project{In: r.node, Items: outer}
+	}
+	out, err := c.b.finish(r)
+	if err != nil {
+		return nil, err
+	}
+	out.Target = &Target{Table: c.tab}
+	for _, col := range c.cols {
+		out.Target.Cols = append(out.Target.Cols, col.ID)
+	}
+	out.Field = out.Field[1+len(c.set):]
+	if len(targets) == 0 {
+		out.Field = nil
+	}
+	return out, nil
+}
+
+func (c *changer) returning(list []*ast.Target) ([]target, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	sel := &selectState{b: c.b, scope: c.scope}
+	for _, t := range list {
+		if err := sel.target(t); err != nil {
+			return nil, err
+		}
+	}
+	sel.resolveTargets()
+	for i := range sel.targets {
+		t := &sel.targets[i]
+		if logical.HasSub(t.expr) {
+			return nil, at(errs.NotSupported("a subquery in RETURNING"), t.src)
+		}
+		refs := logical.Refs(t.expr)
+		for _, col := range c.rel.cols {
+			switch {
+			case !refs[col.ID] || c.verb == "DELETE":
+			case col.hidden:
+				return nil, at(errs.NotSupported("RETURNING of a hidden column"), t.src)
+			case c.view.Mask(col.field) != nil && c.assigned(col) >= 0:
+				return nil, at(errs.NotSupported("RETURNING of a masked column"), t.src)
+			}
+		}
+	}
+	return sel.targets, nil
+}
+
+// assigned is the place of col in SET, -1 if it is not there.
+func (c *changer) assigned(col *column) int {
+	return slices.IndexFunc(c.cols, func(x *catalog.Column) bool { return x.ID == col.field })
+}
+
+// changed is e with the new values in the place of the columns that SET names.
+func (c *changer) changed(e plan.Expr) plan.Expr {
+	return logical.Map(e, func(x plan.Expr) plan.Expr {
+		ref, ok := x.(*plan.Col)
+		if !ok {
+			return nil
+		}
+		for _, col := range c.rel.cols {
+			if k := c.assigned(col); col.ID == ref.Index && k >= 0 {
+				return c.set[k].Col.Col()
+			}
+		}
+		return nil
+	})
+}
