@@ -2,7 +2,7 @@
 // one file and one func(logical.Node) logical.Node; Run says their order.
 //
 //	fold ─ unnest ─ simplify outer joins ─ push down (to a fixpoint) ─ join
-//	order ─ prune columns
+//	order ─ aggregates ─ prune columns
 //
 // A rule may move a predicate that can raise only where PostgreSQL may move it
 // too, and never moves, copies or drops volatile expressions. Policies are not
@@ -50,7 +50,7 @@ func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, erro
 			break
 		}
 	}
-	n = orderJoins(n)
+	n = o.aggregates(orderJoins(n))
 	need := logical.Set{}
 	for _, c := range out {
 		need[c.ID] = true

@@ -223,7 +223,7 @@ func pruneAggregate(n *logical.Aggregate, need logical.Set) logical.Node {
 		c.Aggs = n.Aggs[:1]
 	}
 	c.In = prune(n.In, logical.Refs(c.Exprs()...))
-	return &c
+	return computedKeys(&c, need)
 }
 
 func pruneUnion(n *logical.Union, need logical.Set) logical.Node {
