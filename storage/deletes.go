@@ -391,7 +391,7 @@ func (r *replay) truncate(id uint32, seq uint64) {
 	old := *r.st.table(id)
 	var kept []*segmentRef
 	for _, ref := range old.segs {
-		if ref.meta.SeqMax > seq {
+		if ref.meta.SeqMax >= seq { // NB: the frame itself may bring rows
 			kept = append(kept, ref)
 			continue
 		}

@@ -141,8 +141,13 @@ func TestDeletesAgainstModel(t *testing.T) {
 				}
 			case 8:
 				if rng.IntN(6) == 0 {
-					commit(t, s, &storage.Commit{Deletes: []*storage.DeleteSet{{Table: 100, All: true}}})
-					clear(live)
+					clear(live) // with rows of the same frame, which stay
+					next++
+					live[next] = true
+					commit(t, s, &storage.Commit{Deletes: []*storage.DeleteSet{{Table: 100, All: true}}, Tables: []storage.TableRows{rowsOf(100, next)}})
+					if err := s.Flush(context.Background(), 0); err != nil {
+						t.Fatal(err)
+					}
 				}
 				c.Add(20 * 60e9)
 				for more := true; more; {
