@@ -22,6 +22,7 @@ func powerCuts(seeds int, total *crashTotals) error {
 		"publish before sync":  {PublishBeforeSync: true},
 		"key not in the frame": {KeyNotInFrame: true},
 		"durable_seq always 0": {DurableSeqZero: true},
+		"delete not in frame":  {DeleteNotInFrame: true},
 	} {
 		if r := crashtest.RunMutated(mutantSeeds, 1, m); r.Violations() == 0 {
 			return fmt.Errorf("mutation proof: %q was planted and not found", name)
