@@ -165,6 +165,24 @@ type Scan interface {
 	Close() error
 }
 
+// FactScan is what a Scan may implement on top: to know of whole morsels without
+// reading them.
+type FactScan interface {
+	// Facts bounds the values of column col (index into ScanSpec.Cols) that a
+	// reader of the morsel would yield. ok is false if that takes reading: where
+	// the view is bound or has a retention floor, predicates apply, rows are
+	// deleted, and for slabs, columns that the segment lacks or that are no
+	// integers, dates, times or bools.
+	Facts(morsel, col int) (f ColumnFacts, ok bool)
+}
+
+// ColumnFacts are exact: Min and Max occur, as order-preserving integers (days,
+// microseconds, 0 and 1), unless all rows are NULL.
+type ColumnFacts struct {
+	Rows, Nulls int
+	Min, Max    int64
+}
+
 // ScanStats are counters of one scan.
 type ScanStats struct {
 	Segments, SegmentsSkipped   int

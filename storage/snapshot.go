@@ -151,8 +151,9 @@ func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
 		return nil, err
 	}
 	ts := n.st.table(t.ID)
-	sc := &tableScan{snap: n, scan: inner}
+	sc := &tableScan{snap: n, scan: inner, whole: !spec.View.Bound() && !spec.View.Masked() && len(spec.Preds) == 0}
 	floor, _, hasFloor := spec.View.Floor()
+	sc.whole = sc.whole && !hasFloor
 	for i, seg := range ts.segs {
 		if err := sc.addSegment(i, seg, ts.segDels[seg.meta.ID], floor, hasFloor); err != nil {
 			return nil, err
@@ -184,6 +185,7 @@ type tableScan struct {
 	snap    *Snapshot
 	scan    *scan.Scan
 	morsels []morsel
+	whole   bool      // every row that is not deleted is shown, raw
 	stats   ScanStats // of what was left out when the scan was opened
 	once    sync.Once
 
@@ -230,6 +232,16 @@ func (t *tableScan) Open(ctx context.Context, m int) (GroupReader, error) {
 		return noRows{}, nil
 	}
 	return r, nil
+}
+
+// Facts implements FactScan.
+func (t *tableScan) Facts(m, col int) (ColumnFacts, bool) {
+	mo := &t.morsels[m]
+	if !t.whole || !mo.info.Segment || mo.place.Deleted != nil {
+		return ColumnFacts{}, false
+	}
+	z, ok := t.scan.Zone(mo.group.seg.file, mo.group.n, col)
+	return ColumnFacts{Rows: int(z.Rows), Nulls: int(z.Nulls), Min: z.MinI, Max: z.MaxI}, ok
 }
 
 // Stats implements Scan.

@@ -211,7 +211,7 @@ func (s *aggStage) consumeInput(ctx context.Context) error {
 	}
 	workers := make([]*worker, s.q.threads)
 	direct := s.callsOf(-1)
-	return s.q.consume(ctx, s.in, func(_ context.Context, w, m int, b *vec.Batch) error {
+	return s.q.consume(ctx, s.takeFacts(), func(_ context.Context, w, m int, b *vec.Batch) error {
 		if workers[w] == nil {
 			workers[w] = &worker{main: newFeed(s.groups.worker(w), s.keys, direct)}
 			for _, d := range s.sets {

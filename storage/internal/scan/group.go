@@ -25,6 +25,23 @@ func (s *Scan) Group(f *segment.File, g int, at Place) (*Reader, error) {
 	return r, src.err
 }
 
+// Zone bounds all values of requested column k in row group g, whoever may see
+// them. ok is false unless the bounds are values of the column.
+func (s *Scan) Zone(f *segment.File, g, k int) (z encoding.Zone, ok bool) {
+	col, err := f.Column(s.cols[k].id)
+	if err != nil || col == nil || s.cols[k].masked() || col.Type().OID != s.cols[k].typ.OID {
+		return z, false
+	}
+	switch s.cols[k].typ.Phys() {
+	case types.PhysBool, types.PhysI16, types.PhysI32, types.PhysI64:
+	default:
+		return z, false
+	}
+	z = col.Zone(g, 0, f.Groups()[g].Rows)
+	exact := z.Flags&^encoding.ZoneValues == 0 && (z.Flags != 0) == (z.Nulls < z.Rows)
+	return z, exact && int(z.Rows) == f.Groups()[g].Rows
+}
+
 type groupSource struct {
 	s    *Scan
 	g, n int
