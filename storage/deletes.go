@@ -351,8 +351,12 @@ func (r *replay) delete(v *wal.FrameView, sec wal.Section) error {
 // findRows adds rows in memory, given by commit and ordinal, to d.
 func (r *replay) findRows(d *DeleteSet, frames map[uint64]*roaring.Bitmap) error {
 	left := uint64(0)
-	for _, b := range frames {
-		left += b.GetCardinality()
+	for seq, b := range frames {
+		// NB: below the floor the log has let go of rows that a later TRUNCATE
+		// took; those of a flush are not looked for at all.
+		if seq >= r.m.FloorSeq {
+			left += b.GetCardinality()
+		}
 	}
 	for _, v := range r.s.mem(d.Table).table.List() {
 		runs := v.Runs()

@@ -183,8 +183,9 @@ func (c *Col) decodeBatch(p *encoding.Page, col *encoding.Column, from, n int) e
 	views := make([]vec.View, n)
 	var buf []byte
 	if p.Kind == encoding.Const {
+		buf = p.ConstBytes()
 		for i := range views {
-			views[i] = vec.MakeView(p.ConstBytes(), 0, 0)
+			views[i] = vec.MakeView(buf, 0, 0)
 		}
 	} else {
 		var err error
