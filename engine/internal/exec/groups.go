@@ -38,9 +38,11 @@ type groups struct {
 	accts   []*sched.Account // of the runners that merge partitions
 }
 
-// Sizes of local tables. Beyond the second level cache a probe costs more, but
-// less than a trip through the partitions.
-const tableLimit = 8 << 20
+// tableLimit is the size of a local table, in bytes: it stays in the second level
+// cache with its input. Larger tables miss at every probe, which costs more than
+// the way through the partitions: with 8 MiB, grouping ten million rows to two
+// million groups takes three times the CPU time.
+const tableLimit = 1 << 20
 
 func (q *query) newGroups(keyTyps []types.Type, calls []*aggCall) *groups {
 	g := &groups{
