@@ -29,7 +29,6 @@ type windowDef struct {
 	partition []plan.Expr
 	order     []plan.SortKey
 	frame     *ast.Frame
-	hasOrder  bool
 }
 
 // windowCtx is where a call stands: in a window function's arguments or in a
