@@ -87,14 +87,18 @@ func (s *Store) prepare(c *Commit, cat *catalog.Snapshot) (*pending, error) {
 }
 
 // sizeHint guesses the size of a frame, to spare the growing of its buffer.
+// NB: batches cut from one row group share their buffers, which count once.
 func sizeHint(c *Commit) int {
-	n := 512
+	n, seen := 512, map[*byte]bool{}
 	for i := range c.Tables {
 		for _, b := range c.Tables[i].Batches {
 			for k := range b.Cols {
 				n += len(b.Cols[k].Fixed) + 4*len(b.Cols[k].Views)
 				for _, buf := range b.Cols[k].Bufs {
-					n += len(buf)
+					if len(buf) > 0 && !seen[&buf[0]] {
+						seen[&buf[0]] = true
+						n += len(buf)
+					}
 				}
 			}
 		}
