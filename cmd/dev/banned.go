@@ -20,8 +20,7 @@ var osFileCalls = map[string]bool{
 // osAllowed may call os file functions.
 var osAllowed = []string{"storage/vfs", "cmd", "testdata"}
 
-// pageReaders may only be imported where no session is on the other end: the
-// scan that took a policy view, flush, check and their kin all live in storage.
+// plantedGo is what the self-test must find: two banned calls.
 const plantedGo = `package p
 import "os"
 func f() { go f(); os.Open("x") }`
