@@ -23,10 +23,19 @@ const stepPause = time.Second
 
 // background is the state of the jobs.
 type background struct {
-	mu sync.Mutex // one step at a time; guards retired and partitions
+	mu sync.Mutex // one step at a time; guards retired
 
+	// foldersMu guards the next two. A folder is not removed while a load may
+	// be about to use it.
+	foldersMu sync.Mutex
 	// partitions are the folders whose names are durable.
 	partitions map[string]bool
+	loads      int // under way
+
+	// building is held by the load that writes segments.
+	building chan struct{}
+	// attached are segments that only the log names; the committer's.
+	attached []*segmentRef
 
 	// retired are segments that the state does not name any more. Their files
 	// go when no snapshot can read them.
@@ -113,7 +122,7 @@ func (s *Store) isClosing() bool {
 	}
 }
 
-// Step does one piece of background work: flush, purge, retiring of log files,
+// Step does one piece of background work: naming of loads, flush, purge, retiring of log files,
 // removal of files that nobody reads. more says that another call may find work
 // at once. After a full disk it may simply be called again.
 func (s *Store) Step(ctx context.Context) (more bool, err error) {
@@ -122,7 +131,7 @@ func (s *Store) Step(ctx context.Context) (more bool, err error) {
 	if err := s.failure(); err != nil {
 		return false, err
 	}
-	for _, job := range []func(context.Context) (bool, error){s.stepFlush, s.stepPurge, s.stepRetire, s.stepUnlink, s.stepSpare} {
+	for _, job := range []func(context.Context) (bool, error){s.stepAttach, s.stepFlush, s.stepPurge, s.stepRetire, s.stepUnlink, s.stepSpare} {
 		did, err := job(ctx)
 		if err != nil {
 			return false, s.stepError(err)
@@ -234,8 +243,8 @@ func (s *Store) stepRetire(context.Context) (bool, error) {
 	var keys int
 	var vectors []vectorJob
 	err := s.do(func() {
-		if len(s.bg.orphans) > 0 {
-			return // a TRUNCATE is not in the manifest yet: stepPurge comes first
+		if len(s.bg.orphans) > 0 || len(s.bg.attached) > 0 {
+			return // the manifest does not know of a TRUNCATE or a load yet
 		}
 		seq := s.state.Load().seq + 1
 		for _, m := range s.mems {

@@ -92,7 +92,12 @@ func (c *checker) state(m *manifest.State) error {
 // log reads every frame as a start would.
 func (c *checker) log(m *manifest.State) error {
 	_, err := wal.Replay(c.fs, path.Join(c.dir, "wal"), m.FloorFile, m.FloorSeq, func(v *wal.FrameView) error {
-		return v.Sections(checkSection)
+		return v.Sections(func(sec wal.Section) error {
+			if sec.Kind == wal.Attach {
+				return c.attached(m, sec, v.Seq)
+			}
+			return checkSection(sec)
+		})
 	})
 	return err
 }

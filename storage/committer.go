@@ -206,6 +206,11 @@ func admitOne(p *pending, cat *catalog.Snapshot) (*catalog.Snapshot, error) {
 			return nil, errTableMoved
 		}
 	}
+	for _, a := range p.attached {
+		if t := cat.Table(a.table); t == nil || t.Version != a.version {
+			return nil, errTableMoved
+		}
+	}
 	return cat, nil
 }
 
@@ -229,6 +234,9 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 			s.mem(pl.table).table.Append(pl.rows, p.frame.ReceivedAt, p.frame.Seq)
 			touched[pl.table] = true
 			pl.rows = nil
+		}
+		for i := range p.attached {
+			s.attach(next, &p.attached[i], p.frame.Seq)
 		}
 		next.seq = p.frame.Seq
 	}

@@ -14,11 +14,12 @@ import (
 
 // pending is one commit on its way through the committer.
 type pending struct {
-	frame  *wal.Frame
-	schema []catalog.Change
-	base   uint64 // catalog version that schema was computed from
-	tables []placement
-	bodies [][]byte // what tables alias
+	frame    *wal.Frame
+	schema   []catalog.Change
+	base     uint64 // catalog version that schema was computed from
+	tables   []placement
+	attached []attachment
+	bodies   [][]byte // what tables alias
 	// deletes come before tables.
 	deletes []*DeleteSet
 	key     *dedup.Entry
@@ -60,6 +61,7 @@ type preparer struct {
 	rejects []Reject
 	byTable map[uint32]*counts
 	order   []uint32
+	load    *Load // takes the rows; nil = the frame does
 }
 
 // prepare checks c against cat and encodes it: everything that needs no
@@ -154,14 +156,24 @@ func (pr *preparer) table(tr *TableRows) error {
 	if err := pr.rows(t, full); err != nil {
 		return err
 	}
-	if len(done.counters) > 0 {
-		values := make([]int64, len(done.counters))
-		for i, col := range done.counters {
-			values[i] = pr.s.tallies.counter(counterKey{t.ID, col})
-		}
-		pr.p.frame.Add(sectionCounters, t.ID, encodeCounters(done.counters, values), nil)
+	if pr.load != nil {
+		pr.load.given[t.ID] = done.counters
+		return nil
 	}
+	pr.counters(t.ID, done.counters)
 	return nil
+}
+
+// counters adds what the counters of a table gave so far.
+func (pr *preparer) counters(table uint32, cols []uint32) {
+	if len(cols) == 0 {
+		return
+	}
+	values := make([]int64, len(cols))
+	for i, col := range cols {
+		values[i] = pr.s.tallies.counter(counterKey{table, col})
+	}
+	pr.p.frame.Add(sectionCounters, table, encodeCounters(cols, values), nil)
 }
 
 func (pr *preparer) rows(t *catalog.Table, full *TableRows) error {
@@ -179,6 +191,11 @@ func (pr *preparer) rows(t *catalog.Table, full *TableRows) error {
 	rows, err := memtable.DecodeRows(body) // as replay does: one way into a slab
 	if err != nil {
 		return err
+	}
+	if pr.load != nil {
+		pr.load.add(t, rows)
+		pr.s.buffers.put(body)
+		return nil
 	}
 	pr.p.frame.Add(wal.Rows, t.ID, body, pr.s.shrinkOf(t.ID))
 	pr.p.bodies = append(pr.p.bodies, body)

@@ -26,7 +26,7 @@ func Open(opts Options) (*Store, error) {
 		keys:  dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin),
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
 		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
-		pins: pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}, vectors: map[uint64]savedVector{}},
+		pins: pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}, building: make(chan struct{}, 1), vectors: map[uint64]savedVector{}},
 	}
 	if err := s.open(); err != nil {
 		return nil, openError(errors.Join(err, s.abandon()))
@@ -235,6 +235,8 @@ func (r *replay) frame(v *wal.FrameView) error {
 			return r.rows(v, sec, isNew)
 		case wal.Delete:
 			return r.delete(v, sec)
+		case wal.Attach:
+			return r.attach(v, sec, isNew)
 		case wal.BatchKey:
 			return r.key(v, sec, isNew)
 		case wal.Stats:

@@ -24,12 +24,15 @@ type segmentRef struct {
 	err  error
 	// retired is set once the manifest does not name it; guarded by background.mu.
 	retired bool
+	// logOnly: stepAttach has not told the manifest yet. Guarded by background.mu
+	// once a state shows the segment.
+	logOnly bool
 }
 
 // openSegment opens a segment that the manifest names.
 func (s *Store) openSegment(m manifest.Segment) *segmentRef {
 	r := &segmentRef{meta: m}
-	r.file, r.err = segment.Open(s.opts.FS, s.path(m.Path), segment.Expect{ID: m.ID, Length: m.Length, TrailerCRC: m.TrailerCRC})
+	r.file, r.err = segment.Open(s.opts.FS, s.path(m.Path), segment.Expect{ID: m.ID, Length: m.Length, TrailerCRC: m.TrailerCRC, Seq: m.AllSeq})
 	if vfs.IsNotExist(r.err) {
 		r.err = &errs.Corrupt{File: s.path(m.Path), Reason: "segment file is missing"}
 	}
@@ -151,13 +154,15 @@ func (s *Store) stepPurge(ctx context.Context) (bool, error) {
 // takeOrphans takes the segments of dropped tables that are neither retired nor
 // in known. It runs in the committer.
 func (s *Store) takeOrphans(known []*segmentRef) []*segmentRef {
-	var out []*segmentRef
+	var out, wait []*segmentRef
 	for _, r := range s.bg.orphans {
-		if !r.retired && !slices.Contains(known, r) && !slices.Contains(out, r) {
+		if r.logOnly {
+			wait = append(wait, r)
+		} else if !r.retired && !slices.Contains(known, r) && !slices.Contains(out, r) {
 			out = append(out, r)
 		}
 	}
-	s.bg.orphans = nil
+	s.bg.orphans = wait
 	return out
 }
 
@@ -171,7 +176,7 @@ func (s *Store) findExpired() (out []*segmentRef) {
 		}
 		floor, ok := floorOf(t, now)
 		for _, r := range st.tables[i].segs {
-			if ok && !r.retired && r.meta.TimeMax < floor {
+			if ok && !r.retired && !r.logOnly && r.meta.TimeMax < floor {
 				out = append(out, r)
 			}
 		}
@@ -249,12 +254,18 @@ func (s *Store) stepUnlink(context.Context) (bool, error) {
 			return false, s.buildError(err) // The next start removes it.
 		}
 		s.dropVector(r.ref.meta.ID)
-		folder := path.Dir(r.ref.meta.Path)
-		if s.opts.FS.Remove(s.path(folder)) == nil { // it was the last one
-			delete(s.bg.partitions, folder)
-		}
+		s.removeFolder(path.Dir(r.ref.meta.Path))
 	}
 	return true, nil
+}
+
+// removeFolder removes a partition's folder if its last file is gone.
+func (s *Store) removeFolder(rel string) {
+	s.bg.foldersMu.Lock()
+	defer s.bg.foldersMu.Unlock()
+	if s.bg.loads == 0 && s.opts.FS.Remove(s.path(rel)) == nil {
+		delete(s.bg.partitions, rel)
+	}
 }
 
 // removeOrphans removes segment files that the manifest does not name: of a

@@ -77,8 +77,8 @@ func (s *Store) Commit(ctx context.Context, c *Commit) (Outcome, error) {
 	if c.Key == nil {
 		return s.commit(ctx, c)
 	}
-	if n := len(c.Key.Key); n == 0 || n > 256 {
-		return Outcome{}, errs.New(errs.InvalidParameterValue, "batch key must have 1 to 256 bytes")
+	if err := checkKey(c.Key); err != nil {
+		return Outcome{}, err
 	}
 	known, err := s.keys.Claim(ctx, dedupKey(c.Key), c.Key.Digest)
 	if err != nil {

@@ -23,6 +23,7 @@ func powerCuts(seeds int, total *crashTotals) error {
 		"key not in the frame": {KeyNotInFrame: true},
 		"durable_seq always 0": {DurableSeqZero: true},
 		"delete not in frame":  {DeleteNotInFrame: true},
+		"attach not in frame":  {AttachNotInFrame: true},
 	} {
 		if r := crashtest.RunMutated(mutantSeeds, 1, m); r.Violations() == 0 {
 			return fmt.Errorf("mutation proof: %q was planted and not found", name)

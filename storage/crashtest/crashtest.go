@@ -3,7 +3,7 @@
 // with a model. One seed makes one run; a failing seed replays.
 //
 //	workload   groups of commits (with and without keys, over several tables),
-//	           repeats of keys, bad rows, DDL, flushes, background steps
+//	           repeats of keys, bad rows, loads, DDL, flushes, background steps
 //	cut        at any write, sync, rename or removal, also during recovery;
 //	           0 to 100 % of what was not synced is kept, torn at 512 bytes
 //	check      every acknowledged or seen batch whole and once, every other one
@@ -33,7 +33,7 @@ type Report struct {
 	// Failures are the first few, each with its seed.
 	Failures []string
 	// Flushes and Retired tell that the workload came that far.
-	Flushes, Retired int
+	Flushes, Retired, Loads int
 }
 
 // Violations is the number of all violations.
@@ -98,6 +98,7 @@ func (r *Report) add(o *Report) {
 	r.Other += o.Other
 	r.Flushes += o.Flushes
 	r.Retired += o.Retired
+	r.Loads += o.Loads
 	r.Failures = append(r.Failures, o.Failures...)
 	r.Failures = r.Failures[:min(len(r.Failures), failuresMax)]
 }

@@ -19,14 +19,14 @@ func TestPowerCut(t *testing.T) {
 		first, _ = strconv.Atoi(s)
 	}
 	rep := Run(seeds, int64(first))
-	t.Logf("%s; %d flushes, %d background steps", rep.String(), rep.Flushes, rep.Retired)
+	t.Logf("%s; %d flushes, %d background steps, %d loads", rep.String(), rep.Flushes, rep.Retired, rep.Loads)
 	for _, f := range rep.Failures {
 		t.Error(f)
 	}
 	if rep.Violations() > 0 {
 		t.Fatal("violations")
 	}
-	if seeds >= 50 && (rep.Acked == 0 || rep.Cuts < seeds) {
+	if seeds >= 50 && (rep.Acked == 0 || rep.Loads == 0 || rep.Cuts < seeds) {
 		t.Fatalf("the workload did not run: %+v", rep)
 	}
 }
@@ -39,6 +39,7 @@ func TestMutations(t *testing.T) {
 		"key not in frame":    {KeyNotInFrame: true},
 		"durable_seq is 0":    {DurableSeqZero: true},
 		"delete not in frame": {DeleteNotInFrame: true},
+		"attach not in frame": {AttachNotInFrame: true},
 	} {
 		rep := RunMutated(20, 1000, m)
 		t.Logf("%s: %s", name, rep.String())

@@ -85,6 +85,7 @@ func (r *run) smallWorkload() {
 		for range 4 {
 			if len(r.m.live()) > 0 {
 				r.tolerate(r.commitGroup)
+				r.tolerate(r.load)
 			}
 		}
 		if err := s.Flush(ctx, 0); err != nil {

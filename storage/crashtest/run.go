@@ -49,7 +49,7 @@ func newRun(seed int64, rep *Report, mut storage.Mutations) *run {
 }
 
 func (r *run) options() storage.Options {
-	return storage.Options{Dir: dir, FS: r.fsys(), Manual: true, WALFileBytes: 32 << 10, FlushRows: 60, FlushRowsMin: 8,
+	return storage.Options{Dir: dir, FS: r.fsys(), Manual: true, WALFileBytes: 32 << 10, FlushRows: 60, FlushRowsMin: 8, LoadBytes: 1,
 		SparesMax: 2, Rand: r.ids.Uint64, WALRollAge: time.Minute,
 		Now:   func() time.Time { r.now = r.now.Add(time.Millisecond); return r.now },
 		After: func(time.Duration) <-chan time.Time { return nil }}.WithMutations(r.mut)
@@ -208,6 +208,8 @@ func (r *run) step() {
 		r.removeRows()
 	case n == 9:
 		r.verify("while running")
+	case n == 12:
+		r.load()
 	default:
 		r.commitGroup()
 	}

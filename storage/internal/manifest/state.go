@@ -19,6 +19,9 @@ type Segment struct {
 	TrailerCRC uint32 `json:"crc"`
 	SeqMin     uint64 `json:"seqmin"`
 	SeqMax     uint64 `json:"seqmax"`
+	// AllSeq, if not 0, is the sequence of every row: the file of a load was
+	// complete before its commit had one.
+	AllSeq uint64 `json:"allseq,omitempty"`
 	// Effective-time and receive-time bounds, µs since 1970.
 	TimeMin     int64 `json:"tmin"`
 	TimeMax     int64 `json:"tmax"`

@@ -99,4 +99,5 @@ type Expect struct {
 	ID         uint64
 	Length     int64
 	TrailerCRC uint32
+	Seq        uint64 // of every row, see File.SetSeq
 }

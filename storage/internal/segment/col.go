@@ -41,7 +41,12 @@ func (s *File) Column(id uint32) (col *Col, err error) {
 		return nil, nil
 	}
 	c := &Col{file: s, id: id, typ: t, phys: t.Phys(), unsigned: t.Unsigned()}
-	if err := c.open(); err != nil {
+	if id == catalog.ColCommitSeq && s.seq != 0 {
+		err = c.openSeq()
+	} else {
+		err = c.open()
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.cols[id] = c

@@ -25,6 +25,7 @@ type File struct {
 	groups []Group
 	schema []Column
 	dir    []entry
+	seq    uint64 // not 0: of every row, see SetSeq
 
 	mu   sync.Mutex // guards cols
 	cols map[uint32]*Col
@@ -41,6 +42,9 @@ func Open(fs vfs.FS, path string, want Expect) (*File, error) {
 	if err := s.open(want); err != nil {
 		_ = s.Close()
 		return nil, err
+	}
+	if want.Seq != 0 {
+		s.SetSeq(want.Seq)
 	}
 	return s, nil
 }

@@ -1,0 +1,169 @@
+package storage_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"quern/storage"
+	"quern/storage/catalog"
+	"quern/storage/errs"
+	"quern/storage/vfs/crashfs"
+)
+
+// loadRows loads ids in pieces of ten with the key, and returns the outcome.
+func loadRows(t *testing.T, s *storage.Store, key *storage.BatchKey, ids []int64) storage.Outcome {
+	t.Helper()
+	l, err := s.StartLoad(&storage.Commit{Source: "load", Ingest: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for piece := range slices.Chunk(ids, 10) {
+		tr := rowsOf(tab, piece...)
+		tr.Raw = func(row int) []byte { return []byte{byte(row)} }
+		if err := l.Add(context.Background(), &tr, nil); err != nil {
+			t.Fatal(err)
+		}
+		n := s.Snapshot()
+		if rows := n.Size(tab).Rows; rows != 0 {
+			t.Fatalf("a load shows %d rows before its commit", rows)
+		}
+		n.Close()
+	}
+	o, err := l.Commit(context.Background(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// TestLoad: a load in many pieces is one commit with one sequence, with its bad
+// rows, its key and its counts, before and after a restart, whether the manifest
+// knew of its segments or only the log.
+func TestLoad(t *testing.T) {
+	for _, named := range []bool{false, true} {
+		c, fsys := newClock(), crashfs.New()
+		opts := options(fsys, c)
+		opts.LoadBytes = 1 // every piece is a segment
+		s := open(t, opts)
+		createTable(t, s, events(tab))
+		ids := append(seq(0, 95), -1, -1)
+		key := &storage.BatchKey{Principal: 10, Table: tab, Key: "k"}
+		o := loadRows(t, s, key, ids)
+		if o.Received != 97 || o.Accepted != 95 || o.Quarantined != 2 || o.Seq == 0 {
+			t.Fatalf("outcome %+v", o)
+		}
+		check := func(s *storage.Store) {
+			t.Helper()
+			n := s.Snapshot()
+			defer n.Close()
+			if z := n.Size(tab); z.Rows != 95 || z.Segments != 10 {
+				t.Fatalf("size %+v", z)
+			}
+			for _, d := range read(t, n, tab, catalog.ColCommitSeq, c.Now()) {
+				if d.I != int64(o.Seq) {
+					t.Fatalf("a row has sequence %d, the load %d", d.I, o.Seq)
+				}
+			}
+			if q := read(t, n, catalog.TableQuarantine, 1, c.Now()); len(q) != 2 {
+				t.Fatalf("%d rows in quarantine", len(q))
+			}
+			again, err := s.Commit(context.Background(), &storage.Commit{Key: key, Tables: []storage.TableRows{rowsOf(tab, 1)}})
+			if err != nil || !again.Replayed || again.Seq != o.Seq || again.Accepted != 95 {
+				t.Fatalf("repeat of the key: %+v, %v", again, err)
+			}
+		}
+		check(s)
+		if named {
+			steps(t, s)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if problems, err := storage.Check(fsys, "data"); err != nil || len(problems) > 0 {
+			t.Fatalf("check: %v %v", problems, err)
+		}
+		s = open(t, opts)
+		check(s)
+		steps(t, s)
+		check(s)
+		if s.Info().WALFiles > 2 {
+			t.Fatalf("%d log files after the steps", s.Info().WALFiles)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLoadLeavesNothing: a load that is given up, or whose table changes under
+// it, leaves no rows, no files and no memory.
+func TestLoadLeavesNothing(t *testing.T) {
+	c, fsys := newClock(), crashfs.New()
+	opts := options(fsys, c)
+	opts.LoadBytes = 1
+	s := open(t, opts)
+	defer s.Close()
+	createTable(t, s, events(tab))
+	ctx := context.Background()
+	for _, change := range []bool{false, true} {
+		l, err := s.StartLoad(&storage.Commit{Source: "load"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := rowsOf(tab, seq(0, 50)...)
+		if err := l.Add(ctx, &tr, nil); err != nil {
+			t.Fatal(err)
+		}
+		if len(segmentFiles(fsys)) == 0 {
+			t.Fatal("nothing was staged")
+		}
+		if change {
+			next := *s.Catalog().Table(tab)
+			next.Version++
+			next.Columns = append(slices.Clone(next.Columns), columnOf(9))
+			commit(t, s, &storage.Commit{Schema: []catalog.Change{{Table: &next}}, BaseVersion: s.Catalog().Version()})
+			if _, err := l.Commit(ctx, nil); errs.CodeOf(err) != errs.SerializationFailure {
+				t.Fatalf("commit after a change of the table: %v", err)
+			}
+		}
+		l.Close()
+		if f := segmentFiles(fsys); len(f) > 0 || s.Info().MemBytes != 0 {
+			t.Fatalf("files %v, %d bytes", f, s.Info().MemBytes)
+		}
+	}
+	l, err := s.StartLoad(&storage.Commit{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := rowsOf(tab, 1, -1)
+	if err := l.Add(ctx, &bad, nil); errs.CodeOf(err) != errs.NotNullViolation {
+		t.Fatalf("NULL in a load that may not quarantine: %v", err)
+	}
+	l.Close()
+}
+
+// TestLoadThenDrop: a table that goes before the manifest knew of its segments.
+func TestLoadThenDrop(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		c, fsys := newClock(), crashfs.New()
+		s := open(t, options(fsys, c))
+		createTable(t, s, events(tab))
+		loadRows(t, s, nil, seq(0, 30))
+		commit(t, s, &storage.Commit{Schema: []catalog.Change{{Drop: "table", ID: tab}}, BaseVersion: s.Catalog().Version()})
+		if restart {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, options(fsys, c))
+		}
+		steps(t, s)
+		if f := segmentFiles(fsys); len(f) > 0 {
+			t.Fatalf("files %v", f)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
