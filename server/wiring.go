@@ -25,7 +25,7 @@ import (
 func (s *Server) routes() httpapi.Options {
 	return httpapi.Options{
 		Auth: s.auth, Log: s.o.Log, Ready: s.ready, DefaultRole: "admin", Append: s.ing.Append,
-		Principal: s.principal, Batch: s.batch, MayMonitor: s.mayMonitor, Metrics: s.metrics(),
+		Principal: s.principal, Batch: s.batch, MayMonitor: s.mayMonitor, Backup: s.store.Backup, Metrics: s.metrics(),
 		NewSession: func(role string, settings []sql.Setting) (httpapi.Session, error) {
 			sess, err := s.db.NewSession(role, settings)
 			if err != nil {

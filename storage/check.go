@@ -7,6 +7,7 @@ import (
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/internal/backup"
 	"quern/storage/internal/dedup"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
@@ -25,10 +26,18 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s at offset %d: %s", p.File, p.Offset, p.Reason)
 }
 
-// Check verifies every checksum of a data folder that no process has open, and
+// Check verifies every checksum of a backup, or of a data folder that no process
+// has open, and
 // that the manifest, the files and the log agree. It changes nothing. The error
 // is about the checking itself (a locked or unreadable folder).
 func Check(fsys vfs.FS, dir string) ([]Problem, error) {
+	if is, err := backup.Exists(fsys, dir); is || err != nil {
+		c := &checker{fs: fsys, dir: dir}
+		if err == nil {
+			err = backup.Verify(fsys, dir, c.add)
+		}
+		return c.problems, err
+	}
 	if _, err := fsys.Stat(path.Join(dir, "catalog")); err != nil {
 		return nil, err
 	}

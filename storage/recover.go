@@ -66,6 +66,9 @@ func (s *Store) abandon() error {
 }
 
 func (s *Store) open() error {
+	if err := refuseBackup(s.opts.FS, s.opts.Dir); err != nil {
+		return err
+	}
 	if err := s.makeFolder(); err != nil {
 		return err
 	}

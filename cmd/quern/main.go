@@ -38,6 +38,8 @@ func commands(s *streams) []*ff.Command {
 		loadCommand(s),
 		sqlCommand(s),
 		checkCommand(s),
+		backupCommand(s),
+		restoreCommand(s),
 		versionCommand(s),
 	}
 }

@@ -102,6 +102,7 @@ const (
 	TooComplex               Code = "54001"
 	TooManyColumns           Code = "54011"
 	ObjectNotInState         Code = "55000"
+	UndefinedFile            Code = "58P01"
 	ObjectInUse              Code = "55006"
 	LockNotAvailable         Code = "55P03"
 	QueryCanceled            Code = "57014"

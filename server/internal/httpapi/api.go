@@ -2,7 +2,8 @@
 //
 //	request ─ auth (Basic, or none under trust) ─┬─ /v1/query   sql session ─ export
 //	                                             ├─ /v1/ingest  ingest.Append
-//	                                             └─ /v1/batches storage's key lookup
+//	                                             ├─ /v1/batches storage's key lookup
+//	                                             └─ /v1/backup  files of a snapshot, as tar
 //
 // Errors are JSON {"error":{code,message,detail,hint}} with the SQLSTATEs of
 // the wire; statusOf maps them to HTTP. Content decoding belongs to ingest,
@@ -13,6 +14,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -47,6 +49,9 @@ type Options struct {
 	// Batch tells what became of an idempotency key; table "" is the
 	// multi-table route's.
 	Batch func(p policy.Principal, table, key string) (storage.Outcome, bool, error)
+	// Backup hands the files of one snapshot to put.
+	Backup func(ctx context.Context, have []storage.BackupFile,
+		put func(rel string, length int64, r io.Reader) error) (*storage.BackupDocument, error)
 	// Ready is nil when queries can be answered.
 	Ready func() error
 	// MayMonitor tells whether a role may read metrics.
@@ -72,6 +77,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("POST /v1/ingest", a.ingest)
 	mux.HandleFunc("POST /v1/ingest/{table}", a.ingest)
 	mux.HandleFunc("GET /v1/batches/{key}", a.batch)
+	mux.HandleFunc("POST /v1/backup", a.backup)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" && r.Method == http.MethodGet {
 			_, _ = w.Write([]byte("Quern answers at POST /v1/query and POST /v1/ingest/{table}.\n"))
