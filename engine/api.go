@@ -25,7 +25,10 @@ type Query struct {
 	Params  []types.Datum
 	Env     *fn.Env
 	Threads int   // workers; 0 = all cores
-	Memory  int64 // budget in bytes of this query; 0 = a default; over it 53200
+	Memory  int64 // budget in bytes of this query; 0 = a default
+	// Resources are shared with other queries. Without them an operator that does
+	// not fit in Memory ends with 53200; with them it spills.
+	Resources *Resources
 	// Analyze collects per node counters for EXPLAIN ANALYZE.
 	Analyze *Analysis
 }

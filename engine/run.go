@@ -14,6 +14,9 @@ func Run(ctx context.Context, q *Query) (Rows, error) {
 	cfg := exec.Config{
 		Plan: q.Plan, Snap: q.Snap, Params: q.Params, Env: q.Env, Threads: q.Threads, Memory: q.Memory,
 	}
+	if q.Resources != nil {
+		cfg.Disk, cfg.Parent = q.Resources.disk, q.Resources.memory
+	}
 	if q.Analyze != nil {
 		cfg.Stats = &q.Analyze.stats
 	}

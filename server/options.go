@@ -71,5 +71,6 @@ func (o *Options) defaults() {
 // Shares of Memory. What is left is for the process itself: connections,
 // bodies being decoded, the collector's head room.
 func (o *Options) memTableBytes() int64 { return min(1<<30, o.Memory/4) }
-func (o *Options) queryBytes() int64    { return o.Memory / 2 }
+func (o *Options) queriesBytes() int64  { return o.Memory / 2 } // together
+func (o *Options) queryBytes() int64    { return o.Memory / 4 } // one
 func (o *Options) writeBytes() int64    { return min(1<<30, o.Memory/8) }

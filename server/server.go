@@ -11,6 +11,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"quern/engine"
 	"quern/ingest"
 	"quern/server/internal/auth"
 	"quern/server/internal/export"
@@ -110,7 +112,12 @@ func (s *Server) start(ctx context.Context) error {
 	if s.store, err = storage.Open(so); err != nil {
 		return err
 	}
-	s.db = sql.New(s.store, sql.Options{Version: Version, Threads: s.o.Threads, Memory: s.o.queryBytes(),
+	shared, err := engine.NewResources(engine.ResourceOptions{Memory: s.o.queriesBytes(), FS: so.FS,
+		Dir: path.Join(so.Dir, "tmp"), Rand: rand.Reader})
+	if err != nil {
+		return err
+	}
+	s.db = sql.New(s.store, sql.Options{Version: Version, Threads: s.o.Threads, Memory: s.o.queryBytes(), Resources: shared,
 		WriteMemory: s.o.writeBytes(), Now: s.o.Now, Log: s.o.Log, NoSuperuserUnmask: s.o.NoSuperuserUnmask})
 	s.ing = ingest.New(s.store, s.o.Now)
 	s.auth, err = auth.New(auth.Mode(s.o.Auth), func(name string) auth.Role {

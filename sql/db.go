@@ -41,6 +41,8 @@ type Options struct {
 	// bytes, 0 = the engine's default.
 	Threads int
 	Memory  int64
+	// Resources are shared by all queries; nil = none are, and none can spill.
+	Resources *engine.Resources
 	// WriteMemory bounds what an open transaction has written, 0 = 1 GiB.
 	WriteMemory int64
 	// Now is the clock; nil = time.Now.

@@ -32,7 +32,7 @@ func (s *Session) runPlan(ctx context.Context, node plan.Node, params []types.Da
 		return nil, err
 	}
 	return s.db.run(ctx, &engine.Query{Plan: node, Snap: snap, Params: params, Env: s.env(ctx),
-		Threads: s.db.o.Threads, Memory: s.memory(), Analyze: an})
+		Threads: s.db.o.Threads, Memory: s.memory(), Resources: s.db.o.Resources, Analyze: an})
 }
 
 // memory is the budget of one query: work_mem when the session set it.

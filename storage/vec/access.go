@@ -176,3 +176,6 @@ func (v *Vector) Datum(i int) types.Datum {
 	}
 	return types.Datum{S: string(v.Views[i].Bytes(v.Bufs))}
 }
+
+// Inline tells whether the bytes lie in w itself.
+func (w *View) Inline() bool { return w.Len <= inlineMax }

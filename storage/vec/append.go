@@ -152,3 +152,13 @@ func (b *Builder) Size() int {
 	}
 	return n
 }
+
+// Reset empties the builder and keeps its memory: what Peek gave is no longer
+// valid.
+func (b *Builder) Reset() {
+	if b.v.Bufs != nil {
+		b.v.Bufs, b.buf = nil, nil
+	}
+	b.v.Fixed, b.v.Views, b.buf = b.v.Fixed[:0], b.v.Views[:0], b.buf[:0]
+	b.v.Valid, b.v.Len = nil, 0
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"quern/engine/fn"
+	"quern/engine/internal/order"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -160,29 +161,10 @@ func (a *collectAgg) final(f *aggOutput) error {
 func (a *collectAgg) compare(x, y collected) int {
 	for i := range a.order {
 		k := &a.order[i]
-		c := compareKey(&x.s.vals[len(a.args)+i], x.r, &y.s.vals[len(a.args)+i], y.r, k.Desc, k.NullsFirst)
+		c := order.Compare(&x.s.vals[len(a.args)+i], x.r, &y.s.vals[len(a.args)+i], y.r, k.Desc, k.NullsFirst)
 		if c != 0 {
 			return c
 		}
 	}
 	return cmp.Compare(x.s.seq[x.r], y.s.seq[y.r])
-}
-
-// compareKey orders two values of a sort key.
-func compareKey(a *vec.Vector, i int, b *vec.Vector, j int, desc, nullsFirst bool) int {
-	an, bn := a.Null(i), b.Null(j)
-	if an || bn {
-		switch {
-		case an && bn:
-			return 0
-		case an == nullsFirst:
-			return -1
-		}
-		return 1
-	}
-	c := vec.Compare(a, i, b, j)
-	if desc {
-		return -c
-	}
-	return c
 }

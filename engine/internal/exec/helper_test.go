@@ -1,14 +1,17 @@
 package exec
 
 import (
+	rand2 "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"quern/engine/fn"
 	"quern/engine/internal/exectest"
+	"quern/engine/internal/spill"
 	"quern/engine/plan"
 	"quern/storage/types"
+	"quern/storage/vfs"
 )
 
 func num(v int64, scale int16) types.Num {
@@ -78,19 +81,56 @@ func aggOf(kind fn.AggKind, ret types.Type, args ...plan.Expr) plan.AggCall {
 	return plan.AggCall{Agg: &fn.Agg{Name: fmt.Sprintf("agg%d", kind), Kind: kind}, Args: args, Typ: ret}
 }
 
-// check runs a plan under all settings; tune may change the query.
+// check runs a plan under all settings, in memory and with every operator that
+// can spilling whatever it gets; tune may change the query.
 func check(t *testing.T, tables []*exectest.Table, n plan.Node, ordered bool, want []string, tune ...func(*Rows)) {
 	t.Helper()
-	exectest.Run(t, tables, ordered, want, func(src *exectest.Source, threads int) (exectest.Rows, error) {
-		r, err := Open(t.Context(), &Config{Plan: n, Snap: src, Threads: threads})
-		if err != nil {
-			return nil, err
+	disk := testDisk(t)
+	for _, spilled := range []bool{false, true} {
+		if spilled && !spillable(n) {
+			return
 		}
-		for _, f := range tune {
-			f(r)
+		exectest.Run(t, tables, ordered, want, func(src *exectest.Source, threads int) (exectest.Rows, error) {
+			cfg := Config{Plan: n, Snap: src, Threads: threads}
+			if spilled {
+				cfg.Disk, cfg.Memory = disk, 1 // nothing beyond the floor of 0
+			}
+			r, err := Open(t.Context(), &cfg)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range tune {
+				f(r)
+			}
+			return r, nil
+		})
+	}
+	if n := disk.Used(); n != 0 {
+		t.Errorf("%d bytes of spill files are left", n)
+	}
+}
+
+func testDisk(t testing.TB) *spill.Disk {
+	t.Helper()
+	d, err := spill.NewDisk(spill.Options{FS: vfs.OS{}, Dir: t.TempDir(), Rand: rand2.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// spillable tells whether a plan can do with any memory.
+func spillable(n plan.Node) bool {
+	switch n.(type) {
+	case *plan.Aggregate, *plan.SetOp, *plan.Join, *plan.Window, *plan.Recursive:
+		return false
+	}
+	for _, in := range n.Inputs() {
+		if !spillable(in) {
+			return false
 		}
-		return r, nil
-	})
+	}
+	return true
 }
 
 // fails runs a plan and wants an error of every setting.

@@ -24,6 +24,7 @@ import (
 
 	"quern/engine/fn"
 	"quern/engine/internal/sched"
+	"quern/engine/internal/spill"
 	"quern/engine/plan"
 	"quern/storage"
 	"quern/storage/types"
@@ -43,7 +44,9 @@ type Config struct {
 	Env     *fn.Env
 	Threads int
 	Memory  int64
-	Stats   *Stats // nil = not wanted
+	Disk    *spill.Disk   // nil = operators cannot spill
+	Parent  *sched.Budget // of all queries; nil = none
+	Stats   *Stats        // nil = not wanted
 }
 
 // defaultMemory bounds a query that asks for nothing.
@@ -64,6 +67,7 @@ type query struct {
 	env       *fn.Env
 	threads   int
 	budget    *sched.Budget
+	disk      *spill.Space // nil = operators cannot spill
 	stats     *Stats
 	subs      map[*plan.Subquery]*plan.Lit
 	sortSplit int // rows from which sorting uses several workers
@@ -84,7 +88,10 @@ func newQuery(cfg *Config) *query {
 	if limit <= 0 {
 		limit = defaultMemory
 	}
-	q.budget = sched.NewBudget(nil, limit)
+	q.budget = sched.NewBudget(cfg.Parent, limit)
+	if cfg.Disk != nil {
+		q.disk = cfg.Disk.NewSpace()
+	}
 	if q.stats != nil {
 		q.stats.budget = q.budget
 	}
@@ -94,8 +101,29 @@ func newQuery(cfg *Config) *query {
 // account is a new operator's share of the budget.
 func (q *query) account() *sched.Account { return &sched.Account{Budget: q.budget} }
 
+// spillFloorMax is what each worker of an operator that spills may hold in any
+// case: the unit in which it spills.
+const spillFloorMax = 4 << 20
+
+// spillFloor is that part of a small budget.
+func (q *query) spillFloor() int64 {
+	if q.disk == nil {
+		return 0
+	}
+	return min(spillFloorMax, q.budget.Limit()/16)
+}
+
+// close frees what the stages have left behind.
+func (q *query) close() {
+	if q.disk != nil {
+		q.disk.Close()
+	}
+	q.budget.Close()
+}
+
 // Rows is the result of a query.
 type Rows struct {
+	q      *query
 	mu     sync.Mutex // Close may come from another goroutine
 	cancel context.CancelFunc
 	start  func(caller context.Context) (*sched.Stream, error)
@@ -113,9 +141,10 @@ func Open(ctx context.Context, cfg *Config) (*Rows, error) {
 	root, err := q.build(ctx, cfg.Plan)
 	if err != nil {
 		cancel()
+		q.close()
 		return nil, err
 	}
-	r := &Rows{cancel: cancel, root: root}
+	r := &Rows{q: q, cancel: cancel, root: root}
 	r.start = func(caller context.Context) (*sched.Stream, error) {
 		pctx, stop := context.WithCancelCause(ctx)
 		unwatch := context.AfterFunc(caller, func() { stop(sched.CheckCancel(caller)) })
@@ -160,5 +189,6 @@ func (r *Rows) Close() error {
 		r.stream.Close()
 	}
 	r.root.close()
+	r.q.close()
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"quern/engine/internal/exectest"
+	"quern/engine/internal/order"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -22,7 +23,7 @@ func sortModel(tab *exectest.Table, keys []plan.SortKey) [][]types.Datum {
 			c := k.Expr.(*plan.Col)
 			x, y := a[c.Index], b[c.Index]
 			va, vb := vec.ConstVector(c.Typ, &x, 1), vec.ConstVector(c.Typ, &y, 1)
-			if r := compareKey(&va, 0, &vb, 0, k.Desc, k.NullsFirst); r != 0 {
+			if r := order.Compare(&va, 0, &vb, 0, k.Desc, k.NullsFirst); r != 0 {
 				return r
 			}
 		}
@@ -75,11 +76,11 @@ func TestTopN(t *testing.T) {
 					h := hi
 					n.Ties = ties
 					if ties {
-						so := sorter{cols: columnsOf(tab.Types, model)}
+						so := order.Sorter{Cols: columnsOf(tab.Types, model)}
 						for _, k := range keys {
-							so.keys = append(so.keys, sortKey{col: k.Expr.(*plan.Col).Index})
+							so.Keys = append(so.Keys, order.Key{Col: k.Expr.(*plan.Col).Index})
 						}
-						for h > lo && h < len(model) && so.equal(uint32(h-1), uint32(h), len(keys)) {
+						for h > lo && h < len(model) && so.Equal(uint32(h-1), uint32(h), len(keys)) {
 							h++
 						}
 					}
@@ -132,10 +133,10 @@ func TestParallelSort(t *testing.T) {
 	scan := scanOf([]*exectest.Table{tab}, 0)
 	q := newQuery(&Config{Threads: 3})
 	q.sortSplit = 1000
-	for _, k := range []sortKey{{col: 0}, {col: 0, desc: true, nullsFirst: true}, {col: 1}} {
-		model := sortModel(tab, []plan.SortKey{{Expr: col(scan, k.col), Desc: k.desc, NullsFirst: k.nullsFirst}})
+	for _, k := range []order.Key{{Col: 0}, {Col: 0, Desc: true, NullsFirst: true}, {Col: 1}} {
+		model := sortModel(tab, []plan.SortKey{{Expr: col(scan, k.Col), Desc: k.Desc, NullsFirst: k.NullsFirst}})
 		set := &rowset{cols: columnsOf(tab.Types, tab.Rows), rows: len(tab.Rows)}
-		rows, err := q.sortRows(t.Context(), set, []sortKey{k})
+		rows, err := q.sortRows(t.Context(), set, []order.Key{k})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +176,7 @@ func TestSortWords(t *testing.T) {
 		}
 		for _, desc := range []bool{false, true} {
 			w := make([]uint64, len(ds))
-			exact := sortWords(w, &v, rows, desc)
+			exact := order.Words(w, &v, rows, desc)
 			for i := range ds {
 				for j := range ds {
 					c := vec.Compare(&v, i, &v, j)
@@ -298,12 +299,12 @@ func TestSortBytes(t *testing.T) {
 	scan := scanOf(tables, 0)
 	for _, desc := range []bool{false, true} {
 		keys := []plan.SortKey{{Expr: col(scan, 0), Desc: desc}, {Expr: col(scan, 1)}}
-		so := sorter{cols: columnsOf(tab.Types, rows), keys: []sortKey{{col: 0, desc: desc}, {col: 1}}}
+		so := order.Sorter{Cols: columnsOf(tab.Types, rows), Keys: []order.Key{{Col: 0, Desc: desc}, {Col: 1}}}
 		perm := make([]uint32, len(rows))
 		for i := range perm {
 			perm[i] = uint32(i)
 		}
-		so.sort(perm, 0)
+		so.Sort(perm)
 		model := sortModel(tab, keys)
 		for i, p := range perm {
 			if !slices.Equal(rows[p], model[i]) {

@@ -58,15 +58,13 @@ func (q *query) buildValues(ctx context.Context, n *plan.Values) (stage, error) 
 			if err := sched.CheckCancel(ctx); err != nil {
 				return nil, err
 			}
-			p := q.newPart(n.Typs)
+			p := newBuilders(n.Typs) // a statement bounds it
 			row := vec.Batch{Len: 1, Cols: make([]vec.Vector, len(n.Typs))}
 			for _, r := range rows[lo:min(len(rows), lo+vec.BatchRows)] {
 				if err := evalAll(r, in, row.Cols); err != nil {
 					return nil, err
 				}
-				if err := p.append(&row); err != nil {
-					return nil, err
-				}
+				p.add(&row)
 			}
 			b := &vec.Batch{Len: p.rows}
 			for _, c := range p.cols {

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"quern/engine/internal/order"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage/types"
@@ -51,31 +52,27 @@ func (s *topStage) prepare(ctx context.Context) error {
 	case n > 0 && n+skip <= topMax:
 		in = &topCollect{q: s.q, in: &keyed{s.in, s.order}, order: s.order, need: int(n + skip), ties: s.ties}
 	}
-	order := *s.order
+	o := *s.order
 	if c, ok := in.(*topCollect); ok {
-		order = c.resultOrder()
+		o = c.resultOrder()
 	}
-	inner := &sortStage{q: s.q, in: in, order: &order}
-	inner.limit = func(so *sorter, rows []uint32) (lo, hi int, err error) {
-		lo, hi = min(int(min(skip, 1<<40)), len(rows)), len(rows)
-		if n >= 0 {
-			hi = int(min(int64(len(rows)), int64(lo)+n))
-		}
-		for s.ties && hi > lo && hi < len(rows) && so.equal(rows[hi-1], rows[hi], len(s.order.keys)) {
-			hi++
-		}
-		return lo, hi, nil
-	}
-	s.inner = inner
-	return inner.prepare(ctx)
+	s.inner = &sortStage{q: s.q, in: in, order: &o, limit: &sortLimit{n: n, skip: skip, ties: s.ties, keys: len(s.order.keys)}}
+	return s.inner.prepare(ctx)
 }
 
 func (s *topStage) morsels() int { return s.inner.morsels() }
 func (s *topStage) open() runner {
-	r := s.inner.open().(*rowsRunner)
-	r.n = len(s.order.typs)
-	r.init()
-	return r
+	switch r := s.inner.open().(type) {
+	case *rowsRunner:
+		r.n = len(s.order.typs)
+		r.init()
+		return r
+	case *mergeRunner:
+		r.n = len(s.order.typs)
+		return r
+	default:
+		return r
+	}
 }
 
 func (s *topStage) close() {
@@ -101,7 +98,7 @@ func (s *topCollect) typs() []types.Type { return append(s.order.all(), types.In
 // resultOrder sorts candidates: by the keys, then by position.
 func (s *topCollect) resultOrder() ordering {
 	o := ordering{typs: s.typs()}
-	o.keys = append(s.order.keys[:len(s.order.keys):len(s.order.keys)], sortKey{col: len(o.typs) - 1})
+	o.keys = append(s.order.keys[:len(s.order.keys):len(s.order.keys)], order.Key{Col: len(o.typs) - 1})
 	return o
 }
 
@@ -200,7 +197,7 @@ func (b *topBuffer) add(morsel int, in *vec.Batch) error {
 // filter drops rows whose first key lies behind the bound.
 func (b *topBuffer) filter(in *vec.Batch) vec.Selection {
 	k := b.s.order.keys[0]
-	src := in.Cols[k.col]
+	src := in.Cols[k.Col]
 	var v vec.Vector
 	b.flat.Flatten(&v, &src, in.Sel)
 	n := in.Rows()
@@ -211,12 +208,12 @@ func (b *topBuffer) filter(in *vec.Batch) vec.Selection {
 	if rows == nil {
 		rows = identity[:n]
 	}
-	sortWords(b.words[:n], &v, rows, k.desc)
+	order.Words(b.words[:n], &v, rows, k.Desc)
 	out, j := b.sel[:n], 0
 	for i, r := range rows {
 		keep := b.words[i] <= b.bound
 		if v.Valid != nil && v.Null(int(r)) {
-			keep = k.nullsFirst
+			keep = k.NullsFirst
 		}
 		out[j] = r
 		if keep {
@@ -239,15 +236,14 @@ func (b *topBuffer) finish() *rowset {
 // cut keeps only the rows that can be in the result.
 func (b *topBuffer) cut() error {
 	set := b.finish()
-	order := b.s.resultOrder()
-	so := sorter{cols: set.cols, keys: order.keys}
+	so := order.Sorter{Cols: set.cols, Keys: b.s.resultOrder().keys}
 	rows := make([]uint32, set.rows)
 	for i := range rows {
 		rows[i] = uint32(i)
 	}
-	so.sort(rows, 0)
+	so.Sort(rows)
 	keep := min(b.s.need, len(rows))
-	for b.s.ties && keep < len(rows) && so.equal(rows[keep-1], rows[keep], len(b.s.order.keys)) {
+	for b.s.ties && keep < len(rows) && so.Equal(rows[keep-1], rows[keep], len(b.s.order.keys)) {
 		keep++
 	}
 	if len(b.s.order.keys) > 0 {
@@ -272,16 +268,16 @@ func (b *topBuffer) cut() error {
 
 // setBound remembers the first key of the last row kept. Behind a NULL that
 // comes last nothing can be dropped.
-func (b *topBuffer) setBound(so *sorter, row uint32) {
-	k := so.keys[0]
-	v := &so.cols[k.col]
+func (b *topBuffer) setBound(so *order.Sorter, row uint32) {
+	k := so.Keys[0]
+	v := &so.Cols[k.Col]
 	if v.Null(int(row)) {
 		// With NULLs first no value can come before it; a value of word 0 may
 		// still pass, which the next cut puts right.
-		b.has, b.bound = k.nullsFirst, 0
+		b.has, b.bound = k.NullsFirst, 0
 		return
 	}
 	var w [1]uint64
-	sortWords(w[:], v, []uint32{row}, k.desc)
+	order.Words(w[:], v, []uint32{row}, k.Desc)
 	b.bound, b.has = w[0], true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 
+	"quern/engine/internal/order"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage/errs"
@@ -36,14 +37,14 @@ type windowRun struct {
 }
 
 func (w *windowRun) run() error {
-	srt := &sorter{cols: w.s.set.cols, keys: w.s.order.keys}
+	srt := &order.Sorter{Cols: w.s.set.cols, Keys: w.s.order.keys}
 	if w.c.agg != nil {
 		w.state = newWindowState(w)
 	}
 	rows := w.s.rows
 	for lo := 0; lo < len(rows); {
 		hi := lo + 1
-		for hi < len(rows) && srt.equal(rows[lo], rows[hi], w.s.parts) {
+		for hi < len(rows) && srt.Equal(rows[lo], rows[hi], w.s.parts) {
 			hi++
 		}
 		w.rows = rows[lo:hi]
@@ -78,10 +79,10 @@ func (w *windowRun) tick() error {
 	return w.s.acct.Set(size)
 }
 
-func (w *windowRun) peers(srt *sorter) {
+func (w *windowRun) peers(srt *order.Sorter) {
 	w.group, w.groups = w.group[:0], append(w.groups[:0], 0)
 	for i, r := range w.rows {
-		if i > 0 && !srt.equal(w.rows[i-1], r, len(srt.keys)) {
+		if i > 0 && !srt.Equal(w.rows[i-1], r, len(srt.Keys)) {
 			w.groups = append(w.groups, i)
 		}
 		w.group = append(w.group, len(w.groups)-1)
@@ -310,7 +311,7 @@ func (w *windowRun) offset(i int, b *windowBound, start bool) int {
 		return w.groups[w.group[i]+one] // NULLs are peers of NULLs only
 	}
 	key, at := &w.s.set.cols[w.c.key], &w.s.set.cols[b.at]
-	desc := w.s.order.keys[w.s.parts].desc
+	desc := w.s.order.keys[w.s.parts].Desc
 	r := int(w.rows[i])
 	found := w.first + sort.Search(w.last-w.first, func(j int) bool {
 		c := vec.Compare(key, int(w.rows[w.first+j]), at, r)

@@ -13,6 +13,9 @@ const (
 
 // Sorter holds scratch of SortPairs. Not for concurrent use.
 type Sorter struct {
+	// Stop, if set, is asked once per part that fits the cache (about a
+	// millisecond of work): when it says true, SortPairs ends and leaves any order.
+	Stop  func() bool
 	w     []uint64
 	r     []uint32
 	count [digits][1 << digitBits]uint32
@@ -78,6 +81,9 @@ func (s *Sorter) split(words []uint64, rows []uint32) {
 	}
 	at = 0
 	for _, e := range end {
+		if e-at > cacheRows/4 && s.Stop != nil && s.Stop() {
+			return
+		}
 		if e-at > 1 {
 			s.SortPairs(words[at:e], rows[at:e])
 		}

@@ -227,16 +227,11 @@ func (o *ordered) put(ctx context.Context, m int, b *vec.Batch) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := &o.slots[m%len(o.slots)]
-	for !o.stopped && len(s.queue) >= queueBatches {
+	for !o.stopped && (len(s.queue) >= queueBatches || !o.room(m, len(s.queue), size)) {
 		o.cond.Wait()
 	}
 	if o.stopped {
 		return errStop
-	}
-	if o.hold != nil {
-		if err := o.hold.Set(o.waiting + size); err != nil {
-			return err
-		}
 	}
 	o.waiting += size
 	s.queue = append(s.queue, c)
@@ -244,6 +239,19 @@ func (o *ordered) put(ctx context.Context, m int, b *vec.Batch) error {
 		o.cond.Broadcast()
 	}
 	return nil
+}
+
+// room accounts for a batch that is about to wait. Without memory for it, only
+// the morsel being consumed goes on, one batch at a time.
+func (o *ordered) room(m, queued int, size int64) bool {
+	if o.hold == nil || o.hold.Set(o.waiting+size) == nil {
+		return true
+	}
+	if m == o.head && queued == 0 {
+		o.hold.Force(o.waiting + size)
+		return true
+	}
+	return false
 }
 
 // take waits for the next batch in order.
@@ -272,7 +280,7 @@ func (o *ordered) take(ctx context.Context, morsels int, dst *vec.Batch) (int, e
 		case s.done:
 			*s = slot{}
 			o.head++
-			o.cond.Broadcast()
+			o.cond.Broadcast() // also those that wait for memory
 		default:
 			o.cond.Wait()
 		}

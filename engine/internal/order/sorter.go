@@ -1,29 +1,27 @@
-package exec
+package order
 
 import (
-	"context"
 	"encoding/binary"
 	"math"
 	"math/bits"
 	"slices"
 
 	"quern/engine/internal/kernel"
-	"quern/engine/internal/sched"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
 
-// sortKey is one ORDER BY item over materialised columns.
-type sortKey struct {
-	col        int
-	desc       bool
-	nullsFirst bool
+// Key is one ORDER BY item over materialised columns.
+type Key struct {
+	Col        int
+	Desc       bool
+	NullsFirst bool
 }
 
-// sortWords writes a word per row such that a smaller value never has a greater
+// Words writes a word per row such that a smaller value never has a greater
 // word. exact tells that equal words mean equal values. v is Flat and no listed
 // row is NULL. One switch over physical types (a table).
-func sortWords[I uint16 | uint32](dst []uint64, v *vec.Vector, rows []I, desc bool) (exact bool) {
+func Words[I uint16 | uint32](dst []uint64, v *vec.Vector, rows []I, desc bool) (exact bool) {
 	exact = true
 	switch v.Type.Phys() {
 	case types.PhysBool:
@@ -169,25 +167,51 @@ func prefixWord(t types.Type, b []byte) uint64 {
 	return binary.BigEndian.Uint64(p[:])
 }
 
-// sorter orders rows of materialised columns.
-type sorter struct {
-	cols []vec.Vector
-	keys []sortKey
+// Sorter orders rows of materialised columns. Not for concurrent use.
+type Sorter struct {
+	Cols []vec.Vector
+	Keys []Key
 	k    kernel.Sorter
 	w    []uint64
 	tmp  []uint32
+	// Stop, if set, is asked now and then: when it says true, Sort ends soon and
+	// leaves rows in any order.
+	Stop  func() bool
+	asked int
+	ended bool
+}
+
+// stopped asks Stop at every 1,024th call: a comparison is cheaper than asking.
+func (s *Sorter) stopped() bool {
+	if s.asked++; s.asked&1023 == 0 && s.Stop != nil && s.Stop() {
+		s.ended = true
+	}
+	return s.ended
+}
+
+// Size is the memory of the scratch, in bytes.
+func (s *Sorter) Size() int { return s.k.Size() + 8*cap(s.w) + 4*cap(s.tmp) }
+
+// ScratchBytes is what sorting needs per row beside the row's number.
+const ScratchBytes = 20
+
+// Sort orders rows, which are ascending, by the keys; equal rows keep their
+// order.
+func (s *Sorter) Sort(rows []uint32) {
+	s.k.Stop = s.Stop
+	s.sort(rows, 0)
 }
 
 // sort orders rows, which are ascending, by the keys from level on; equal rows
 // keep their order.
-func (s *sorter) sort(rows []uint32, level int) {
-	if len(rows) < 2 || level == len(s.keys) {
+func (s *Sorter) sort(rows []uint32, level int) {
+	if len(rows) < 2 || level == len(s.Keys) || s.stopped() {
 		return
 	}
-	k := s.keys[level]
-	v := &s.cols[k.col]
+	k := s.Keys[level]
+	v := &s.Cols[k.Col]
 	if v.Valid != nil {
-		vals, nulls := s.splitNulls(rows, v, k.nullsFirst)
+		vals, nulls := s.splitNulls(rows, v, k.NullsFirst)
 		s.sort(nulls, level+1)
 		rows = vals
 	}
@@ -195,9 +219,9 @@ func (s *sorter) sort(rows []uint32, level int) {
 		s.w = make([]uint64, len(rows))
 	}
 	w := s.w[:len(rows)]
-	exact := sortWords(w, v, rows, k.desc)
+	exact := Words(w, v, rows, k.Desc)
 	s.k.SortPairs(w, rows)
-	if exact && level+1 == len(s.keys) {
+	if exact && level+1 == len(s.Keys) {
 		return
 	}
 	// Runs are found before words are overwritten by deeper levels.
@@ -223,7 +247,7 @@ func (s *sorter) sort(rows []uint32, level int) {
 }
 
 // sortTies orders rows whose words do not decide.
-func (s *sorter) sortTies(rows []uint32, v *vec.Vector, level int) {
+func (s *Sorter) sortTies(rows []uint32, v *vec.Vector, level int) {
 	if v.Type.Phys() == types.PhysBytes && v.Type.OID != types.BpcharOID && len(rows) > 32 {
 		s.sortBytes(rows, v, level, 8)
 		return
@@ -232,21 +256,33 @@ func (s *sorter) sortTies(rows []uint32, v *vec.Vector, level int) {
 }
 
 // sortCompare orders rows by comparing values, then by deeper levels.
-func (s *sorter) sortCompare(rows []uint32, v *vec.Vector, level int) {
-	desc := s.keys[level].desc
+func (s *Sorter) sortCompare(rows []uint32, v *vec.Vector, level int) {
+	desc := s.Keys[level].Desc
+	// Rows that a word does not tell apart are mostly equal: one pass shows it.
+	same := 1
+	for same < len(rows) && !s.stopped() && vec.Compare(v, int(rows[0]), v, int(rows[same])) == 0 {
+		same++
+	}
+	if same == len(rows) {
+		s.sort(rows, level+1)
+		return
+	}
 	slices.SortStableFunc(rows, func(a, b uint32) int {
+		if s.stopped() {
+			return 0
+		}
 		c := vec.Compare(v, int(a), v, int(b))
 		if desc {
 			return -c
 		}
 		return c
 	})
-	if level+1 == len(s.keys) {
+	if level+1 == len(s.Keys) {
 		return
 	}
 	for lo := 0; lo < len(rows); {
 		hi := lo + 1
-		for hi < len(rows) && vec.Compare(v, int(rows[lo]), v, int(rows[hi])) == 0 {
+		for hi < len(rows) && !s.stopped() && vec.Compare(v, int(rows[lo]), v, int(rows[hi])) == 0 {
 			hi++
 		}
 		s.sort(rows[lo:hi], level+1)
@@ -256,7 +292,7 @@ func (s *sorter) sortCompare(rows []uint32, v *vec.Vector, level int) {
 
 // sortBytes orders strings that agree in their first from bytes (zeros standing
 // for bytes beyond the end), eight bytes at a time.
-func (s *sorter) sortBytes(rows []uint32, v *vec.Vector, level, from int) {
+func (s *Sorter) sortBytes(rows []uint32, v *vec.Vector, level, from int) {
 	first := v.Views[rows[0]].Bytes(v.Bufs)
 	lcp := len(first)
 	for _, r := range rows[1:] {
@@ -273,7 +309,7 @@ func (s *sorter) sortBytes(rows []uint32, v *vec.Vector, level, from int) {
 		s.w = make([]uint64, len(rows))
 	}
 	w := s.w[:len(rows)]
-	desc := s.keys[level].desc
+	desc := s.Keys[level].Desc
 	for i, r := range rows {
 		b := v.Views[r].Bytes(v.Bufs)
 		w[i] = prefixWord(v.Type, b[min(from, len(b)):])
@@ -308,7 +344,7 @@ func (s *sorter) sortBytes(rows []uint32, v *vec.Vector, level, from int) {
 }
 
 // splitNulls moves NULLs to one end, keeping the order within both parts.
-func (s *sorter) splitNulls(rows []uint32, v *vec.Vector, first bool) (vals, nulls []uint32) {
+func (s *Sorter) splitNulls(rows []uint32, v *vec.Vector, first bool) (vals, nulls []uint32) {
 	s.tmp = s.tmp[:0]
 	k := 0
 	for _, r := range rows {
@@ -327,68 +363,32 @@ func (s *sorter) splitNulls(rows []uint32, v *vec.Vector, first bool) (vals, nul
 	return rows[:k], rows[k:]
 }
 
-// equal tells whether two rows are equal in the first n keys.
-func (s *sorter) equal(a, b uint32, n int) bool {
-	for _, k := range s.keys[:n] {
-		if !vec.Equal(&s.cols[k.col], int(a), &s.cols[k.col], int(b)) {
+// Equal tells whether two rows are equal in the first n keys.
+func (s *Sorter) Equal(a, b uint32, n int) bool {
+	for _, k := range s.Keys[:n] {
+		if !vec.Equal(&s.Cols[k.Col], int(a), &s.Cols[k.Col], int(b)) {
 			return false
 		}
 	}
 	return true
 }
 
-// parallelSortRows is the size from which sorting uses several workers.
-const parallelSortRows = 1 << 16
-
-// sortRows returns the numbers of the rows in order, accounting for them.
-func (q *query) sortRows(ctx context.Context, set *rowset, keys []sortKey) ([]uint32, error) {
-	rows := make([]uint32, set.rows)
-	for i := range rows {
-		rows[i] = uint32(i)
-	}
-	acct := q.account()
-	defer acct.Close()
-	if err := acct.Set(int64(24 * set.rows)); err != nil {
-		return nil, err
-	}
-	if set.rows < q.sortSplit || q.threads < 2 || len(keys) == 0 {
-		err := sched.Run(ctx, 1, 1, func(context.Context, int, int) error {
-			s := sorter{cols: set.cols, keys: keys}
-			s.sort(rows, 0)
-			return nil
-		})
-		return rows, err
-	}
-	buckets := splitRange(set, keys, rows, 8*q.threads)
-	sorters := make([]*sorter, q.threads)
-	err := sched.Run(ctx, q.threads, len(buckets)-1, func(_ context.Context, w, m int) error {
-		if sorters[w] == nil {
-			sorters[w] = &sorter{cols: set.cols, keys: keys}
-		}
-		sorters[w].sort(rows[buckets[m]:buckets[m+1]], 0)
-		return nil
-	})
-	return rows, err
-}
-
-// splitRange reorders rows into ranges of the first key, NULLs in one of their
+// Split reorders rows into ranges of the first key, NULLs in one of their
 // own, each keeping its order, and returns the ranges' borders.
-func splitRange(set *rowset, keys []sortKey, rows []uint32, ranges int) []int {
-	k := keys[0]
-	v := &set.cols[k.col]
+func Split(v *vec.Vector, k Key, rows []uint32, ranges int) []int {
 	border := []int{0}
-	s := sorter{}
+	s := Sorter{}
 	vals := rows
 	if v.Valid != nil {
 		var nulls []uint32
-		vals, nulls = s.splitNulls(rows, v, k.nullsFirst)
-		if k.nullsFirst {
+		vals, nulls = s.splitNulls(rows, v, k.NullsFirst)
+		if k.NullsFirst {
 			border = append(border, len(nulls))
 		}
 	}
 	off := border[len(border)-1]
 	words := make([]uint64, len(vals))
-	sortWords(words, v, vals, k.desc)
+	Words(words, v, vals, k.Desc)
 	var sample []uint64
 	for i := 0; i < len(words); i += max(1, len(words)/(64*ranges)) {
 		sample = append(sample, words[i])
@@ -428,4 +428,23 @@ func splitRange(set *rowset, keys []sortKey, rows []uint32, ranges int) []int {
 		border = append(border, len(rows))
 	}
 	return border
+}
+
+// Compare orders two values of a sort key.
+func Compare(a *vec.Vector, i int, b *vec.Vector, j int, desc, nullsFirst bool) int {
+	an, bn := a.Null(i), b.Null(j)
+	if an || bn {
+		switch {
+		case an && bn:
+			return 0
+		case an == nullsFirst:
+			return -1
+		}
+		return 1
+	}
+	c := vec.Compare(a, i, b, j)
+	if desc {
+		return -c
+	}
+	return c
 }

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"io"
+
+	"quern/engine/internal/sched"
+	"quern/engine/internal/spill"
+	"quern/storage/vfs"
+)
+
+// ResourceOptions are the bounds of Resources.
+type ResourceOptions struct {
+	// Memory bounds what all queries hold together, in bytes; 0 = no bound.
+	Memory int64
+	// Dir is an existing folder of FS for what does not fit in memory.
+	FS  vfs.FS
+	Dir string
+	// SpillMax bounds the bytes there, 0 = half of the free space;
+	// QuerySpillMax those of one query, 0 = SpillMax.
+	SpillMax, QuerySpillMax int64
+	Rand                    io.Reader // of the key that spill files are encrypted with
+}
+
+// Resources are what the queries of a process share.
+type Resources struct {
+	memory *sched.Budget
+	disk   *spill.Disk
+}
+
+// NewResources makes Resources. It touches no file.
+func NewResources(o ResourceOptions) (*Resources, error) {
+	d, err := spill.NewDisk(spill.Options{FS: o.FS, Dir: o.Dir, Max: o.SpillMax, QueryMax: o.QuerySpillMax, Rand: o.Rand})
+	if err != nil {
+		return nil, err
+	}
+	return &Resources{memory: sched.NewBudget(nil, o.Memory), disk: d}, nil
+}
+
+// MemoryUsed and SpillUsed are the bytes that queries hold now.
+func (r *Resources) MemoryUsed() int64 { return r.memory.Used() }
+
+// SpillUsed is the size of the spill files.
+func (r *Resources) SpillUsed() int64 { return r.disk.Used() }
