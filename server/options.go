@@ -74,3 +74,11 @@ func (o *Options) memTableBytes() int64 { return min(1<<30, o.Memory/4) }
 func (o *Options) queriesBytes() int64  { return o.Memory / 2 } // together
 func (o *Options) queryBytes() int64    { return o.Memory / 4 } // one
 func (o *Options) writeBytes() int64    { return min(1<<30, o.Memory/8) }
+
+// walFileBytes lets a small log be retired in pieces.
+func (o *Options) walFileBytes() int64 {
+	if o.WALBytesMax == 0 {
+		return 0 // the default
+	}
+	return max(256<<10, min(64<<20, o.WALBytesMax/8))
+}

@@ -12,6 +12,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/internal/backup"
+	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/stage"
 	"quern/storage/internal/wal"
@@ -217,6 +218,7 @@ func (t *backupTake) send(f BackupFile, r io.Reader) error {
 	if err := t.put(f.Path, f.Length, io.TeeReader(r, h)); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.BackupAfterFile)
 	f.SHA256 = hex.EncodeToString(h.Sum(nil))
 	t.doc.Files = append(t.doc.Files, f)
 	if f.CRC != 0 {

@@ -5,6 +5,7 @@ import (
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/internal/failpoint"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/wal"
 )
@@ -142,6 +143,7 @@ func (s *Store) commitGroup(group []*pending) {
 		return
 	}
 	s.publish(next)
+	failpoint.Hit(failpoint.CommitAfterPublish)
 	if !s.opts.mutations.AckBeforeSync {
 		s.acknowledge(group)
 	}
@@ -192,6 +194,7 @@ func (s *Store) admitGroup(group []*pending, cat *catalog.Snapshot) ([]*pending,
 
 func admitOne(p *pending, cat *catalog.Snapshot) (*catalog.Snapshot, error) {
 	if len(p.schema) > 0 {
+		failpoint.Hit(failpoint.SchemaBeforeApply)
 		if p.base != cat.Version() {
 			return nil, errCatalogRace
 		}
@@ -289,6 +292,7 @@ func (s *Store) acknowledge(group []*pending) {
 			s.keys.Commit(p.key)
 		}
 		s.tallies.add(p.source, p.stats)
+		failpoint.Hit(failpoint.CommitBeforeAck)
 		close(p.done)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/internal/dedup"
+	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/wal"
@@ -226,6 +227,7 @@ type replay struct {
 
 // frame applies one frame: of what the manifest holds already, nothing.
 func (r *replay) frame(v *wal.FrameView) error {
+	failpoint.Hit(failpoint.ReplayMid)
 	isNew := v.Seq > r.m.AuxSeq
 	source, stats := "", []tableCounts(nil)
 	err := v.Sections(func(sec wal.Section) error {

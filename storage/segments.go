@@ -8,6 +8,7 @@ import (
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/scan"
 	"quern/storage/internal/segment"
@@ -248,6 +249,7 @@ func (s *Store) stepUnlink(context.Context) (bool, error) {
 		return false, s.ioError(err)
 	}
 	s.bg.retired = wait
+	failpoint.Hit(failpoint.UnlinkBefore)
 	for _, r := range ready {
 		_ = r.ref.close() // Its bytes are not needed any more.
 		if err := s.opts.FS.Remove(s.path(r.ref.meta.Path)); err != nil && !vfs.IsNotExist(err) {

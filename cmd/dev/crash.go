@@ -1,18 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"quern/storage"
 )
 
 var _ = register("crash", "kill -9 loops and power cuts: nothing acknowledged is lost", runCrash)
@@ -52,67 +54,30 @@ func runCrash(args []string) error {
 	return nil
 }
 
-// killLoop runs writers against a server that is killed at random moments, and
-// checks after every restart what is there.
+// killLoop runs writers against a server that is killed, at every failpoint in
+// turn and at random moments, and checks after every restart what is there.
 func killLoop(cycles int, seed uint64, total *crashTotals) error {
 	start := time.Now()
-	rng := rand.New(rand.NewPCG(seed, 0))
 	dir, err := os.MkdirTemp("", "quern-crash-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	bin, err := buildQuern(dir)
+	bin, err := buildQuern(dir, "-tags", "failpoints")
 	if err != nil {
 		return err
 	}
-	data := filepath.Join(dir, "data")
-	writers := newWriters()
 	before := *total
+	k := &killer{rng: rand.New(rand.NewPCG(seed, 0)), bin: bin, dir: dir, data: filepath.Join(dir, "data"),
+		writers: newWriters(), total: total, hits: map[string]int{}}
 	for cycle := range cycles {
-		// Small flushes, so that kills meet segments and WAL retirement too.
-		q, err := startQuern(bin, data, "--flush-rows", "20000")
-		if err != nil {
+		if err := k.cycle(cycle); err != nil {
 			return fmt.Errorf("seed %d cycle %d: %w", seed, cycle, err)
 		}
-		if cycle == 0 {
-			if err := createCrashTable(q.URL); err != nil {
-				q.Kill()
-				return err
-			}
-		}
-		if err := verifyWriters(q.URL, writers, total); err != nil {
-			q.Kill()
-			return fmt.Errorf("seed %d cycle %d: %w", seed, cycle, err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		var wg sync.WaitGroup
-		for _, w := range writers {
-			wg.Go(func() { w.run(ctx, q) })
-		}
-		time.Sleep(time.Duration(10+rng.IntN(1000)) * time.Millisecond)
-		q.Kill()
-		cancel()
-		wg.Wait()
 	}
-	q, err := startQuern(bin, data)
+	acked, err := k.finish()
 	if err != nil {
 		return fmt.Errorf("seed %d: %w", seed, err)
-	}
-	acked := 0
-	for _, w := range writers {
-		w.settle(q)
-		acked += len(w.acked)
-	}
-	if err := verifyWriters(q.URL, writers, total); err != nil {
-		q.Kill()
-		return err
-	}
-	if err := q.Stop(); err != nil {
-		return err
-	}
-	if out, err := exec.Command(bin, "check", "--data", data).CombinedOutput(); err != nil {
-		return fmt.Errorf("seed %d: quern check: %v\n%s", seed, err, out)
 	}
 	if acked < cycles {
 		return fmt.Errorf("seed %d: only %d batches were acknowledged in %d cycles: the harness did not work", seed, acked, cycles)
@@ -121,7 +86,8 @@ func killLoop(cycles int, seed uint64, total *crashTotals) error {
 	if *total != before {
 		verdict = "FAILED"
 	}
-	fmt.Printf("T1 %d kills %s, %d batches acknowledged, seed %d, %.0f s\n", cycles, verdict, acked, seed, time.Since(start).Seconds())
+	fmt.Printf("T1 %d kills %s, %d of them at %d of %d failpoints (not met: %s), %d batches acknowledged, %d backups restored right, seed %d, %.0f s\n",
+		cycles, verdict, k.atPoints, len(k.hits), len(storage.Failpoints()), strings.Join(k.missed(), " "), acked, k.backups, seed, time.Since(start).Seconds())
 	return nil
 }
 
@@ -143,24 +109,35 @@ func withConn(url string, f func(ctx context.Context, c *pgconn.PgConn) error) e
 	return f(ctx, c)
 }
 
-// verifyWriters compares what is stored with what was acknowledged.
-func verifyWriters(url string, writers []*crashWriter, total *crashTotals) error {
-	stored := map[batchID][2]int{}
-	err := withConn(url, func(ctx context.Context, c *pgconn.PgConn) error {
-		res, err := c.Exec(ctx, "SELECT writer, batch, count(*), count(DISTINCT n) FROM crash GROUP BY writer, batch").ReadAll()
+// readBatches tells of every stored batch how many rows it has, and whether they
+// are the right ones.
+func readBatches(url string) (stored map[batchID][2]int, err error) {
+	stored = map[batchID][2]int{}
+	err = withConn(url, func(ctx context.Context, c *pgconn.PgConn) error {
+		res, err := c.Exec(ctx, "SELECT writer, batch, count(*), coalesce(sum(n), 0), coalesce(sum(n::int8 * n), 0) FROM crash GROUP BY writer, batch").ReadAll()
 		if err != nil {
 			return err
 		}
 		for _, row := range res[0].Rows {
 			var id batchID
-			var n, distinct int
-			if _, err := fmt.Sscan(string(row[0])+" "+string(row[1])+" "+string(row[2])+" "+string(row[3]), &id.writer, &id.batch, &n, &distinct); err != nil {
+			var n, sum, squares int
+			if _, err := fmt.Sscan(string(bytes.Join(row, []byte(" "))), &id.writer, &id.batch, &n, &sum, &squares); err != nil {
 				return err
+			}
+			distinct := n
+			if sum != n*(n-1)/2 || squares != n*(n-1)*(2*n-1)/6 { // n rows, but not 0 … n-1
+				distinct = n - 1
 			}
 			stored[id] = [2]int{n, distinct}
 		}
 		return nil
 	})
+	return stored, err
+}
+
+// verifyWriters compares what is stored with what was acknowledged.
+func verifyWriters(url string, writers []*crashWriter, total *crashTotals) error {
+	stored, err := readBatches(url)
 	if err != nil {
 		return err
 	}

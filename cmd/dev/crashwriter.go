@@ -30,12 +30,17 @@ type crashWriter struct {
 	unknown map[int64]int // keyless, answer lost
 	pending int64         // keyed, answer lost; -1 = none
 	conn    *pgconn.PgConn
+
+	deletes  bool           // it deletes batches of its own now and then
+	deleted  map[int64]bool // acknowledged, or seen to be gone
+	deleting map[int64]bool // the answer was lost
 }
 
 func newWriters() []*crashWriter {
 	var out []*crashWriter
-	for i, send := range []func(context.Context, *quernProcess, *crashWriter, int64, int) error{sendHTTP, sendCopy, sendInsert} {
-		out = append(out, &crashWriter{id: i, keyed: i < 2, send: send, acked: map[int64]int{}, unknown: map[int64]int{}, pending: -1})
+	for i, send := range []func(context.Context, *quernProcess, *crashWriter, int64, int) error{sendHTTP, sendCopy, sendInsert, sendInsert} {
+		out = append(out, &crashWriter{id: i, keyed: i < 2, deletes: i == 3, send: send, acked: map[int64]int{}, unknown: map[int64]int{},
+			deleted: map[int64]bool{}, deleting: map[int64]bool{}, pending: -1})
 	}
 	return out
 }
@@ -52,10 +57,29 @@ func (w *crashWriter) size(batch int64) int {
 func (w *crashWriter) run(ctx context.Context, q *quernProcess) {
 	defer w.hangUp()
 	for ctx.Err() == nil {
-		if !w.step(ctx, q) {
+		if !w.step(ctx, q) || !w.deleteOne(ctx) {
 			return
 		}
 	}
+}
+
+// deleteOne deletes a batch, small or large, new or old; false when the answer
+// was lost.
+func (w *crashWriter) deleteOne(ctx context.Context) bool {
+	if !w.deletes || w.next%3 != 0 {
+		return true
+	}
+	for batch := range w.acked { // any
+		w.deleting[batch] = true
+		if _, err := w.conn.Exec(ctx, fmt.Sprintf("DELETE FROM crash WHERE writer = %d AND batch = %d", w.id, batch)).ReadAll(); err != nil {
+			return false
+		}
+		delete(w.deleting, batch)
+		delete(w.acked, batch)
+		w.deleted[batch] = true
+		return true
+	}
+	return true
 }
 
 // settle repeats the batch whose answer was lost.
@@ -115,6 +139,20 @@ func (w *crashWriter) judge(stored map[batchID][2]int, total *crashTotals) {
 			return
 		}
 		fmt.Printf("writer %d batch %d of %d rows: stored %v, acknowledged %v\n", w.id, batch, size, got, must)
+	}
+	for b := range w.deleting {
+		if _, ok := stored[batchID{w.id, b}]; !ok { // it was done
+			delete(w.acked, b)
+			w.deleted[b] = true
+		}
+	}
+	clear(w.deleting)
+	for b := range w.deleted {
+		if got, ok := stored[batchID{w.id, b}]; ok {
+			total.resurrected++
+			fmt.Printf("writer %d batch %d was deleted and %d rows are back\n", w.id, b, got[0])
+			delete(stored, batchID{w.id, b})
+		}
 	}
 	for b, size := range w.acked {
 		check(b, size, true)
@@ -176,7 +214,7 @@ func sendCopy(ctx context.Context, q *quernProcess, w *crashWriter, batch int64,
 		fmt.Fprintf(&body, "%d,%d,%d,%d,2026-01-02 03:04:05+00\n", w.id, batch, n, size)
 	}
 	_, err := w.conn.CopyFrom(ctx, strings.NewReader(body.String()),
-		fmt.Sprintf("COPY crash FROM STDIN WITH (FORMAT csv, BATCH_KEY 'w%d-b%d')", w.id, batch))
+		fmt.Sprintf("COPY crash (writer, batch, n, size, at) FROM STDIN WITH (FORMAT csv, BATCH_KEY 'w%d-b%d')", w.id, batch))
 	return err
 }
 

@@ -19,13 +19,13 @@ import (
 const startTimeout = 30 * time.Second
 
 // buildQuern builds the product into dir and returns the binary's path.
-func buildQuern(dir string) (string, error) {
+func buildQuern(dir string, flags ...string) (string, error) {
 	root, err := repoRoot()
 	if err != nil {
 		return "", err
 	}
 	bin := filepath.Join(dir, "quern")
-	cmd := exec.Command("go", "build", "-o", bin, "./cmd/quern")
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", bin, "./cmd/quern")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build quern: %v\n%s", err, out)
@@ -45,6 +45,11 @@ type quernProcess struct {
 // startQuern serves data on free ports with trust authentication and waits
 // until it answers. Its log goes to data+".log".
 func startQuern(bin, data string, args ...string) (*quernProcess, error) {
+	return startQuernEnv(nil, bin, data, args...)
+}
+
+// startQuernEnv adds variables to the process's environment.
+func startQuernEnv(env []string, bin, data string, args ...string) (*quernProcess, error) {
 	pg, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -59,6 +64,7 @@ func startQuern(bin, data string, args ...string) (*quernProcess, error) {
 	}
 	cmd := exec.Command(bin, append([]string{"serve", "--data", data, "--pg", pg, "--http", http, "--auth", "trust"}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), env...)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -82,6 +88,17 @@ func (p *quernProcess) Kill() {
 	<-p.finished
 	p.finished <- nil
 	_ = p.log.Close()
+}
+
+// died waits until the process ends by itself, at most d.
+func (p *quernProcess) died(d time.Duration) bool {
+	select {
+	case err := <-p.finished:
+		p.finished <- err
+		return true
+	case <-time.After(d):
+		return false
+	}
 }
 
 // Stop asks for an orderly end and waits for it.

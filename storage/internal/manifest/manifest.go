@@ -27,6 +27,7 @@ import (
 	"sync"
 
 	"quern/storage/errs"
+	"quern/storage/internal/failpoint"
 	"quern/storage/vfs"
 )
 
@@ -164,11 +165,13 @@ func (m *Manifest) writeLocked(kind Kind, body []byte) error {
 	if _, err := m.f.WriteAt(rec, m.off); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.ManifestAfterAppend)
 	if err := m.f.Sync(); err != nil {
 		// NB: final even if it says that the disk is full: what the sync left
 		// behind is unknown.
 		return m.finalLocked(fmt.Errorf("sync manifest: %w", err))
 	}
+	failpoint.Hit(failpoint.ManifestAfterSync)
 	m.off += int64(len(rec))
 	m.number++
 	m.records++
@@ -193,6 +196,7 @@ func (m *Manifest) rollLocked(gen uint64) error {
 	}
 	// NB: from here on an error is final. The new generation may be the one that
 	// the next start reads, so nothing may be added to the old one.
+	failpoint.Hit(failpoint.ManifestBeforeRotate)
 	current := encodeCurrent(name)
 	if err := vfs.WriteFileBytes(m.fs, path.Join(m.tmp, currentName), path.Join(m.dir, currentName), current); err != nil {
 		return m.finalLocked(err)

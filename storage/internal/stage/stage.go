@@ -17,6 +17,7 @@ import (
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/segment"
@@ -99,6 +100,11 @@ func (j *Job) part(ctx context.Context, part segment.Part) error {
 	if err != nil {
 		_ = e.FS.Remove(path.Join(e.Dir, rel)) // It has its name if only the folder's sync failed.
 		return e.Error(err)
+	}
+	if j.Reason == "flush" {
+		failpoint.Hit(failpoint.FlushAfterSegment)
+	} else {
+		failpoint.Hit(failpoint.LoadAfterStage)
 	}
 	j.Added = append(j.Added, manifest.Segment{
 		ID: id, Table: j.Table.ID, Partition: part.Name, Path: rel,

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"quern/storage/errs"
+	"quern/storage/internal/failpoint"
 	"quern/storage/vfs"
 )
 
@@ -120,9 +121,11 @@ func (l *Log) Append(frames []*Frame) error {
 		}
 	}
 	crc := l.encodeGroup(frames)
+	failpoint.Hit(failpoint.WALBeforeWrite)
 	if _, err := l.f.WriteAt(l.buf, l.off); err != nil {
 		return l.fail(err)
 	}
+	failpoint.Hit(failpoint.WALAfterWrite)
 	l.off += int64(len(l.buf))
 	l.prevCRC = crc
 	l.nextSeq += uint64(len(frames))
@@ -186,6 +189,7 @@ func (l *Log) Sync() error {
 		l.failed = fmt.Errorf("sync WAL: %w", err)
 		return l.failed
 	}
+	failpoint.Hit(failpoint.WALAfterSync)
 	l.durableSeq = l.writtenSeq
 	return nil
 }

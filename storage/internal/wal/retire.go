@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 
+	"quern/storage/internal/failpoint"
 	"quern/storage/vfs"
 )
 
@@ -108,7 +109,9 @@ func (l *Log) Retire(floor uint64) error {
 
 func (l *Log) retireFile(old FileInfo, keep bool) error {
 	name := fileName(l.opts.Dir, old.Number)
+	failpoint.Hit(failpoint.WALBeforeZero)
 	size, err := zeroFile(l.opts.FS, name)
+	failpoint.Hit(failpoint.WALAfterZero)
 	if vfs.IsNotExist(err) {
 		return nil // An earlier attempt came this far.
 	}
