@@ -50,12 +50,22 @@ type Values struct {
 }
 
 // Series is generate_series and other set-returning functions of one call
-// without table input: Gen yields batches until it returns 0 rows.
+// without table input.
 type Series struct {
 	Name string
 	Args []Expr
 	Typs []types.Type
-	Gen  func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
+	Gen  SeriesFunc
+}
+
+// SeriesFunc is a set-returning function.
+type SeriesFunc func(env *fn.Env, args []types.Datum) (SeriesRows, error)
+
+// SeriesRows are the rows of one call. Batches are made when they are wanted, by
+// any worker; all but the last have vec.BatchRows rows.
+type SeriesRows struct {
+	Batches int
+	Batch   func(i int) *vec.Batch
 }
 
 // Expand calls a set-returning function for every row of In: its output are In's
@@ -66,7 +76,7 @@ type Expand struct {
 	Name  string
 	Args  []Expr // over In
 	Typs  []types.Type
-	Gen   func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
+	Gen   SeriesFunc
 	Outer bool
 }
 

@@ -84,7 +84,11 @@ func (r *expandRunner) row(ctx context.Context, b *vec.Batch, i int, emit sched.
 		return err
 	}
 	rows := 0
-	for _, g := range out {
+	for k := range out.Batches {
+		if err := sched.CheckCancel(ctx); err != nil {
+			return err
+		}
+		g := out.Batch(k)
 		for j := range g.Len {
 			rows++
 			if err := r.add(b, i, g, j, emit); err != nil {

@@ -53,7 +53,7 @@ func (q *query) buildWorking(ctx context.Context, n *plan.Working) (stage, error
 	if !ok {
 		return nil, errs.New(errs.Internal, "working table %d without its recursion", n.ID)
 	}
-	return &memStage{typs: n.Typs, gen: func(context.Context) ([]*vec.Batch, error) {
+	return &memStage{typs: n.Typs, gen: ofBatches(func(context.Context) ([]*vec.Batch, error) {
 		var out []*vec.Batch
 		for lo := 0; lo < w.set.rows; lo += vec.BatchRows {
 			b := &vec.Batch{}
@@ -61,7 +61,7 @@ func (q *query) buildWorking(ctx context.Context, n *plan.Working) (stage, error
 			out = append(out, b)
 		}
 		return out, nil
-	}}, nil
+	})}, nil
 }
 
 func (s *recursiveStage) prepare(context.Context) error { return nil }

@@ -9,30 +9,38 @@ import (
 	"quern/storage/vec"
 )
 
-// memStage is a source of batches that gen makes in prepare: Virtual, Values,
-// Series.
+// memStage is a source of batches that gen makes in prepare, or promises:
+// Virtual, Values, Series.
 type memStage struct {
-	typs    []types.Type
-	gen     func(ctx context.Context) ([]*vec.Batch, error)
-	batches []*vec.Batch
+	typs []types.Type
+	gen  func(ctx context.Context) (plan.SeriesRows, error)
+	rows plan.SeriesRows
+}
+
+// ofBatches is a gen of batches that exist.
+func ofBatches(gen func(ctx context.Context) ([]*vec.Batch, error)) func(ctx context.Context) (plan.SeriesRows, error) {
+	return func(ctx context.Context) (plan.SeriesRows, error) {
+		bs, err := gen(ctx)
+		return plan.SeriesRows{Batches: len(bs), Batch: func(i int) *vec.Batch { return bs[i] }}, err
+	}
 }
 
 // morselBatches is how many batches in memory make a morsel.
 const morselBatches = 32
 
 func (s *memStage) prepare(ctx context.Context) (err error) {
-	s.batches, err = s.gen(ctx)
+	s.rows, err = s.gen(ctx)
 	return err
 }
 
-func (s *memStage) morsels() int { return (len(s.batches) + morselBatches - 1) / morselBatches }
-func (s *memStage) close()       { s.batches = nil }
+func (s *memStage) morsels() int { return (s.rows.Batches + morselBatches - 1) / morselBatches }
+func (s *memStage) close()       { s.rows = plan.SeriesRows{} }
 func (s *memStage) open() runner { return s }
 
 // run may serve all workers: batches are immutable.
 func (s *memStage) run(_ context.Context, m int, emit sched.Emit) error {
-	for _, b := range s.batches[m*morselBatches : min(len(s.batches), (m+1)*morselBatches)] {
-		if err := emit(b); err != nil {
+	for i := m * morselBatches; i < min(s.rows.Batches, (m+1)*morselBatches); i++ {
+		if err := emit(s.rows.Batch(i)); err != nil {
 			return err
 		}
 	}
@@ -74,7 +82,7 @@ func (q *query) buildValues(ctx context.Context, n *plan.Values) (stage, error) 
 		}
 		return out, nil
 	}
-	return &memStage{typs: n.Typs, gen: gen}, nil
+	return &memStage{typs: n.Typs, gen: ofBatches(gen)}, nil
 }
 
 func (q *query) buildSeries(ctx context.Context, n *plan.Series) (stage, error) {
@@ -82,12 +90,12 @@ func (q *query) buildSeries(ctx context.Context, n *plan.Series) (stage, error) 
 	if err != nil {
 		return nil, err
 	}
-	gen := func(context.Context) ([]*vec.Batch, error) {
+	gen := func(context.Context) (plan.SeriesRows, error) {
 		vals := make([]types.Datum, len(args))
 		for i, in := range instances(args) {
 			v, err := in.eval(oneRow())
 			if err != nil {
-				return nil, err
+				return plan.SeriesRows{}, err
 			}
 			vals[i] = v.Datum(0)
 		}

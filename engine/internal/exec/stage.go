@@ -43,7 +43,7 @@ func (q *query) buildNode(ctx context.Context, n plan.Node) (stage, error) {
 	case *plan.Scan:
 		return q.buildScan(ctx, n)
 	case *plan.Virtual:
-		return &memStage{typs: n.Typs, gen: n.Gen}, nil
+		return &memStage{typs: n.Typs, gen: ofBatches(n.Gen)}, nil
 	case *plan.Values:
 		return q.buildValues(ctx, n)
 	case *plan.Series:

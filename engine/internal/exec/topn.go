@@ -48,7 +48,7 @@ func (s *topStage) prepare(ctx context.Context) error {
 	in := s.in
 	switch {
 	case n == 0:
-		in = &memStage{typs: s.order.typs, gen: func(context.Context) ([]*vec.Batch, error) { return nil, nil }}
+		in = &memStage{typs: s.order.typs, gen: func(context.Context) (plan.SeriesRows, error) { return plan.SeriesRows{}, nil }}
 	case n > 0 && n+skip <= topMax:
 		in = &topCollect{q: s.q, in: &keyed{s.in, s.order}, order: s.order, need: int(n + skip), ties: s.ties}
 	}

@@ -2,13 +2,14 @@ package bind
 
 import (
 	"quern/engine/fn"
+	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
 
-// seriesRowsMax bounds generate_series: its rows are made before the first is
-// read, 8 bytes each.
+// seriesRowsMax bounds series that are made before the first row is read, 8
+// bytes each: all but those of integers.
 const seriesRowsMax = 1 << 26
 
 // series is one generate_series being made.
@@ -33,6 +34,12 @@ func (s *series) add(d *types.Datum) error {
 	return nil
 }
 
+// all are the rows, of which no more come.
+func (s *series) all() plan.SeriesRows {
+	s.flush()
+	return plan.SeriesRows{Batches: len(s.batches), Batch: func(i int) *vec.Batch { return s.batches[i] }}
+}
+
 func (s *series) flush() {
 	if s.col != nil {
 		v := s.col.Finish()
@@ -42,30 +49,27 @@ func (s *series) flush() {
 }
 
 // seriesGen makes the rows of generate_series for values of type t.
-func seriesGen(t types.Type) genFunc {
-	return func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+func seriesGen(t types.Type) plan.SeriesFunc {
+	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		for i := range args {
 			if args[i].Null {
-				return nil, nil
+				return plan.SeriesRows{}, nil
 			}
 		}
-		s := &series{typ: t}
-		var err error
 		if t.OID == types.Int4OID || t.OID == types.Int8OID {
-			err = s.integers(args)
-		} else {
-			err = s.stepped(env, args)
+			return integers(t, args)
 		}
-		s.flush()
-		return s.batches, err
+		s := &series{typ: t}
+		err := s.stepped(env, args)
+		return s.all(), err
 	}
 }
 
 // unnestGen makes one row per element of an array.
-func unnestGen(elem types.Type) genFunc {
-	return func(_ *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+func unnestGen(elem types.Type) plan.SeriesFunc {
+	return func(_ *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		if args[0].Null {
-			return nil, nil
+			return plan.SeriesRows{}, nil
 		}
 		s := &series{typ: elem}
 		a := types.OpenArray(elem, args[0].S)
@@ -75,55 +79,68 @@ func unnestGen(elem types.Type) genFunc {
 				break
 			}
 			if err := s.add(&d); err != nil {
-				return nil, err
+				return plan.SeriesRows{}, err
 			}
 		}
-		s.flush()
-		return s.batches, nil
+		return s.all(), nil
 	}
 }
 
 // withOrdinality numbers the rows in a further column.
-func withOrdinality(gen genFunc) genFunc {
-	return func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
-		batches, err := gen(env, args)
-		n := int64(0)
-		for _, b := range batches {
-			col := vec.NewBuilder(types.Int8, b.Len)
-			for range b.Len {
-				n++
-				col.Append(&types.Datum{I: n})
-			}
-			b.Cols = append(b.Cols, col.Finish())
+func withOrdinality(gen plan.SeriesFunc) plan.SeriesFunc {
+	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
+		rows, err := gen(env, args)
+		batch := rows.Batch
+		rows.Batch = func(i int) *vec.Batch {
+			b := *batch(i)
+			b.Cols = append(b.Cols[:len(b.Cols):len(b.Cols)], counting(types.Int8, int64(i)*vec.BatchRows+1, 1, b.Len))
+			return &b
 		}
-		return batches, err
+		return rows, err
 	}
 }
 
-// genFunc makes the rows of a set-returning function.
-type genFunc = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
+// counting is n integers of type t from v on.
+func counting(t types.Type, v, step int64, n int) vec.Vector {
+	col := vec.NewBuilder(t, n)
+	for range n {
+		if t.OID == types.Int4OID {
+			vec.AppendFixed(col, int32(v))
+		} else {
+			vec.AppendFixed(col, v)
+		}
+		v += step
+	}
+	return col.Finish()
+}
 
 var errZeroStep = errs.New(errs.InvalidParameterValue, "step size cannot equal zero")
 
-func (s *series) integers(args []types.Datum) error {
+// integers computes any batch of a series of integers from its number.
+func integers(t types.Type, args []types.Datum) (plan.SeriesRows, error) {
 	v, stop, step := args[0].I, args[1].I, int64(1)
 	if len(args) == 3 {
 		step = args[2].I
 	}
-	if step == 0 {
-		return errZeroStep
+	var rows uint64 // less one
+	switch {
+	case step == 0:
+		return plan.SeriesRows{}, errZeroStep
+	case step > 0 && v <= stop:
+		rows = (uint64(stop) - uint64(v)) / uint64(step)
+	case step < 0 && v >= stop:
+		rows = (uint64(v) - uint64(stop)) / -uint64(step)
+	default:
+		return plan.SeriesRows{}, nil
 	}
-	for v <= stop && step > 0 || v >= stop && step < 0 {
-		if err := s.add(&types.Datum{I: v}); err != nil {
-			return err
+	last := rows / vec.BatchRows
+	return plan.SeriesRows{Batches: int(last) + 1, Batch: func(i int) *vec.Batch {
+		n := vec.BatchRows
+		if uint64(i) == last {
+			n = int(rows%vec.BatchRows) + 1
 		}
-		next := v + step
-		if next > v != (step > 0) { // overflow ends the series
-			return nil
-		}
-		v = next
-	}
-	return nil
+		return &vec.Batch{Len: n, Cols: []vec.Vector{counting(t, v+int64(i)*vec.BatchRows*step, step, n)}}
+	}}, nil
 }
 
 // stepped adds with the type's own operator: numeric, timestamps.

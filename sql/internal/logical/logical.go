@@ -21,7 +21,6 @@ package logical
 import (
 	"context"
 
-	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/storage/policy"
 	"quern/storage/types"
@@ -89,7 +88,7 @@ type Series struct {
 	Name string
 	Args []plan.Expr
 	Cols []Column
-	Gen  func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error)
+	Gen  plan.SeriesFunc
 }
 
 // Expand joins each row of In to the rows of a set-returning function of its
