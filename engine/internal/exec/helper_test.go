@@ -90,7 +90,11 @@ func check(t *testing.T, tables []*exectest.Table, n plan.Node, ordered bool, wa
 		if spilled && !spillable(n) {
 			return
 		}
-		exectest.Run(t, tables, ordered, want, func(src *exectest.Source, threads int) (exectest.Rows, error) {
+		settings := exectest.Settings()
+		if spilled {
+			settings = []exectest.Setting{settings[0], settings[2], settings[4]}
+		}
+		exectest.RunWith(t, settings, tables, ordered, want, func(src *exectest.Source, threads int) (exectest.Rows, error) {
 			cfg := Config{Plan: n, Snap: src, Threads: threads}
 			if spilled {
 				cfg.Disk, cfg.Memory = disk, 1 // nothing beyond the floor of 0
@@ -122,7 +126,7 @@ func testDisk(t testing.TB) *spill.Disk {
 // spillable tells whether a plan can do with any memory.
 func spillable(n plan.Node) bool {
 	switch n.(type) {
-	case *plan.Aggregate, *plan.SetOp, *plan.Join, *plan.Window, *plan.Recursive:
+	case *plan.Aggregate, *plan.SetOp, *plan.Window, *plan.Recursive:
 		return false
 	}
 	for _, in := range n.Inputs() {

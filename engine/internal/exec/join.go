@@ -31,13 +31,9 @@ type joinStage struct {
 	resCols    []bool    // columns of left++right that residual uses
 	swapped    bool      // the probe side is the right one
 	plainKeys  int       // trailing keys that are not null-aware
-	set        *rowset
-	table      *hash.Join // nil without keys
-	keyCols    []vec.Vector
-	nullBuild  []uint32 // build rows with NULL in a null-aware key
-	acct       *sched.Account
-	matched    []atomic.Uint32 // bit per build row, for right and full
-	running    atomic.Int64    // probe morsels that have not ended
+	side       *buildSide
+	spilled    *joinSpill   // instead of side
+	running    atomic.Int64 // probe morsels that have not ended
 	allDone    chan struct{}
 	probeParts int
 }
@@ -174,9 +170,11 @@ func (s *joinStage) prepare(ctx context.Context) error {
 	if err := s.probe.prepare(ctx); err != nil {
 		return err
 	}
+	if s.spilled != nil {
+		return s.spilled.takeProbe(ctx)
+	}
 	s.probeParts = s.probe.morsels()
 	if s.tracksBuild() {
-		s.matched = make([]atomic.Uint32, (s.set.rows+31)/32)
 		s.allDone = make(chan struct{})
 		s.running.Store(int64(s.probeParts) + 1)
 		s.ended()
@@ -200,9 +198,27 @@ func (s *joinStage) nullAware() bool {
 // aware is the number of null-aware keys.
 func (s *joinStage) aware() int { return len(s.probeKeys) - s.plainKeys }
 
-func (s *joinStage) prepareBuild(ctx context.Context) (err error) {
-	o := &ordering{typs: s.buildTyps}
-	var at []int
+// buildSide is the build side, or a piece of it, in memory and indexed.
+type buildSide struct {
+	set       *rowset
+	table     *hash.Join // nil without keys
+	keyCols   []vec.Vector
+	nullBuild []uint32        // build rows with NULL in a null-aware key
+	matched   []atomic.Uint32 // bit per build row, for right and full
+	acct      *sched.Account
+}
+
+func (b *buildSide) close() {
+	if b != nil {
+		b.set.close()
+		b.acct.Close()
+	}
+}
+
+// buildOrdering is the build side's columns, then keys that are no plain column,
+// and where each key lies.
+func (s *joinStage) buildOrdering() (o *ordering, at []int) {
+	o = &ordering{typs: s.buildTyps}
 	for _, c := range s.buildKeys {
 		if c.col >= 0 {
 			at = append(at, c.col)
@@ -211,36 +227,90 @@ func (s *joinStage) prepareBuild(ctx context.Context) (err error) {
 		at = append(at, len(s.buildTyps)+len(o.extra))
 		o.extra = append(o.extra, c)
 	}
-	if s.set, err = s.q.collect(ctx, &keyed{s.build, o}, o.all()); err != nil {
+	return o, at
+}
+
+// indexBytes is the memory that a build row needs beside its columns.
+func (s *joinStage) indexBytes() int {
+	if len(s.buildKeys) == 0 {
+		return 0
+	}
+	return 8*hash.NewKeys(typesOf(s.buildKeys)).Words + 4 + 32
+}
+
+func (s *joinStage) prepareBuild(ctx context.Context) error {
+	if err := s.build.prepare(ctx); err != nil {
+		return err
+	}
+	o, at := s.buildOrdering()
+	c := s.q.newCollector(o.all())
+	defer c.close()
+	c.perRow, c.floor = s.indexBytes(), s.q.spillFloor()
+	sp := newJoinSpill(s, o.all(), at)
+	s.spilled = sp // close ends it also after an error
+	err := s.q.consume(ctx, &keyed{s.build, o}, func(ctx context.Context, w, m int, b *vec.Batch) error {
+		g := c.worker(w)
+		err := g.add(m, b)
+		if err != nil && s.q.disk != nil {
+			err = sp.addBuild(ctx, w, g)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	s.build.close()
-	s.acct = s.q.account()
-	if len(at) == 0 {
-		return nil
+	if sp.started() {
+		return sp.finishBuild(ctx, c)
 	}
-	for _, c := range at {
-		s.keyCols = append(s.keyCols, s.set.cols[c])
-	}
-	keys := hash.NewKeys(typesOf(s.buildKeys))
-	if err := s.acct.Set(int64(s.set.rows) * int64(8*keys.Words+4+32)); err != nil {
+	s.spilled = nil
+	set, err := s.q.concat(ctx, c.all(), o.all())
+	if err != nil {
 		return err
 	}
-	s.table, err = hash.NewJoin(ctx, s.q.threads, keys, s.keyCols, s.set.rows)
-	if err == nil && s.nullAware() {
-		for r := range s.set.rows {
-			for k := range s.aware() {
-				if s.keyCols[k].Null(r) {
-					s.nullBuild = append(s.nullBuild, uint32(r))
-					break
-				}
-			}
-		}
-	}
+	s.side, err = s.newSide(ctx, s.q.threads, set, at)
 	return err
 }
 
+// newSide indexes rows. Their memory has been granted.
+func (s *joinStage) newSide(ctx context.Context, threads int, set *rowset, at []int) (*buildSide, error) {
+	side := &buildSide{set: set, acct: s.q.account()}
+	side.acct.Force(int64(set.rows) * int64(s.indexBytes()))
+	if s.tracksBuild() {
+		side.matched = make([]atomic.Uint32, (set.rows+31)/32)
+	}
+	if len(at) == 0 {
+		return side, nil
+	}
+	for _, c := range at {
+		side.keyCols = append(side.keyCols, set.cols[c])
+	}
+	var err error
+	side.table, err = hash.NewJoin(ctx, threads, hash.NewKeys(typesOf(s.buildKeys)), side.keyCols, set.rows)
+	if err != nil || !s.nullAware() {
+		return side, err
+	}
+	for r := range set.rows {
+		for k := range s.aware() {
+			if side.keyCols[k].Null(r) {
+				side.nullBuild = append(side.nullBuild, uint32(r))
+				break
+			}
+		}
+	}
+	return side, nil
+}
+
+// simple tells whether a probe row's unknown matches follow from facts about the
+// whole build side: that it has rows, and a NULL.
+func (s *joinStage) simple() bool {
+	return s.residual == nil && s.plainKeys == 0 && len(s.probeKeys) == 1
+}
+
 func (s *joinStage) morsels() int {
+	if s.spilled != nil {
+		return s.spilled.parts
+	}
 	if s.tracksBuild() {
 		return s.probeParts + 1
 	}
@@ -250,14 +320,14 @@ func (s *joinStage) morsels() int {
 func (s *joinStage) close() {
 	s.probe.close()
 	s.build.close()
-	s.set.close()
-	if s.acct != nil {
-		s.acct.Close()
+	s.side.close()
+	if s.spilled != nil {
+		s.spilled.close()
 	}
 }
 
 func (s *joinStage) open() runner {
-	r := &joinRunner{s: s, in: s.probe.open(), keys: instances(s.probeKeys)}
+	r := &joinRunner{s: s, keys: instances(s.probeKeys)}
 	r.vecs = make([]vec.Vector, len(s.probeKeys))
 	r.probeAt, r.buildAt = 0, len(s.probeTyps)
 	if s.swapped {
@@ -269,10 +339,12 @@ func (s *joinStage) open() runner {
 	if s.residual != nil {
 		r.residual = s.residual.instance()
 	}
-	if s.table != nil {
-		r.prober = s.table.NewProber()
-	}
 	r.probeRows = make([]uint16, 0, vec.BatchRows)
 	r.buildRows = make([]uint32, 0, vec.BatchRows)
+	if s.spilled != nil {
+		return &spilledRunner{joinRunner: r, sp: s.spilled}
+	}
+	r.in = s.probe.open()
+	r.setSide(s.side)
 	return r
 }

@@ -14,6 +14,7 @@ import (
 // row of the batch and a build row, a batch of pairs at a time.
 type joinRunner struct {
 	s                *joinStage
+	side             *buildSide
 	in               runner
 	keys             []*instance
 	vecs             []vec.Vector
@@ -21,8 +22,13 @@ type joinRunner struct {
 	prober           *hash.Prober
 	probeAt, buildAt int // where the sides' columns begin in left++right
 
+	// What is known of the whole build side: it has rows, and a NULL.
+	anyBuild, anyNull bool
+
 	first     []uint32 // per live row: first candidate + 1
 	hit       []bool   // per row of the batch: has matched
+	unknown   []bool   // per row: might match if NULLs were known
+	piece     piece    // of the build side that side is
 	probeRows []uint16
 	buildRows []uint32
 	pair      vec.Batch
@@ -32,6 +38,24 @@ type joinRunner struct {
 	mark      vec.Scratch
 	emit      sched.Emit
 	onPairs   func(b *vec.Batch, pairs vec.Selection) error
+}
+
+// setSide says what to probe.
+func (r *joinRunner) setSide(side *buildSide) {
+	r.side = side
+	r.anyBuild, r.anyNull = side.set.rows > 0, len(side.nullBuild) > 0
+	r.prober = nil
+	if side.table != nil {
+		r.prober = side.table.NewProber()
+	}
+}
+
+// piece says what a batch of the probe side knows from the pieces of the build
+// side that it met before, and leaves to those to come. Without either, side is
+// all of the build side.
+type piece struct {
+	before, after bool
+	seen          *probeBits
 }
 
 func (r *joinRunner) run(ctx context.Context, morsel int, emit sched.Emit) error {
@@ -71,8 +95,12 @@ func (r *joinRunner) batch(ctx context.Context, b *vec.Batch) error {
 		r.hit = make([]bool, b.Len)
 	}
 	r.hit = r.hit[:b.Len]
-	clear(r.hit)
-	if s.table != nil {
+	if !r.piece.before {
+		clear(r.hit)
+	} else {
+		r.piece.seen.load(r.hit, &r.piece.seen.hit)
+	}
+	if r.side.table != nil {
 		if err := evalAll(r.keys, b, r.vecs); err != nil {
 			return err
 		}
@@ -85,6 +113,15 @@ func (r *joinRunner) batch(ctx context.Context, b *vec.Batch) error {
 	if err := r.candidates(ctx, b, n); err != nil {
 		return err
 	}
+	if s.nullAware() {
+		if err := r.findUnknown(ctx, b); err != nil {
+			return err
+		}
+	}
+	if r.piece.after {
+		r.piece.seen.save(r.hit, &r.piece.seen.hit)
+		return nil
+	}
 	switch s.kind {
 	case plan.Left, plan.Full, plan.Single:
 		return r.emitPadded(b)
@@ -93,7 +130,7 @@ func (r *joinRunner) batch(ctx context.Context, b *vec.Batch) error {
 	case plan.Anti:
 		return r.emitRows(b, func(row int) bool { return !r.hit[row] })
 	case plan.AntiNull, plan.Mark:
-		return r.emitMarked(ctx, b)
+		return r.emitMarked(b)
 	}
 	return nil
 }
@@ -111,10 +148,10 @@ func (s *joinStage) onlyHits() bool {
 func (r *joinRunner) candidates(ctx context.Context, b *vec.Batch, n int) error {
 	s := r.s
 	r.onPairs = r.matches
-	if s.table == nil {
+	if r.side.table == nil {
 		for i := range n {
 			row := uint16(live(b, i))
-			for build := range s.set.rows {
+			for build := range r.side.set.rows {
 				if err := r.add(ctx, b, row, uint32(build)); err != nil {
 					return err
 				}
@@ -127,12 +164,14 @@ func (r *joinRunner) candidates(ctx context.Context, b *vec.Batch, n int) error 
 	}
 	if s.onlyHits() && r.residual == nil {
 		for i := range n {
-			r.hit[live(b, i)] = r.first[i] != 0
+			if r.first[i] != 0 {
+				r.hit[live(b, i)] = true
+			}
 		}
 		return nil
 	}
 	for i := range n {
-		for c := r.first[i]; c != 0; c = s.table.Next(c - 1) {
+		for c := r.first[i]; c != 0; c = r.side.table.Next(c - 1) {
 			if err := r.add(ctx, b, uint16(live(b, i)), c-1); err != nil {
 				return err
 			}
@@ -169,7 +208,7 @@ func (r *joinRunner) flush(b *vec.Batch) error {
 		}
 		for i := range s.buildTyps {
 			if at := r.buildAt + i; all || s.resCols[at] {
-				r.scratch.Col(at).GatherRows(&r.pair.Cols[at], &s.set.cols[i], r.buildRows)
+				r.scratch.Col(at).GatherRows(&r.pair.Cols[at], &r.side.set.cols[i], r.buildRows)
 			}
 		}
 	}
@@ -202,8 +241,8 @@ func (r *joinRunner) matches(_ *vec.Batch, pairs vec.Selection) error {
 			return errMoreThanOneRow()
 		}
 		r.hit[row] = true
-		if s.matched != nil {
-			word, bit := &s.matched[r.buildRows[p]>>5], uint32(1)<<(r.buildRows[p]&31)
+		if r.side.matched != nil {
+			word, bit := &r.side.matched[r.buildRows[p]>>5], uint32(1)<<(r.buildRows[p]&31)
 			if word.Load()&bit == 0 {
 				word.Or(bit)
 			}
@@ -267,7 +306,7 @@ func (r *joinRunner) unmatchedBuild(ctx context.Context) error {
 		}
 		for i := range s.buildTyps {
 			at := r.buildAt + i
-			r.scratch.Col(at).GatherRows(&out.Cols[at], &s.set.cols[i], rows)
+			r.scratch.Col(at).GatherRows(&out.Cols[at], &r.side.set.cols[i], rows)
 		}
 		nulls(out.Cols[r.probeAt:], s.probeTyps, len(rows))
 		out.Len = len(rows)
@@ -277,8 +316,8 @@ func (r *joinRunner) unmatchedBuild(ctx context.Context) error {
 		}
 		return r.emit(&out)
 	}
-	for b := range s.set.rows {
-		if s.matched[b>>5].Load()>>(b&31)&1 != 0 {
+	for b := range r.side.set.rows {
+		if r.side.matched[b>>5].Load()>>(b&31)&1 != 0 {
 			continue
 		}
 		if rows = append(rows, uint32(b)); len(rows) == cap(rows) {
@@ -292,16 +331,11 @@ func (r *joinRunner) unmatchedBuild(ctx context.Context) error {
 
 // emitMarked is the end of a batch of NOT IN (AntiNull) and of IN as a value
 // (Mark): true for a match, unknown if NULLs leave it open, else false.
-func (r *joinRunner) emitMarked(ctx context.Context, b *vec.Batch) error {
+func (r *joinRunner) emitMarked(b *vec.Batch) error {
 	s := r.s
-	unknown := make([]bool, b.Len)
-	if s.nullAware() && s.set.rows > 0 {
-		if err := r.findUnknown(ctx, b, unknown); err != nil {
-			return err
-		}
-	}
+	unknown := func(row int) bool { return s.nullAware() && r.unknown[row] }
 	if s.kind == plan.AntiNull {
-		return r.emitRows(b, func(row int) bool { return !r.hit[row] && !unknown[row] })
+		return r.emitRows(b, func(row int) bool { return !r.hit[row] && !unknown(row) })
 	}
 	var v vec.Vector
 	r.mark.Flat(&v, types.Bool, b.Len)
@@ -312,7 +346,7 @@ func (r *joinRunner) emitMarked(ctx context.Context, b *vec.Batch) error {
 		switch {
 		case r.hit[row]:
 			v.Fixed[row] = 1
-		case unknown[row]:
+		case unknown(row):
 			v.SetNull(row)
 		}
 	}
@@ -323,9 +357,21 @@ func (r *joinRunner) emitMarked(ctx context.Context, b *vec.Batch) error {
 
 // findUnknown marks the rows without match for which some build row might
 // match if its NULLs, or the row's own, were known.
-func (r *joinRunner) findUnknown(ctx context.Context, b *vec.Batch, unknown []bool) error {
+func (r *joinRunner) findUnknown(ctx context.Context, b *vec.Batch) error {
 	s := r.s
-	simple := r.residual == nil && s.plainKeys == 0 && len(r.vecs) == 1
+	if cap(r.unknown) < b.Len {
+		r.unknown = make([]bool, b.Len)
+	}
+	r.unknown = r.unknown[:b.Len]
+	if !r.piece.before {
+		clear(r.unknown)
+	} else {
+		r.piece.seen.load(r.unknown, &r.piece.seen.unknown)
+	}
+	if !r.anyBuild {
+		return nil
+	}
+	unknown, simple := r.unknown, s.simple()
 	r.onPairs = func(_ *vec.Batch, pairs vec.Selection) error {
 		if pairs == nil {
 			for _, p := range r.probeRows {
@@ -347,7 +393,7 @@ func (r *joinRunner) findUnknown(ctx context.Context, b *vec.Batch, unknown []bo
 			null = null || r.vecs[k].Null(row)
 		}
 		if simple {
-			unknown[row] = null || len(s.nullBuild) > 0
+			unknown[row] = null || r.anyNull
 			continue
 		}
 		try := func(build uint32) error {
@@ -357,20 +403,26 @@ func (r *joinRunner) findUnknown(ctx context.Context, b *vec.Batch, unknown []bo
 			return r.add(ctx, b, uint16(row), build)
 		}
 		if !null {
-			for _, build := range s.nullBuild {
+			for _, build := range r.side.nullBuild {
 				if err := try(build); err != nil {
 					return err
 				}
 			}
 			continue
 		}
-		for build := range s.set.rows {
+		for build := range r.side.set.rows {
 			if err := try(uint32(build)); err != nil {
 				return err
 			}
 		}
 	}
-	return r.flush(b)
+	if err := r.flush(b); err != nil {
+		return err
+	}
+	if r.piece.after {
+		r.piece.seen.save(unknown, &r.piece.seen.unknown)
+	}
+	return nil
 }
 
 // maybe tells whether no key of the two rows is known to differ; plain keys
@@ -378,14 +430,14 @@ func (r *joinRunner) findUnknown(ctx context.Context, b *vec.Batch, unknown []bo
 func (r *joinRunner) maybe(row, build int) bool {
 	s := r.s
 	for k := range r.vecs {
-		pn, bn := r.vecs[k].Null(row), s.keyCols[k].Null(build)
+		pn, bn := r.vecs[k].Null(row), r.side.keyCols[k].Null(build)
 		if pn || bn {
 			if k >= s.aware() {
 				return false
 			}
 			continue
 		}
-		if vec.Compare(&r.vecs[k], row, &s.keyCols[k], build) != 0 {
+		if vec.Compare(&r.vecs[k], row, &r.side.keyCols[k], build) != 0 {
 			return false
 		}
 	}

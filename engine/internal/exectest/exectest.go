@@ -303,11 +303,17 @@ func Text(t types.Type, d *types.Datum) string {
 // workers.
 func Run(t *testing.T, tables []*Table, ordered bool, want []string, exec func(src *Source, threads int) (Rows, error)) {
 	t.Helper()
+	RunWith(t, Settings(), tables, ordered, want, exec)
+}
+
+// RunWith is Run under some settings.
+func RunWith(t *testing.T, settings []Setting, tables []*Table, ordered bool, want []string, exec func(src *Source, threads int) (Rows, error)) {
+	t.Helper()
 	want = slices.Clone(want)
 	if !ordered {
 		slices.Sort(want)
 	}
-	for _, set := range Settings() {
+	for _, set := range settings {
 		src := &Source{Tables: tables, Setting: set}
 		rows, err := exec(src, set.Threads)
 		if err != nil {
