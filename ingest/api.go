@@ -89,8 +89,11 @@ type CopyResult struct {
 	Replayed    bool
 }
 
-// Appender takes a finished batch: it commits at once, or keeps the batch for
-// the COMMIT of a block. sql.Session is the one outside tests.
+// Appender takes finished batches: rows alone are committed together when the
+// statement, or the block that it is in, ends; with a key, rejects or loads at
+// once. sql.Session is the one outside tests.
 type Appender interface {
 	Append(ctx context.Context, c *storage.Commit) (storage.Outcome, error)
+	// StartLoad begins a load that a later Append commits (Commit.Loads).
+	StartLoad(c *storage.Commit) (*storage.Load, error)
 }

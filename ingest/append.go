@@ -1,9 +1,8 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -14,10 +13,6 @@ import (
 	"quern/storage/policy"
 )
 
-// bodyBytesMax bounds a decoded body. Larger ones are refused (413) until they
-// can be staged on disk; a client cuts them at row borders, as quern load does.
-const bodyBytesMax = 64 << 20
-
 // rejectsShown is how many rejects an answer lists; counts stay exact.
 const rejectsShown = 100
 
@@ -26,17 +21,36 @@ const rejectsShown = 100
 type Store interface {
 	Catalog() *catalog.Snapshot
 	Commit(ctx context.Context, c *storage.Commit) (storage.Outcome, error)
+	StartLoad(c *storage.Commit, cat *catalog.Snapshot) (*storage.Load, error)
+}
+
+// Options bound an Ingester. The zero value of a field means its default.
+type Options struct {
+	// Now gives statement times.
+	Now func() time.Time
+	// LoadBytes is how much of a request is held as one batch in memory; what is
+	// larger becomes a load: 64 MiB.
+	LoadBytes int64
+	// Memory bounds all bodies in flight together, with their columns: 512 MiB.
+	// Requests wait for it for a while, then they are turned away (53200).
+	Memory int64
 }
 
 // Ingester decodes and commits. Safe for concurrent use.
 type Ingester struct {
 	store Store
-	clock func() time.Time
+	o     Options
+	mem   *memory
 }
 
-// New returns an ingester over store; clock gives statement times.
-func New(store Store, clock func() time.Time) *Ingester {
-	return &Ingester{store: store, clock: clock}
+// New returns an ingester over store.
+func New(store Store, o Options) *Ingester {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.LoadBytes = cmp.Or(o.LoadBytes, 64<<20)
+	o.Memory = cmp.Or(o.Memory, 512<<20)
+	return &Ingester{store: store, o: o, mem: newMemory(o.Memory)}
 }
 
 // Append decodes r's body and commits it as one atomic batch. Errors carry
@@ -47,17 +61,28 @@ func (g *Ingester) Append(ctx context.Context, r *Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := readBody(r)
+	body, err := g.openBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	format, err := sniff(r, body)
+	defer body.release()
+	format, err := sniff(r, body.head)
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256(body)
+	if !body.whole && (format == formatParquet || format == formatArrow) {
+		if err := body.readTo(ctx, wholeBytesMax); err != nil {
+			return nil, err
+		}
+		if !body.whole {
+			return nil, errWhole
+		}
+	}
+	if !body.whole {
+		return g.appendStream(ctx, r, body, format, mode)
+	}
 	for try := 0; ; try++ {
-		a, err := g.appendOnce(ctx, r, body, format, mode, digest)
+		a, err := g.appendOnce(ctx, r, body, format, mode)
 		// Another batch created the table or a column first: infer anew.
 		if try < schemaTries && raced(err) {
 			continue
@@ -77,32 +102,27 @@ func raced(err error) bool {
 	return false
 }
 
-func (g *Ingester) appendOnce(ctx context.Context, r *Request, body []byte, format string, mode onError, digest [32]byte) (*Answer, error) {
-	cat := g.store.Catalog()
-	b := &batch{req: r, cat: cat, format: format, mode: mode, clock: g.clock}
-	if err := b.target(body); err != nil {
+func (g *Ingester) appendOnce(ctx context.Context, r *Request, body *body, format string, mode onError) (*Answer, error) {
+	b := g.newBatch(r, format, mode)
+	defer b.close()
+	if err := b.target(body.head); err != nil {
 		return nil, err
 	}
-	if err := b.decode(ctx, body); err != nil {
+	if err := b.decode(ctx, body.head); err != nil {
 		return nil, err
 	}
-	c := &storage.Commit{Schema: b.schema, BaseVersion: cat.Version(), Tables: b.rows(),
-		Rejects: b.rejects, Source: r.Source, Ingest: true}
-	if err := setKey(c, r, b.table.ID, digest); err != nil {
-		return nil, err
-	}
-	return g.commit(ctx, c, b.shown)
+	return b.commit(ctx, body)
 }
 
 // setKey makes c idempotent if the request has a key.
-func setKey(c *storage.Commit, r *Request, table uint32, digest [32]byte) error {
+func setKey(c *storage.Commit, r *Request, table uint32, digest [16]byte) error {
 	if r.Key == "" {
 		return nil
 	}
 	if len(r.Key) > 256 {
 		return errs.New(errs.InvalidParameterValue, "Idempotency-Key is longer than 256 bytes")
 	}
-	c.Key = &storage.BatchKey{Principal: r.Principal.RoleID, Table: table, Key: r.Key, Digest: [16]byte(digest[:16])}
+	c.Key = &storage.BatchKey{Principal: r.Principal.RoleID, Table: table, Key: r.Key, Digest: digest}
 	return nil
 }
 
@@ -139,28 +159,8 @@ func parseOnError(s string) (onError, error) {
 		WithHint("Use quarantine, abort or limit:N.")
 }
 
-// readBody undoes the content encoding and bounds the decoded size.
-func readBody(r *Request) ([]byte, error) {
-	plain, err := contentDecoder(r.Body, r.ContentEncoding)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(io.LimitReader(plain, bodyBytesMax+1))
-	if err != nil {
-		if e := errs.As(err); e.Code != errs.Internal {
-			return nil, e
-		}
-		return nil, &errs.Error{Code: errs.InvalidText, Msg: "the request body could not be read or decoded", Err: err}
-	}
-	if len(body) > bodyBytesMax {
-		return nil, ErrTooLarge
-	}
-	return body, nil
-}
-
-// ErrTooLarge answers bodies over the limit; HTTP says 413.
-var ErrTooLarge = errs.New(errs.ProgramLimit, "the decoded body is larger than 64 MiB").
-	WithHint("Cut it at row borders, or use quern load, which does.")
+var errWhole = errs.New(errs.ProgramLimit, "a Parquet or Arrow body may have at most %d MiB", wholeBytesMax>>20).
+	WithHint("Use quern load, which cuts the file.")
 
 // Sniffable formats.
 const (

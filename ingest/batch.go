@@ -3,7 +3,7 @@ package ingest
 import (
 	"context"
 	"io"
-	"time"
+	"slices"
 
 	"quern/ingest/internal/decode"
 	"quern/ingest/internal/ndjson"
@@ -20,7 +20,7 @@ type batch struct {
 	cat    *catalog.Snapshot
 	format string
 	mode   onError
-	clock  func() time.Time
+	g      *Ingester
 
 	table   *catalog.Table // as it will be after schema
 	schema  []catalog.Change
@@ -31,6 +31,16 @@ type batch struct {
 	raws    [][]byte       // raw bytes of every good row, for quarantine by storage
 	rejects []storage.Reject
 	shown   []Rejected
+
+	held       int64 // bytes of batches and rejects
+	rejected   int64 // rows rejected so far
+	baseRow    int64 // of the window that is being decoded
+	baseOffset int64
+	unknown    bool          // a field without a column was met
+	evolved    bool          // columns were added for what the body holds
+	partial    bool          // the body to infer from is only the beginning
+	inMemory   bool          // never a load
+	load       *storage.Load // has what came before, nil if everything is here
 }
 
 // target finds the table, or makes its definition from the body.
@@ -44,11 +54,11 @@ func (b *batch) target(body []byte) error {
 		return errs.New(errs.InvalidSchemaName, "schema %q does not exist", schemaName)
 	}
 	if t := b.cat.TableByName(ns.ID, b.req.Table); t != nil {
-		if err := authorise(b.cat, t, b.req.Principal, b.clock()); err != nil {
+		if err := authorise(b.cat, t, b.req.Principal, b.g.o.Now()); err != nil {
 			return err
 		}
 		b.table = t
-		if t.Options.OnNewColumn == catalog.Evolve {
+		if t.Options.OnNewColumn == catalog.Evolve && !b.isJSON() {
 			return b.evolve(body)
 		}
 		return nil
@@ -108,6 +118,7 @@ func timeColumn(t *catalog.Table) string {
 
 // evolve adds columns that the body has and the table lacks.
 func (b *batch) evolve(body []byte) error {
+	b.evolved = true
 	cols, err := b.infer(body)
 	if err != nil {
 		return err
@@ -140,30 +151,72 @@ func (b *batch) decode(ctx context.Context, body []byte) error {
 	if b.format == formatParquet {
 		return b.decodeParquet(ctx, body)
 	}
+	if !b.isJSON() {
+		sink := b.sink()
+		d, err := b.csvDecoder(body, nil, sink)
+		if err != nil {
+			return err
+		}
+		return b.drain(ctx, d, sink)
+	}
+	before := *b
+	b.inMemory = true // until it is clear that there are no new fields
+	sink := b.sink()
+	if err := b.drain(ctx, ndjson.New(body, b.format == formatJSON, sink), sink); err != nil || !b.unknown {
+		return err
+	}
+	// New fields: the body is decoded again, with columns for them.
+	*b = before
+	if err := b.evolve(body); err != nil {
+		return err
+	}
+	sink = b.sink()
+	return b.drain(ctx, ndjson.New(body, b.format == formatJSON, sink), sink)
+}
+
+func (b *batch) isJSON() bool { return b.format == formatNDJSON || b.format == formatJSON }
+
+// sink takes rows of the table's columns, or of those asked for.
+func (b *batch) sink() *decode.Sink {
 	b.choose()
-	sink := &decode.Sink{Columns: b.columns, Builders: newBuilders(b.columns), Format: types.DefaultFormat,
-		Row: func(_ int64, raw []byte) error {
+	sink := &decode.Sink{Columns: b.columns, Builders: newBuilders(b.columns), Format: types.DefaultFormat, Reject: b.reject}
+	if b.mayReject() {
+		sink.Row = func(_ int64, raw []byte) error {
 			b.raws = append(b.raws, raw)
 			return nil
-		},
-		Reject: b.reject,
+		}
 	}
 	if b.req.Columns != nil || b.table.Options.OnNewColumn == catalog.Evolve {
 		// Fields that were not asked for, and keys that are null in every row,
 		// have no column.
-		sink.Unknown = func(_ string, raw []byte) bool { return b.req.Columns != nil || raw[0] == 'n' }
+		sink.Unknown = func(_ string, raw []byte) bool {
+			if b.req.Columns != nil || raw[0] == 'n' {
+				return true
+			}
+			b.unknown = b.unknown || !b.evolved
+			return !b.evolved
+		}
 	}
-	d, err := b.decoder(body, sink)
-	if err != nil {
-		return err
-	}
+	return sink
+}
+
+// mayReject tells whether storage may refuse a row that was decoded, so that its
+// raw bytes are needed.
+func (b *batch) mayReject() bool {
+	return slices.ContainsFunc(b.table.Columns, func(c catalog.Column) bool { return c.NotNull })
+}
+
+// drain decodes to the end.
+func (b *batch) drain(ctx context.Context, d decoder, sink *decode.Sink) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return errs.New(errs.QueryCanceled, "the request was cancelled")
 		}
 		rows, err := d.Next(vec.MaxBatchRows)
-		if rows > 0 {
-			b.batches = append(b.batches, finish(sink, rows))
+		if rows > 0 && (err == nil || err == io.EOF) {
+			if err := b.keep(ctx, finish(sink, rows)); err != nil {
+				return err
+			}
 		}
 		if err == io.EOF {
 			return nil
@@ -177,16 +230,6 @@ func (b *batch) decode(ctx context.Context, body []byte) error {
 // decoder is what all formats have in common.
 type decoder interface {
 	Next(limit int) (rows int, err error)
-}
-
-func (b *batch) decoder(body []byte, sink *decode.Sink) (decoder, error) {
-	switch b.format {
-	case formatNDJSON, formatJSON:
-		return ndjson.New(body, b.format == formatJSON, sink), nil
-	case formatCSV, formatTSV:
-		return b.csvDecoder(body, sink)
-	}
-	return nil, errs.NotSupported("ingest format " + b.format)
 }
 
 // infer looks at the whole body.
@@ -204,6 +247,7 @@ func (b *batch) infer(body []byte) ([]decode.Column, error) {
 
 // choose lists the columns to decode: all, or those asked for.
 func (b *batch) choose() {
+	b.cols, b.columns = nil, nil
 	for _, c := range b.table.Columns {
 		if b.req.Columns == nil || contains(b.req.Columns, c.Name) {
 			b.cols = append(b.cols, c.ID)
@@ -216,12 +260,14 @@ func (b *batch) reject(r decode.Reject) error {
 	if b.place != nil && r.Row < int64(len(b.place)) {
 		r.Offset, r.Row = b.place[r.Row].Offset, b.place[r.Row].Row
 	}
+	r.Row += b.baseRow
+	r.Offset += b.baseOffset
 	return b.rejectNamed(r, b.table.Name)
 }
 
 // rejectNamed keeps a bad row of a table; without a name it is of none.
 func (b *batch) rejectNamed(r decode.Reject, name string) error {
-	if n := int64(len(b.rejects)); b.mode.limit >= 0 && n >= b.mode.limit {
+	if b.mode.limit >= 0 && b.rejected >= b.mode.limit {
 		code := errs.Code(r.Code)
 		if len(r.Code) != 5 {
 			code = errs.InvalidText
@@ -232,6 +278,8 @@ func (b *batch) rejectNamed(r decode.Reject, name string) error {
 	if name != "" {
 		table = b.table.ID
 	}
+	b.rejected++
+	b.held += int64(len(r.Raw)) + 256
 	b.rejects = append(b.rejects, storage.Reject{Table: table, Name: name, Raw: r.Raw, Row: r.Row,
 		Offset: r.Offset, Format: b.format, Kind: r.Kind, Code: r.Code, Column: r.Column, Message: r.Message, Client: b.req.Client})
 	if len(b.shown) < rejectsShown {

@@ -17,11 +17,15 @@ import (
 	"quern/storage/vec"
 )
 
-// CopyFrom decodes COPY … FROM STDIN and hands all rows to app as one commit:
-// the copy is atomic. The first bad row ends it with PostgreSQL's error and
-// context, unless ON_ERROR ignore sends bad rows to quarantine.
+// CopyFrom decodes COPY … FROM STDIN and hands the rows to app, piece by piece,
+// for one commit: the copy is atomic. The first bad row ends it with PostgreSQL's
+// error and context, unless ON_ERROR ignore sends bad rows to quarantine.
 func (g *Ingester) CopyFrom(ctx context.Context, spec *CopySpec, r io.Reader, app Appender) (CopyResult, error) {
-	c := &copier{spec: spec}
+	c := &copier{spec: spec, app: app, max: g.o.LoadBytes, whole: spec.OnErrorIgnore || spec.BatchKey != ""}
+	if !c.whole {
+		c.max = min(c.max, copyPieceBytes)
+	}
+	defer c.close()
 	var digest hash.Hash
 	if spec.BatchKey != "" {
 		digest = sha256.New()
@@ -30,9 +34,12 @@ func (g *Ingester) CopyFrom(ctx context.Context, spec *CopySpec, r io.Reader, ap
 	if err := c.decode(ctx, r); err != nil {
 		return CopyResult{}, err
 	}
-	commit := &storage.Commit{Source: "copy", Rejects: c.rejects, Ingest: spec.OnErrorIgnore}
-	if len(c.batches) > 0 {
-		commit.Tables = []storage.TableRows{{Table: spec.Table, Cols: spec.Cols, Batches: c.batches}}
+	commit := c.commit()
+	if c.load != nil {
+		if err := c.push(ctx); err != nil {
+			return CopyResult{}, err
+		}
+		commit.Tables, commit.Rejects, commit.Loads = nil, nil, []*storage.Load{c.load}
 	}
 	if digest != nil {
 		commit.Key = &storage.BatchKey{Principal: spec.Principal.RoleID, Table: spec.Table, Key: spec.BatchKey,
@@ -42,14 +49,70 @@ func (g *Ingester) CopyFrom(ctx context.Context, spec *CopySpec, r io.Reader, ap
 	if err != nil {
 		return CopyResult{}, err
 	}
-	return CopyResult{Rows: out.Accepted, Quarantined: out.Quarantined, Replayed: out.Replayed}, nil
+	return CopyResult{Rows: c.rows + out.Accepted, Quarantined: out.Quarantined, Replayed: out.Replayed}, nil
 }
+
+// copyPieceBytes is how much of a COPY is handed over at a time.
+const copyPieceBytes = 4 << 20
 
 // copier collects the batches of one COPY.
 type copier struct {
 	spec    *CopySpec
+	app     Appender
+	max     int64 // bytes held
+	whole   bool  // key, rejects and rows are one commit of their own
 	batches []*vec.Batch
 	rejects []storage.Reject
+	held    int64
+	rows    int64         // handed over already
+	bad     int64         // rows rejected so far
+	load    *storage.Load // has what came before
+}
+
+func (c *copier) close() {
+	if c.load != nil {
+		c.load.Close()
+	}
+}
+
+func (c *copier) commit() *storage.Commit {
+	out := &storage.Commit{Source: "copy", Rejects: c.rejects, Ingest: c.spec.OnErrorIgnore}
+	if len(c.batches) > 0 {
+		out.Tables = []storage.TableRows{{Table: c.spec.Table, Cols: c.spec.Cols, Batches: c.batches}}
+	}
+	return out
+}
+
+// keep takes a batch, and hands over what is held if it is enough.
+func (c *copier) keep(ctx context.Context, b *vec.Batch) error {
+	c.batches = append(c.batches, b)
+	if c.held += batchBytes(b); c.held < c.max {
+		return nil
+	}
+	if c.whole {
+		return c.push(ctx)
+	}
+	out, err := c.app.Append(ctx, c.commit())
+	c.rows += out.Accepted
+	c.batches, c.held = nil, 0
+	return err
+}
+
+// push moves what is held into the load.
+func (c *copier) push(ctx context.Context) error {
+	commit := c.commit()
+	if c.load == nil {
+		var err error
+		if c.load, err = c.app.StartLoad(commit); err != nil {
+			return err
+		}
+	}
+	var rows *storage.TableRows
+	if len(commit.Tables) > 0 {
+		rows = &commit.Tables[0]
+	}
+	c.batches, c.rejects, c.held = nil, nil, 0
+	return c.load.Add(ctx, rows, commit.Rejects)
 }
 
 func (c *copier) decode(ctx context.Context, r io.Reader) error {
@@ -65,7 +128,9 @@ func (c *copier) decode(ctx context.Context, r io.Reader) error {
 		}
 		rows, err := d.Next(vec.MaxBatchRows)
 		if rows > 0 && (err == nil || err == io.EOF) {
-			c.batches = append(c.batches, finish(sink, rows))
+			if err := c.keep(ctx, finish(sink, rows)); err != nil {
+				return err
+			}
 		}
 		if err == io.EOF {
 			return nil
@@ -104,9 +169,11 @@ func (c *copier) reject(r decode.Reject) error {
 	if !c.spec.OnErrorIgnore {
 		return &rowError{r}
 	}
-	if n := int64(len(c.rejects)); c.spec.RejectLimit > 0 && n >= c.spec.RejectLimit {
+	if c.spec.RejectLimit > 0 && c.bad >= c.spec.RejectLimit {
 		return errs.New(errs.InvalidText, "skipped more than REJECT_LIMIT (%d) rows", c.spec.RejectLimit)
 	}
+	c.bad++
+	c.held += int64(len(r.Raw)) + 256
 	c.rejects = append(c.rejects, storage.Reject{Table: c.spec.Table, Name: c.spec.Name, Raw: append([]byte(nil), r.Raw...),
 		Row: r.Row, Offset: r.Offset, Format: c.spec.Format, Kind: r.Kind, Code: r.Code, Column: r.Column, Message: r.Message})
 	return nil

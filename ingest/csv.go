@@ -53,7 +53,7 @@ func (b *batch) csvHeader(body []byte) ([]string, bool, error) {
 }
 
 // csvDecoder orders the target columns as the body has them.
-func (b *batch) csvDecoder(body []byte, sink *decode.Sink) (decoder, error) {
+func (b *batch) csvDecoder(body []byte, rest io.Reader, sink *decode.Sink) (decoder, error) {
 	names, header, err := b.csvHeader(body)
 	if err != nil {
 		return nil, err
@@ -76,9 +76,11 @@ func (b *batch) csvDecoder(body []byte, sink *decode.Sink) (decoder, error) {
 		sink.Columns, sink.Builders = b.columns, newBuilders(b.columns)
 	}
 	// Raw rows live in the decoder's buffer, which moves on: keep copies.
-	sink.Row = func(_ int64, raw []byte) error {
-		b.raws = append(b.raws, bytes.Clone(raw))
-		return nil
+	if sink.Row != nil {
+		sink.Row = func(_ int64, raw []byte) error {
+			b.raws = append(b.raws, bytes.Clone(raw))
+			return nil
+		}
 	}
 	keep := sink.Reject
 	sink.Reject = func(r decode.Reject) error {
@@ -89,7 +91,11 @@ func (b *batch) csvDecoder(body []byte, sink *decode.Sink) (decoder, error) {
 	if header {
 		opt.Header = "true"
 	}
-	return csv.New(bytes.NewReader(body), opt, sink), nil
+	in := io.Reader(bytes.NewReader(body))
+	if rest != nil {
+		in = io.MultiReader(in, rest)
+	}
+	return csv.New(in, opt, sink), nil
 }
 
 // inferCSV looks at every row: the narrowest of bool, int8, float8, numeric,
@@ -116,6 +122,9 @@ func (b *batch) inferCSV(body []byte) ([]decode.Column, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if b.partial && d.Offset() >= int64(len(body)) {
+			break // the window may end inside this row
 		}
 		for i, f := range fields {
 			if i == len(kinds) {

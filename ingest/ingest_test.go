@@ -31,7 +31,7 @@ func open(t *testing.T) (*storage.Store, *ingest.Ingester) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	return s, ingest.New(s, clock)
+	return s, ingest.New(s, ingest.Options{Now: clock})
 }
 
 var admin = policy.Principal{RoleID: catalog.RoleAdmin, SessionID: catalog.RoleAdmin, Superuser: true, Name: "admin"}
@@ -227,6 +227,8 @@ type appender struct{ s *storage.Store }
 func (a appender) Append(ctx context.Context, c *storage.Commit) (storage.Outcome, error) {
 	return a.s.Commit(ctx, c)
 }
+
+func (a appender) StartLoad(c *storage.Commit) (*storage.Load, error) { return a.s.StartLoad(c, nil) }
 
 func TestCopy(t *testing.T) {
 	s, g := open(t)

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
 	"strings"
 
 	"quern/ingest/internal/decode"
@@ -21,13 +20,17 @@ func (g *Ingester) AppendMulti(ctx context.Context, r *Request) (*Answer, error)
 	if err != nil {
 		return nil, err
 	}
-	body, err := readBody(r)
+	body, err := g.openBody(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256(body)
+	defer body.release()
+	if !body.whole {
+		return nil, errs.New(errs.ProgramLimit, "a body for several tables may have at most %d MiB", g.o.LoadBytes>>20).
+			WithHint("Cut it at row borders.")
+	}
 	for try := 0; ; try++ {
-		a, err := g.multiOnce(ctx, r, body, mode, digest)
+		a, err := g.multiOnce(ctx, r, body.head, mode, body.digest())
 		if try < schemaTries && raced(err) {
 			continue
 		}
@@ -42,7 +45,7 @@ type part struct {
 	place []decode.Place
 }
 
-func (g *Ingester) multiOnce(ctx context.Context, r *Request, body []byte, mode onError, digest [32]byte) (*Answer, error) {
+func (g *Ingester) multiOnce(ctx context.Context, r *Request, body []byte, mode onError, digest [16]byte) (*Answer, error) {
 	parts, bad, err := splitTables(body)
 	if err != nil {
 		return nil, err
@@ -50,7 +53,7 @@ func (g *Ingester) multiOnce(ctx context.Context, r *Request, body []byte, mode 
 	cat := g.store.Catalog()
 	base := cat.Version()
 	c := &storage.Commit{BaseVersion: base, Source: r.Source, Ingest: true}
-	all := &batch{req: r, cat: cat, format: formatNDJSON, mode: mode, clock: g.clock}
+	all := g.newBatch(r, formatNDJSON, mode)
 	for _, x := range bad {
 		if err := all.rejectNamed(x, ""); err != nil {
 			return nil, err
@@ -62,8 +65,9 @@ func (g *Ingester) multiOnce(ctx context.Context, r *Request, body []byte, mode 
 		if s, t, ok := strings.Cut(p.name, "."); ok {
 			req.Schema, req.Table = s, t
 		}
-		b := &batch{req: &req, cat: cat, format: formatNDJSON, mode: mode, clock: g.clock, place: p.place}
-		b.rejects, b.shown = all.rejects, all.shown
+		b := g.newBatch(&req, formatNDJSON, mode)
+		b.cat, b.place, b.inMemory = cat, p.place, true
+		b.rejects, b.shown, b.rejected = all.rejects, all.shown, all.rejected
 		if err := b.target(p.body); err != nil {
 			return nil, err
 		}
@@ -79,7 +83,7 @@ func (g *Ingester) multiOnce(ctx context.Context, r *Request, body []byte, mode 
 		}
 		c.Schema = append(c.Schema, b.schema...)
 		c.Tables = append(c.Tables, b.rows()...)
-		all.rejects, all.shown = b.rejects, b.shown
+		all.rejects, all.shown, all.rejected = b.rejects, b.shown, b.rejected
 	}
 	c.Rejects = all.rejects
 	if err := setKey(c, r, 0, digest); err != nil {

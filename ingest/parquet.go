@@ -70,7 +70,7 @@ func (b *batch) decodeParquet(ctx context.Context, body []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := b.parquetGroup(cols, bad, base, int(f.GroupRows(g))); err != nil {
+		if err := b.parquetGroup(ctx, cols, bad, base, int(f.GroupRows(g))); err != nil {
 			return err
 		}
 		base += f.GroupRows(g)
@@ -79,7 +79,7 @@ func (b *batch) decodeParquet(ctx context.Context, body []byte) error {
 }
 
 // parquetGroup cuts a row group into batches without its bad rows.
-func (b *batch) parquetGroup(cols []vec.Vector, bad []parquet.Bad, base int64, rows int) error {
+func (b *batch) parquetGroup(ctx context.Context, cols []vec.Vector, bad []parquet.Bad, base int64, rows int) error {
 	spoilt := map[int]bool{}
 	for _, r := range bad {
 		if spoilt[r.Row] {
@@ -106,7 +106,9 @@ func (b *batch) parquetGroup(cols []vec.Vector, bad []parquet.Bad, base int64, r
 			}
 		}
 		if out.Rows() > 0 {
-			b.batches = append(b.batches, out)
+			if err := b.keep(ctx, out); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

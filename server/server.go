@@ -118,8 +118,8 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	s.db = sql.New(s.store, sql.Options{Version: Version, Threads: s.o.Threads, Memory: s.o.queryBytes(), Resources: shared,
-		WriteMemory: s.o.writeBytes(), Now: s.o.Now, Log: s.o.Log, NoSuperuserUnmask: s.o.NoSuperuserUnmask})
-	s.ing = ingest.New(s.store, s.o.Now)
+		WriteMemory: s.o.writeBytes(), LoadMemory: s.o.loadBytes(), Now: s.o.Now, Log: s.o.Log, NoSuperuserUnmask: s.o.NoSuperuserUnmask})
+	s.ing = ingest.New(s.store, ingest.Options{Now: s.o.Now, LoadBytes: s.o.loadBytes(), Memory: s.o.bodyBytes()})
 	s.auth, err = auth.New(auth.Mode(s.o.Auth), func(name string) auth.Role {
 		l := s.db.Login(name)
 		return auth.Role{Name: name, Exists: l.Exists, CanLogin: l.CanLogin, Verifier: l.Verifier}

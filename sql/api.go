@@ -139,6 +139,7 @@ type Portal interface {
 // *Session is one.
 type Appender interface {
 	Append(ctx context.Context, c *storage.Commit) (storage.Outcome, error)
+	StartLoad(c *storage.Commit) (*storage.Load, error)
 }
 
 // Login is what authentication needs to know of a role.

@@ -19,7 +19,7 @@ import (
 // another session changed since its snapshot is 40001 at COMMIT.
 func (s *Session) lockRows(ctx context.Context, tables []uint32) error {
 	t := &s.tx
-	if t.block || t.unlock != nil || len(t.rows) > 0 || len(t.changes) > 0 || len(t.deletes) > 0 {
+	if t.block || t.unlock != nil || t.wrote() {
 		return nil
 	}
 	slices.Sort(tables)
@@ -101,7 +101,7 @@ func (s *Session) applyChange(ctx context.Context, b *bind.Bound, addrs []int64,
 		if rows, err = snap.Updated(ctx, table, addrs, b.Target.Cols, vals); err != nil {
 			return err
 		}
-		if _, _, err := s.write(rows, "update"); err != nil {
+		if _, _, err := s.write(ctx, rows, "update"); err != nil {
 			return err
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Session) truncate(ctx context.Context, c *commandPortal, st *ast.Trunca
 		}
 		tables = append(tables, t.ID)
 	}
-	if len(s.tx.rows) > 0 || len(s.tx.changes) > 0 || len(s.tx.deletes) > 0 {
+	if s.tx.wrote() {
 		return errs.NotSupported("TRUNCATE after other writes in one transaction")
 	}
 	if err := s.lockRows(ctx, tables); err != nil {

@@ -349,18 +349,10 @@ func finishCopy(o *CopyOptions, from bool, delim, quote, escape, null *string) e
 // or with Ingest set is committed at once, outside a block only. The Outcome
 // of rows that wait for COMMIT has Seq 0.
 func (s *Session) Append(ctx context.Context, c *storage.Commit) (storage.Outcome, error) {
-	if err := s.mayWrite("COPY FROM"); err != nil {
+	if err := s.mayAppend(c); err != nil {
 		return storage.Outcome{}, err
 	}
-	for i := range c.Tables {
-		if err := s.mayInsert(c.Tables[i].Table, c.Tables[i].Cols); err != nil {
-			return storage.Outcome{}, err
-		}
-	}
-	if c.Key != nil || c.Ingest || len(c.Rejects) > 0 {
-		if s.tx.block || len(s.tx.rows) > 0 || len(s.tx.changes) > 0 {
-			return storage.Outcome{}, errs.NotSupported("COPY with ON_ERROR or BATCH_KEY inside a transaction with other writes")
-		}
+	if c.Key != nil || c.Ingest || len(c.Rejects) > 0 || len(c.Loads) > 0 {
 		c.User = s.Principal().Name
 		o, err := s.db.store.Commit(ctx, c)
 		if err == nil {
@@ -370,7 +362,7 @@ func (s *Session) Append(ctx context.Context, c *storage.Commit) (storage.Outcom
 	}
 	var out storage.Outcome
 	for i := range c.Tables {
-		n, _, err := s.write(&c.Tables[i], "copy")
+		n, _, err := s.write(ctx, &c.Tables[i], "copy")
 		if err != nil {
 			return storage.Outcome{}, err
 		}

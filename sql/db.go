@@ -23,6 +23,7 @@ import (
 type Store interface {
 	Commit(ctx context.Context, c *storage.Commit) (storage.Outcome, error)
 	Complete(cat *catalog.Snapshot, tr *storage.TableRows, user string) (storage.TableRows, error)
+	StartLoad(c *storage.Commit, cat *catalog.Snapshot) (*storage.Load, error)
 	Snapshot() *storage.Snapshot
 	Catalog() *catalog.Snapshot
 	NextVal(table, col uint32, n int64) int64
@@ -45,6 +46,9 @@ type Options struct {
 	Resources *engine.Resources
 	// WriteMemory bounds what an open transaction has written, 0 = 1 GiB.
 	WriteMemory int64
+	// LoadMemory is how much of that waits in memory; the rest goes into
+	// segments. 0 = 64 MiB.
+	LoadMemory int64
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 	// Rand gives salts of passwords and seeds; nil = crypto/rand.
@@ -84,6 +88,7 @@ func New(store Store, o Options) *DB {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.WriteMemory = cmp.Or(o.WriteMemory, writeMemory)
+	o.LoadMemory = cmp.Or(o.LoadMemory, loadMemory)
 	o.Version = cmp.Or(o.Version, "0.0.0")
 	return &DB{o: o, store: store, run: engine.Run, start: o.Now(), sessions: map[uint32]*Session{}}
 }

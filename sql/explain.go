@@ -208,7 +208,7 @@ func (s *Session) insertRows(ctx context.Context, b *bind.Bound, rows engine.Row
 		return nil
 	})
 	if err == nil {
-		_, _, err = s.write(&tr, "insert")
+		_, _, err = s.write(ctx, &tr, "insert")
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"errors"
 
 	"quern/engine"
 	"quern/engine/plan"
@@ -209,20 +210,22 @@ func (s *Session) runInsert(ctx context.Context, c *commandPortal, st *ast.Inser
 		return err
 	}
 	tr := storage.TableRows{Table: b.Target.Table.ID, Cols: b.Target.Cols}
+	if len(b.Returning) == 0 {
+		n, err := s.insertAll(ctx, rows, tr)
+		c.verb, c.tag = "INSERT 0", countTag("INSERT 0", n)
+		return err
+	}
 	if err := drain(ctx, rows, s.db.o.WriteMemory, func(b *vec.Batch) error {
 		tr.Batches = append(tr.Batches, b)
 		return nil
 	}); err != nil {
 		return err
 	}
-	n, full, err := s.write(&tr, "insert")
+	n, full, err := s.write(ctx, &tr, "insert")
 	if err != nil {
 		return err
 	}
 	c.verb, c.tag = "INSERT 0", countTag("INSERT 0", n)
-	if len(b.Returning) == 0 {
-		return nil
-	}
 	return s.returning(ctx, c, b, &full)
 }
 
@@ -290,16 +293,9 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 		return err
 	}
 	// The query reads the state before the table exists.
-	tr := storage.TableRows{Table: t.ID, Cols: cols}
+	var rows engine.Rows
 	if !st.WithNoData {
-		rows, err := s.runBound(ctx, b, c.params)
-		if err != nil {
-			return err
-		}
-		if err := drain(ctx, rows, s.db.o.WriteMemory, func(b *vec.Batch) error {
-			tr.Batches = append(tr.Batches, b)
-			return nil
-		}); err != nil {
+		if rows, err = s.runBound(ctx, b, c.params); err != nil {
 			return err
 		}
 	}
@@ -310,14 +306,14 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 		err = s.change(d.Cat, change)
 		s.tx.ddl = nil
 	}
-	if err != nil {
+	if err != nil || st.WithNoData {
+		c.tag = "CREATE TABLE AS"
+		if rows != nil {
+			err = errors.Join(err, rows.Close())
+		}
 		return err
 	}
-	if st.WithNoData {
-		c.tag = "CREATE TABLE AS"
-		return nil
-	}
-	n, _, err := s.write(&tr, "insert")
+	n, err := s.insertAll(ctx, rows, storage.TableRows{Table: t.ID, Cols: cols})
 	c.tag = countTag("SELECT", n)
 	return err
 }

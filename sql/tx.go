@@ -30,7 +30,13 @@ type tx struct {
 	rows    []storage.TableRows
 	deletes []*storage.DeleteSet
 	unlock  func() // of the tables whose rows are changed, nil if none
-	bytes   int64
+	bytes   int64  // of rows
+	// loads hold what is too large for memory; the last one is for tables of
+	// loadCat. loadAdds counts what went into them.
+	loads    []*storage.Load
+	loadCat  *catalog.Snapshot
+	loadAdds int
+
 	changes []catalog.Change
 	base    *catalog.Snapshot // what changes were computed from, nil if none
 	cat     *catalog.Snapshot // base with changes
@@ -60,6 +66,7 @@ type savepoint struct {
 	changes int
 	cat     *catalog.Snapshot
 	mark    mark
+	loads   int // tx.loadAdds
 }
 
 // end drops what the transaction holds.
@@ -72,6 +79,9 @@ func (t *tx) end() {
 	}
 	if t.unlock != nil {
 		t.unlock()
+	}
+	for _, l := range t.loads {
+		l.Close()
 	}
 	*t = tx{}
 }
@@ -158,12 +168,12 @@ func (s *Session) commit(ctx context.Context) error {
 	}
 	s.closeAllPortals(false)
 	t := &s.tx
-	if len(t.rows) == 0 && len(t.changes) == 0 && len(t.deletes) == 0 {
+	if !t.wrote() {
 		s.finish()
 		return nil
 	}
 	for try := 0; ; try++ {
-		c := &storage.Commit{Schema: t.changes, Deletes: t.deletes, Tables: t.rows, Source: t.source, User: s.Principal().Name, Key: t.key}
+		c := &storage.Commit{Schema: t.changes, Deletes: t.deletes, Tables: t.rows, Loads: t.loads, Source: t.source, User: s.Principal().Name, Key: t.key}
 		if len(t.changes) > 0 {
 			c.BaseVersion = t.base.Version()
 		}
@@ -188,7 +198,7 @@ const ddlTriesMax = 20
 // newest catalog.
 func (s *Session) planAgain() error {
 	t := &s.tx
-	if t.block || len(t.rows) > 0 || len(t.deletes) > 0 || len(t.ddl) == 0 {
+	if t.block || len(t.rows) > 0 || len(t.loads) > 0 || len(t.deletes) > 0 || len(t.ddl) == 0 {
 		return errNotAgain
 	}
 	stmts, notices := t.ddl, s.notices
@@ -259,14 +269,14 @@ func (s *Session) snapshot() (*storage.Snapshot, error) {
 		// The COMMIT would fail, and policies may have changed.
 		return nil, errNotAgain
 	}
-	if len(t.rows) == 0 && len(t.deletes) == 0 && len(s.temp.tables) == 0 && cat.Version() == t.snap.Catalog().Version() && t.cat == nil {
+	if len(t.rows) == 0 && len(t.loads) == 0 && len(t.deletes) == 0 && len(s.temp.tables) == 0 && cat.Version() == t.snap.Catalog().Version() && t.cat == nil {
 		return t.snap, nil
 	}
 	if t.merged != nil && t.merged.Catalog() == cat {
 		return t.merged, nil
 	}
 	t.stale()
-	m, err := t.snap.With(storage.Pending{Rows: slices.Concat(s.temp.rows, t.rows), Deletes: t.deletes, Catalog: cat})
+	m, err := t.snap.With(storage.Pending{Rows: slices.Concat(s.temp.rows, t.rows), Loads: t.loads, Deletes: t.deletes, Catalog: cat})
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +285,7 @@ func (s *Session) snapshot() (*storage.Snapshot, error) {
 }
 
 // write adds rows to the transaction; they have their defaults from now on.
-func (s *Session) write(rows *storage.TableRows, source string) (n int64, full storage.TableRows, err error) {
+func (s *Session) write(ctx context.Context, rows *storage.TableRows, source string) (n int64, full storage.TableRows, err error) {
 	if isTemp(rows.Table) {
 		rows = s.fillCounters(rows)
 	}
@@ -288,19 +298,23 @@ func (s *Session) write(rows *storage.TableRows, source string) (n int64, full s
 		n += int64(b.Rows())
 		bytes += batchBytes(b)
 	}
+	s.noteCounters(rows, &full)
+	s.tx.stale()
+	s.tx.source = source
+	temp := isTemp(rows.Table)
+	if !temp && s.tx.bytes+bytes > s.db.o.LoadMemory {
+		return n, full, s.spill(ctx, &full, source)
+	}
 	s.tx.bytes += bytes
 	if s.tx.bytes > s.db.o.WriteMemory {
 		return 0, full, errs.New(errs.OutOfMemory, "the transaction has written more than %d bytes", s.db.o.WriteMemory).
 			WithHint("Commit more often, or load the data with COPY or over HTTP.")
 	}
-	s.noteCounters(rows, &full)
-	s.tx.stale()
-	if isTemp(rows.Table) {
+	if temp {
 		s.temp.rows = append(s.temp.rows, full)
 		return n, full, nil
 	}
 	s.tx.rows = append(s.tx.rows, full)
-	s.tx.source = source
 	return n, full, nil
 }
 
@@ -359,7 +373,7 @@ func (s *Session) runTx(ctx context.Context, st ast.Stmt) (tag string, err error
 		if !s.tx.block {
 			return "", errs.New(errs.NoActiveTransaction, "SAVEPOINT can only be used in transaction blocks")
 		}
-		s.tx.saves = append(s.tx.saves, savepoint{st.Name, len(s.tx.rows), len(s.tx.deletes), s.tx.bytes, len(s.tx.changes), s.tx.cat, s.markNow()})
+		s.tx.saves = append(s.tx.saves, savepoint{st.Name, len(s.tx.rows), len(s.tx.deletes), s.tx.bytes, len(s.tx.changes), s.tx.cat, s.markNow(), s.tx.loadAdds})
 		return "SAVEPOINT", nil
 	case *ast.ReleaseSavepoint:
 		i, err := s.savepoint(st.Name, "RELEASE SAVEPOINT")
@@ -372,6 +386,10 @@ func (s *Session) runTx(ctx context.Context, st ast.Stmt) (tag string, err error
 		i, err := s.savepoint(st.Name, "ROLLBACK TO SAVEPOINT")
 		if err != nil {
 			return "", err
+		}
+		if s.tx.saves[i].loads != s.tx.loadAdds {
+			return "", errs.NotSupported("ROLLBACK TO SAVEPOINT after a write larger than memory").
+				WithHint("Roll the whole transaction back.")
 		}
 		s.rollbackTo(i)
 		return "ROLLBACK", nil

@@ -38,10 +38,13 @@ type Commit struct {
 	BaseVersion uint64
 	Deletes     []*DeleteSet // before Tables' rows come; see Snapshot.Rows
 	Tables      []TableRows
-	Key         *BatchKey
-	Rejects     []Reject
-	Source      string // http, copy, insert, …: for ingest statistics
-	User        string // role name, for DEFAULT current_user
+	// Loads bring rows that are in segments already. They stay the caller's, to
+	// be closed.
+	Loads   []*Load
+	Key     *BatchKey
+	Rejects []Reject
+	Source  string // http, copy, insert, …: for ingest statistics
+	User    string // role name, for DEFAULT current_user
 	// Ingest marks the routes where a row that breaks a rule (NOT NULL) goes
 	// to quarantine instead of failing the commit.
 	Ingest  bool
@@ -197,6 +200,8 @@ type Pending struct {
 	Rows []TableRows
 	// Deletes are rows that it deletes; they come before Rows.
 	Deletes []*DeleteSet
+	// Loads hold further rows of the transaction.
+	Loads []*Load
 	// Catalog is the catalog to read by; nil = the snapshot's. A newer one is
 	// what PostgreSQL reads inside a transaction too, so that a REVOKE acts on
 	// the next statement of an open block; or it holds changes that are not

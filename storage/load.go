@@ -14,15 +14,15 @@ import (
 	"quern/storage/internal/wal"
 )
 
-// Load is a commit of any size in bounded memory. Rows go into segments, synced
-// and in their place, that no state shows; Commit names them all in one frame
-// (ATTACH section) with the batch key, the quarantined rows and the counts: the
-// whole load or nothing. A crash before that frame leaves files that the next
-// start removes. The manifest learns of the segments afterwards (stepAttach);
-// until then the log keeps the frame.
+// Load is the rows of a commit of any size, in bounded memory: they go into
+// segments, synced and in their place, that no state shows. A Commit with it in
+// Loads names them all in its frame (ATTACH sections): the whole load or
+// nothing. A crash before that frame leaves files that the next start removes.
+// The manifest learns of the segments afterwards (stepAttach); until then the
+// log keeps the frame.
 //
-// A Load belongs to one goroutine and must be closed. The table must exist; a
-// change of its definition until Commit fails the load (40001).
+// A Load belongs to one goroutine and must be closed. Changes of the
+// table until the Commit fail it (40001), new columns without default aside.
 type Load struct {
 	s       *Store
 	pr      *preparer
@@ -30,29 +30,39 @@ type Load struct {
 	order   []uint32
 	counted int64 // in the store's account of memory
 	given   map[uint32][]uint32
-	done    bool
+	// attached are the finished segments, opened for the commit; shown those
+	// opened for the transaction itself.
+	attached []attachment
+	shown    map[uint64]*segmentRef
+	done     bool // the files belong to the state, or to the log
 }
 
-// StartLoad begins a load. Of c only Source, User, Ingest, Refused and (at
-// Commit) Key are used.
-func (s *Store) StartLoad(c *Commit) (*Load, error) {
+// StartLoad begins a load. Of c only Source, User and Ingest are used; cat has
+// its tables, nil = the newest catalog.
+func (s *Store) StartLoad(c *Commit, cat *catalog.Snapshot) (*Load, error) {
 	if err := s.failure(); err != nil {
 		return nil, err
+	}
+	if cat == nil {
+		cat = s.state.Load().cat
 	}
 	s.bg.foldersMu.Lock()
 	s.bg.loads++
 	s.bg.foldersMu.Unlock()
-	l := &Load{s: s, bufs: map[uint32]*stage.Buffer{}, given: map[uint32][]uint32{}}
-	l.pr = &preparer{s: s, c: c, cat: s.state.Load().cat, now: s.nowMicros(), byTable: map[uint32]*counts{}, load: l,
-		p: &pending{source: c.Source, done: make(chan struct{})}}
+	l := &Load{s: s, bufs: map[uint32]*stage.Buffer{}, given: map[uint32][]uint32{}, shown: map[uint64]*segmentRef{}}
+	own := &Commit{Source: c.Source, User: c.User, Ingest: c.Ingest}
+	l.pr = &preparer{s: s, c: own, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{}, load: l}
 	return l, nil
 }
 
-// Add takes rows and rejects of the load in, as Commit would take them. After an
-// error the load can only be closed.
+// Add copies rows and rejects into the load; they are judged as Commit would. After
+// an error the load can only be closed.
 func (l *Load) Add(ctx context.Context, tr *TableRows, rejects []Reject) error {
 	if err := l.s.failure(); err != nil {
 		return err
+	}
+	if l.attached != nil {
+		return errs.New(errs.Internal, "rows for a load that was committed")
 	}
 	l.pr.c.Rejects = rejects
 	l.pr.rejects = append(l.pr.rejects[:0], rejects...)
@@ -67,6 +77,9 @@ func (l *Load) Add(ctx context.Context, tr *TableRows, rejects []Reject) error {
 	return l.makeRoom(ctx)
 }
 
+// Renew lets the load know columns that were added to its tables.
+func (l *Load) Renew() { l.pr.cat = l.s.state.Load().cat }
+
 // add takes complete rows of one table; preparer.rows calls it.
 func (l *Load) add(t *catalog.Table, rows *memtable.Rows) {
 	b := l.bufs[t.ID]
@@ -75,6 +88,7 @@ func (l *Load) add(t *catalog.Table, rows *memtable.Rows) {
 		l.bufs[t.ID] = b
 		l.order = append(l.order, t.ID)
 	}
+	b.Table = t
 	b.Add(rows, l.pr.now)
 }
 
@@ -129,102 +143,77 @@ func (l *Load) flush(ctx context.Context) error {
 	return nil
 }
 
-// Commit makes the load durable, then visible: see Store.Commit, also for key.
-func (l *Load) Commit(ctx context.Context, key *BatchKey) (Outcome, error) {
-	if err := checkKey(key); err != nil {
-		return Outcome{}, err
+// finish writes the rest and opens the files, so that what cannot be read back
+// is never committed.
+func (l *Load) finish(ctx context.Context) error {
+	if err := l.flush(ctx); err != nil || l.attached != nil {
+		return err
 	}
-	l.pr.c.Key = key
-	if key != nil {
-		known, err := l.s.keys.Claim(ctx, dedupKey(key), key.Digest)
-		if err != nil {
-			return Outcome{}, err
-		}
-		if known != nil {
-			return l.s.replayed(l.pr.c, known), nil
-		}
-		defer l.s.keys.Release(dedupKey(key))
-	}
-	if err := l.flush(ctx); err != nil {
-		return Outcome{}, err
-	}
-	p, err := l.frame()
-	if err != nil {
-		return Outcome{}, err
-	}
-	if err := l.s.submit(ctx, p); err != nil {
-		closeAttached(p)
-		return Outcome{}, err
-	}
-	if !l.s.await(p) {
-		l.done = true // the frame may be in the log
-		return Outcome{}, errShutdown
-	}
-	if p.err == nil || l.s.failure() != nil {
-		l.done = true
-	} else {
-		closeAttached(p)
-	}
-	if errors.Is(p.err, errTableMoved) {
-		return Outcome{}, errs.New(errs.SerializationFailure, "the definition of the table changed while rows were being loaded").
-			WithHint("Load them again.")
-	}
-	return p.outcome, p.err
-}
-
-// frame builds the frame of the load and opens its files.
-func (l *Load) frame() (*pending, error) {
-	p := l.pr.p
-	p.frame = wal.NewFrame(l.s.nowMicros(), nil)
 	for _, id := range l.order {
-		b := l.bufs[id]
-		body, err := json.Marshal(b.Segments)
-		if err != nil {
-			return nil, fmt.Errorf("encode ATTACH section: %w", err)
-		}
-		if !l.s.opts.mutations.AttachNotInFrame {
-			p.frame.Add(wal.Attach, id, body, nil)
-		}
-		if cols := l.given[id]; len(cols) > 0 {
-			l.pr.counters(id, cols)
-		}
-		a := attachment{table: id, version: b.Table.Version}
-		for _, m := range b.Segments {
+		a := attachment{table: id}
+		for _, m := range l.bufs[id].Segments {
 			ref := l.s.openSegment(m)
 			ref.logOnly = true
 			a.refs = append(a.refs, ref)
-		}
-		p.attached = append(p.attached, a)
-	}
-	for _, a := range p.attached {
-		for _, r := range a.refs {
-			if r.err != nil {
-				closeAttached(p)
-				return nil, &errs.Error{Code: errs.IO, Msg: "a segment of the load cannot be read back: " + r.err.Error(), Err: r.err}
+			if ref.err != nil {
+				l.attached = append(l.attached, a)
+				return &errs.Error{Code: errs.IO, Msg: "a segment of a load cannot be read back: " + ref.err.Error(), Err: ref.err}
 			}
 		}
+		l.attached = append(l.attached, a)
 	}
-	l.pr.c.Rejects = nil
-	l.pr.count()
-	p.frame.Seal()
-	return p, nil
+	return nil
 }
 
-func closeAttached(p *pending) {
-	for _, a := range p.attached {
-		for _, r := range a.refs {
-			_ = r.close() // It was only opened to be checked.
+// loads adds the ATTACH sections of a commit, and the counts of its loads.
+func (pr *preparer) loads() error {
+	for _, l := range pr.c.Loads {
+		for _, a := range l.attached {
+			t := pr.cat.Table(a.table)
+			if t == nil || !stage.Fits(l.bufs[a.table].Table, t) {
+				return errs.New(errs.SerializationFailure, "the definition of the table changed while rows were being loaded").
+					WithHint("Load them again.")
+			}
+			body, err := json.Marshal(l.bufs[a.table].Segments)
+			if err != nil {
+				return fmt.Errorf("encode ATTACH section: %w", err)
+			}
+			if !pr.s.opts.mutations.AttachNotInFrame {
+				pr.p.frame.Add(wal.Attach, a.table, body, nil)
+			}
+			pr.counters(a.table, l.given[a.table])
+			a.version = t.Version
+			pr.p.attached = append(pr.p.attached, a)
+		}
+		for _, id := range l.pr.order {
+			pr.counts(id).add(l.pr.byTable[id])
 		}
 	}
+	return nil
 }
 
-// Close removes what was not committed. It may be called after Commit.
+// settleLoads decides whose the files are after a commit that ended with err.
+func (s *Store) settleLoads(c *Commit, err error) {
+	for _, l := range c.Loads {
+		l.done = l.done || err == nil || s.failure() != nil || errors.Is(err, errShutdown)
+	}
+}
+
+// Close removes what was not committed. It may be called again.
 func (l *Load) Close() {
 	if l.pr == nil {
 		return
 	}
-	for _, b := range l.bufs {
-		if !l.done {
+	for _, r := range l.shown {
+		_ = r.close() // It was only read.
+	}
+	if !l.done {
+		for _, a := range l.attached {
+			for _, r := range a.refs {
+				_ = r.close()
+			}
+		}
+		for _, b := range l.bufs {
 			b.Env.Discard(b.Segments)
 		}
 	}
@@ -236,10 +225,26 @@ func (l *Load) Close() {
 	l.s.madeRoom()
 }
 
+// show gives the rows of the load so far to the transaction that has it.
+func (l *Load) show(d *Snapshot) error {
+	for id, b := range l.bufs {
+		for _, m := range b.Segments {
+			r := l.shown[m.ID]
+			if r == nil {
+				r = l.s.openSegment(m)
+				l.shown[m.ID] = r
+			}
+			d.staged[id] = append(d.staged[id], r)
+		}
+		d.private[id] = append(d.private[id], b.List()...)
+	}
+	return nil
+}
+
 // attachment is the segments of one table that a frame brings.
 type attachment struct {
 	table   uint32
-	version uint32 // of the schema that they were made for
+	version uint32 // of the schema that they fit
 	refs    []*segmentRef
 }
 

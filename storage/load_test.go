@@ -14,7 +14,7 @@ import (
 // loadRows loads ids in pieces of ten with the key, and returns the outcome.
 func loadRows(t *testing.T, s *storage.Store, key *storage.BatchKey, ids []int64) storage.Outcome {
 	t.Helper()
-	l, err := s.StartLoad(&storage.Commit{Source: "load", Ingest: true})
+	l, err := s.StartLoad(&storage.Commit{Source: "load", Ingest: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func loadRows(t *testing.T, s *storage.Store, key *storage.BatchKey, ids []int64
 		}
 		n.Close()
 	}
-	o, err := l.Commit(context.Background(), key)
+	o, err := s.Commit(context.Background(), &storage.Commit{Source: "load", Ingest: true, Key: key, Loads: []*storage.Load{l}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestLoadLeavesNothing(t *testing.T) {
 	createTable(t, s, events(tab))
 	ctx := context.Background()
 	for _, change := range []bool{false, true} {
-		l, err := s.StartLoad(&storage.Commit{Source: "load"})
+		l, err := s.StartLoad(&storage.Commit{Source: "load"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,8 +123,9 @@ func TestLoadLeavesNothing(t *testing.T) {
 			next := *s.Catalog().Table(tab)
 			next.Version++
 			next.Columns = append(slices.Clone(next.Columns), columnOf(9))
+			next.Columns[4].NotNull = true // rows of the load have no value for it
 			commit(t, s, &storage.Commit{Schema: []catalog.Change{{Table: &next}}, BaseVersion: s.Catalog().Version()})
-			if _, err := l.Commit(ctx, nil); errs.CodeOf(err) != errs.SerializationFailure {
+			if _, err := s.Commit(ctx, &storage.Commit{Loads: []*storage.Load{l}}); errs.CodeOf(err) != errs.SerializationFailure {
 				t.Fatalf("commit after a change of the table: %v", err)
 			}
 		}
@@ -133,7 +134,7 @@ func TestLoadLeavesNothing(t *testing.T) {
 			t.Fatalf("files %v, %d bytes", f, s.Info().MemBytes)
 		}
 	}
-	l, err := s.StartLoad(&storage.Commit{})
+	l, err := s.StartLoad(&storage.Commit{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

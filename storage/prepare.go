@@ -127,6 +127,9 @@ func (pr *preparer) encode() error {
 	if err := pr.quarantine(); err != nil {
 		return err
 	}
+	if err := pr.loads(); err != nil {
+		return err
+	}
 	pr.count()
 	return nil
 }

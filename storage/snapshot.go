@@ -22,6 +22,7 @@ type Snapshot struct {
 	st      *state
 	cat     *catalog.Snapshot        // st's, or a newer one (Pending.Catalog)
 	private map[uint32]memtable.List // a transaction's own rows
+	staged  map[uint32][]*segmentRef // and those of its loads
 	refs    *atomic.Int64            // open scans and derived snapshots hold it, too
 	once    sync.Once
 }
@@ -67,6 +68,9 @@ func (n *Snapshot) Size(table uint32) TableSize {
 	for _, seg := range t.segs {
 		z.Rows += seg.meta.Rows
 		z.Bytes += seg.meta.Length
+	}
+	for _, seg := range n.staged[table] {
+		z.Rows += seg.meta.Rows
 	}
 	return z
 }
@@ -125,9 +129,14 @@ func (n *Snapshot) With(p Pending) (*Snapshot, error) {
 			}
 		}
 	}
-	d := &Snapshot{s: n.s, st: st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}}
+	d := &Snapshot{s: n.s, st: st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}, staged: map[uint32][]*segmentRef{}}
 	for id, t := range own {
 		d.private[id] = t.List()
+	}
+	for _, l := range p.Loads {
+		if err := l.show(d); err != nil {
+			return nil, err
+		}
 	}
 	n.refs.Add(1)
 	return d, nil
@@ -166,6 +175,12 @@ func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
 	}
 	for _, v := range n.private[t.ID] {
 		sc.addSlab(unit, v, nil)
+		unit++
+	}
+	for _, seg := range n.staged[t.ID] {
+		if err := sc.addSegment(unit, seg, nil, floor, hasFloor); err != nil {
+			return nil, err
+		}
 		unit++
 	}
 	n.refs.Add(1)

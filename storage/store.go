@@ -103,7 +103,13 @@ func (s *Store) replayed(c *Commit, e *dedup.Entry) Outcome {
 // between preparing and committing it.
 const racesMax = 100
 
-func (s *Store) commit(ctx context.Context, c *Commit) (Outcome, error) {
+func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) {
+	for _, l := range c.Loads {
+		if err := l.finish(ctx); err != nil {
+			return Outcome{}, err
+		}
+	}
+	defer func() { s.settleLoads(c, err) }()
 	defer s.lockCommit(c)()
 	for range racesMax {
 		p, err := s.prepare(c, s.state.Load().cat)

@@ -2,6 +2,8 @@ package crashtest
 
 import (
 	"context"
+
+	"quern/storage"
 )
 
 // load commits a batch as a load: staged segments and one ATTACH frame. One in
@@ -10,9 +12,7 @@ func (r *run) load() {
 	b := r.m.newBatch(r.rng)
 	giveUp := r.rng.IntN(5) == 0
 	c := b.commit()
-	key := c.Key
-	c.Key = nil
-	l, err := r.s.StartLoad(c)
+	l, err := r.s.StartLoad(c, nil)
 	if err != nil {
 		r.died(err)
 		return
@@ -29,7 +29,8 @@ func (r *run) load() {
 		b.fate = gone
 		return
 	}
-	out, err := l.Commit(context.Background(), key)
+	c.Tables, c.Loads = nil, []*storage.Load{l}
+	out, err := r.s.Commit(context.Background(), c)
 	if err != nil {
 		r.died(err)
 		return

@@ -205,3 +205,6 @@ func (d *Decoder) add(b []byte, quoted bool) {
 	}
 	d.fields = append(d.fields, decode.Field{B: b[:len(b):len(b)], Null: null})
 }
+
+// Offset is where the next row begins in the input.
+func (d *Decoder) Offset() int64 { return d.lines.Offset }

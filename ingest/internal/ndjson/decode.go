@@ -19,6 +19,7 @@ type Decoder struct {
 	row   int64
 	array bool
 	open  bool // the array's bracket was read
+	more  bool // body is a window: a row that does not end in it goes on
 	sink  *decode.Sink
 
 	exact  map[string]int
@@ -38,16 +39,33 @@ type span struct {
 
 // New returns a decoder of body: lines, or one array of objects.
 func New(body []byte, array bool, sink *decode.Sink) *Decoder {
-	d := &Decoder{body: body, array: array, sink: sink,
-		exact: map[string]int{}, folded: map[string]int{}, spans: make([]span, len(sink.Columns))}
+	d := &Decoder{body: body, array: array}
+	d.SetSink(sink)
+	return d
+}
+
+// Sink is where rows go.
+func (d *Decoder) Sink() *decode.Sink { return d.sink }
+
+// SetSink sends the next rows elsewhere, with other columns.
+func (d *Decoder) SetSink(sink *decode.Sink) {
+	d.sink, d.memo, d.stamp = sink, nil, 0
+	d.exact, d.folded, d.spans = map[string]int{}, map[string]int{}, make([]span, len(sink.Columns))
 	for i, c := range sink.Columns {
 		d.exact[c.Name] = i
 		if _, dup := d.folded[strings.ToLower(c.Name)]; !dup {
 			d.folded[strings.ToLower(c.Name)] = i
 		}
 	}
-	return d
 }
+
+// Reset gives the decoder the next window of its input. more says that others
+// follow: Next stops before a row that may go on there, and the next window must
+// begin at Pos.
+func (d *Decoder) Reset(body []byte, more bool) { d.body, d.pos, d.more = body, 0, more }
+
+// Pos is how far the window was used.
+func (d *Decoder) Pos() int { return d.pos }
 
 // Rows is the number of rows seen so far, bad ones included.
 func (d *Decoder) Rows() int64 { return d.row }
@@ -80,6 +98,9 @@ func (d *Decoder) nextRow() (raw []byte, start int, err error) {
 	for d.pos < len(d.body) {
 		start = d.pos
 		end := bytes.IndexByte(d.body[start:], '\n')
+		if end < 0 && d.more {
+			return nil, 0, io.EOF
+		}
 		if end < 0 {
 			end = len(d.body)
 			d.pos = end
@@ -100,55 +121,68 @@ func (d *Decoder) nextRow() (raw []byte, start int, err error) {
 }
 
 // nextElement cuts the next element out of the array. A syntax error keeps the
-// rest of the body as one payload reject.
+// rest of the body as one payload reject; in a window that others follow, the
+// element may only be cut off.
 func (d *Decoder) nextElement() (raw []byte, start int, err error) {
+	pos, open, array := d.pos, d.open, d.array
 	s := scanner{b: d.body, pos: d.pos}
-	s.space()
-	ok := true
-	if !d.open {
-		d.open = true
-		if s.pos < len(s.b) && s.b[s.pos] == '{' { // one object is a row of its own
-			d.array = false
-			start = s.pos
-			if ok = s.value(0); ok {
-				d.pos = s.pos
-				return d.body[start:s.pos], start, nil
-			}
-		} else if ok = s.pos < len(s.b) && s.b[s.pos] == '['; ok {
-			s.pos++
-			s.space()
-			if s.pos < len(s.b) && s.b[s.pos] == ']' {
-				s.pos++
-				return nil, 0, d.end(&s)
-			}
-		}
-	} else if done, good := s.next(']'); good && done {
-		return nil, 0, d.end(&s)
-	} else {
-		ok = good
-	}
-	if ok {
-		s.space()
-		start = s.pos
-		if s.value(1) {
-			d.pos = s.pos
-			return d.body[start:s.pos], start, nil
-		}
-	}
-	if d.pos >= len(d.body) {
+	raw, start, bad := d.element(&s)
+	cut := raw == nil || d.pos == len(d.body) && raw[len(raw)-1] != '}' && raw[len(raw)-1] != ']'
+	switch {
+	case d.more && cut:
+		d.pos, d.open, d.array = pos, open, array
+		return nil, 0, io.EOF
+	case bad && d.pos < len(d.body):
+		return nil, 0, d.payload(s.msg)
+	case raw == nil:
 		return nil, 0, io.EOF
 	}
-	return nil, 0, d.payload(s.msg)
+	return raw, start, nil
 }
 
-// end requires that nothing follows the array.
-func (d *Decoder) end(s *scanner) error {
+// element scans one element. No element and not bad is the end of the body.
+func (d *Decoder) element(s *scanner) (raw []byte, start int, bad bool) {
+	s.space()
+	if !d.open {
+		if s.pos == len(s.b) || s.b[s.pos] != '[' && s.b[s.pos] != '{' {
+			return nil, 0, s.pos < len(s.b)
+		}
+		d.open = true
+		if s.b[s.pos] == '{' { // one object is a row of its own
+			d.array = false
+			start = s.pos
+			if !s.value(0) {
+				return nil, 0, true
+			}
+			d.pos = s.pos
+			return d.body[start:s.pos], start, false
+		}
+		s.pos++
+		s.space()
+		if s.pos < len(s.b) && s.b[s.pos] == ']' {
+			s.pos++
+			return nil, 0, d.trailing(s)
+		}
+	} else if done, good := s.next(']'); !good {
+		return nil, 0, true
+	} else if done {
+		return nil, 0, d.trailing(s)
+	}
+	s.space()
+	start = s.pos
+	if !s.value(1) {
+		return nil, 0, true
+	}
+	d.pos = s.pos
+	return d.body[start:s.pos], start, false
+}
+
+// trailing tells whether anything follows the array.
+func (d *Decoder) trailing(s *scanner) bool {
 	s.space()
 	d.pos = s.pos
-	if d.pos < len(d.body) {
-		return d.payload("trailing characters after the array")
-	}
-	return io.EOF
+	s.msg = "trailing characters after the array"
+	return d.pos < len(d.body)
 }
 
 func (d *Decoder) payload(msg string) error {

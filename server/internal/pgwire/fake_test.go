@@ -331,6 +331,7 @@ func (s *fakeSession) Principal() policy.Principal        { return policy.Princi
 func (s *fakeSession) Format() *types.Format              { return types.DefaultFormat }
 func (s *fakeSession) Close()                             { s.closed.Add(1) }
 
+func (s *fakeSession) StartLoad(*storage.Commit) (*storage.Load, error) { return nil, nil }
 func (s *fakeSession) Append(context.Context, *storage.Commit) (storage.Outcome, error) {
 	return storage.Outcome{}, nil
 }

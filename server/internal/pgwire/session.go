@@ -37,6 +37,7 @@ type Session interface {
 	Principal() policy.Principal
 	Format() *types.Format
 	Append(ctx context.Context, c *storage.Commit) (storage.Outcome, error)
+	StartLoad(c *storage.Commit) (*storage.Load, error)
 	Close()
 }
 

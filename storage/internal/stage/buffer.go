@@ -29,10 +29,7 @@ func (b *Buffer) Add(rows *memtable.Rows, receivedAt int64) {
 
 // Rows and Bytes are what lies in memory.
 func (b *Buffer) Rows() int {
-	if b.mem == nil {
-		return 0
-	}
-	return b.mem.List().Rows()
+	return b.List().Rows()
 }
 
 // Bytes is the memory that the rows take.
@@ -41,6 +38,14 @@ func (b *Buffer) Bytes() int64 {
 		return 0
 	}
 	return b.mem.Bytes()
+}
+
+// List is what lies in memory, readable until the next Flush.
+func (b *Buffer) List() memtable.List {
+	if b.mem == nil {
+		return nil
+	}
+	return b.mem.List()
 }
 
 // Flush writes what lies in memory. After an error the finished segments are in

@@ -206,3 +206,27 @@ func Spec(t *catalog.Table, writer, reason string) segment.Spec {
 	}
 	return spec
 }
+
+// Fits tells whether rows that were made for a table as it was may be added to
+// it as it is: every column is still there, and new ones may be NULL.
+func Fits(was, is *catalog.Table) bool {
+	old := map[uint32]*catalog.Column{}
+	for i := range was.Columns {
+		old[was.Columns[i].ID] = &was.Columns[i]
+	}
+	for i := range is.Columns {
+		c := &is.Columns[i]
+		o := old[c.ID]
+		if o == nil {
+			if c.NotNull || c.Default.Kind != catalog.DefaultNone {
+				return false
+			}
+			continue
+		}
+		if o.Type != c.Type || o.NotNull != c.NotNull {
+			return false
+		}
+		delete(old, c.ID)
+	}
+	return len(old) == 0
+}

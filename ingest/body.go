@@ -1,0 +1,172 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"hash"
+	"io"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"quern/storage/errs"
+)
+
+// Limits of one body (INGEST.md §3.3). The encoded size is bounded by whoever
+// reads the socket.
+const (
+	bodyBytesMax = 1 << 30 // decoded
+	// wholeBytesMax bounds a decoded body that must be in memory at once: Parquet
+	// and Arrow files are read from their end.
+	wholeBytesMax = 256 << 20
+	// A body may grow ratioMax times when it is decoded, judged once
+	// ratioBytesMin came out: repetitive logs do exceed that in the small.
+	ratioMax      = 200
+	ratioBytesMin = 64 << 20
+)
+
+// memoryFactor is what a byte of a body costs until it is committed: the body,
+// its columns, the encoded rows and the frame.
+const memoryFactor = 4
+
+// patience is how long a request waits for memory before it is turned away.
+const patience = 3 * time.Second
+
+// ErrTooLarge answers bodies over the limit; HTTP says 413.
+var ErrTooLarge = errs.New(errs.ProgramLimit, "the decoded body is larger than 1 GiB").
+	WithHint("Cut it at row borders, or use quern load, which does.")
+
+// memory is the budget of bodies in flight: taken before a buffer is made.
+type memory struct {
+	max  int64
+	free *semaphore.Weighted
+}
+
+func newMemory(n int64) *memory { return &memory{n, semaphore.NewWeighted(n)} }
+
+// take waits for n bytes, at most for patience; what the budget can never give
+// costs all of it.
+func (m *memory) take(ctx context.Context, n int64) (int64, error) {
+	n = min(n, m.max)
+	if m.free.TryAcquire(n) {
+		return n, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if m.free.Acquire(ctx, n) != nil {
+		return 0, errs.New(errs.OutOfMemory, "the server has no memory left for request bodies").
+			WithHint("Send the request again later.")
+	}
+	return n, nil
+}
+
+// body is a request's decoded body: its beginning, or all of it, in memory.
+type body struct {
+	head  []byte // up to the ingester's LoadBytes, or everything
+	whole bool   // head is everything
+	r     io.Reader
+	hash  hash.Hash // nil without a key
+	m     *memory
+	held  int64
+	raw   *counter
+	out   int64
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// openBody undoes the content encoding and reads the beginning. The caller
+// releases the body.
+func (g *Ingester) openBody(ctx context.Context, r *Request) (*body, error) {
+	b := &body{m: g.mem, raw: &counter{r: r.Body}}
+	plain, err := contentDecoder(b.raw, r.ContentEncoding)
+	if err != nil {
+		return nil, err
+	}
+	b.r = plain
+	if r.Key != "" {
+		b.hash = sha256.New()
+	}
+	if err := b.readTo(ctx, g.o.LoadBytes); err != nil {
+		b.release()
+		return nil, err
+	}
+	return b, nil
+}
+
+// readTo fills head up to limit bytes, growing by what arrives.
+func (b *body) readTo(ctx context.Context, limit int64) error {
+	for !b.whole && int64(len(b.head)) < limit {
+		if len(b.head) == cap(b.head) {
+			size := min(max(8<<10, 2*int64(cap(b.head))), limit)
+			n, err := b.m.take(ctx, (size-int64(cap(b.head)))*memoryFactor)
+			if err != nil {
+				return err
+			}
+			b.held += n
+			b.head = append(make([]byte, 0, size), b.head...)
+		}
+		n, err := b.Read(b.head[len(b.head):cap(b.head)])
+		b.head = b.head[:len(b.head)+n]
+		if err == io.EOF {
+			b.whole = true
+		} else if err != nil {
+			return err
+		}
+	}
+	if !b.whole { // is there more?
+		var one [1]byte
+		n, err := io.ReadFull(b.r, one[:])
+		if err != nil && err != io.EOF {
+			return bodyError(err)
+		}
+		b.whole = n == 0
+		b.r = io.MultiReader(bytes.NewReader(one[:n]), b.r)
+	}
+	return nil
+}
+
+// Read gives the rest of the body.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.out += int64(n)
+	if b.hash != nil {
+		b.hash.Write(p[:n])
+	}
+	switch {
+	case b.out > bodyBytesMax, b.out > ratioBytesMin && b.out/ratioMax > b.raw.n:
+		return n, ErrTooLarge
+	case err == nil || err == io.EOF:
+		return n, err
+	}
+	return n, bodyError(err)
+}
+
+func bodyError(err error) error {
+	if e := errs.As(err); e.Code != errs.Internal {
+		return e
+	}
+	return &errs.Error{Code: errs.InvalidText, Msg: "the request body could not be read or decoded", Err: err}
+}
+
+// digest is that of the content read so far.
+func (b *body) digest() (d [16]byte) {
+	if b.hash != nil {
+		copy(d[:], b.hash.Sum(nil))
+	}
+	return d
+}
+
+func (b *body) release() {
+	b.m.free.Release(b.held)
+	b.held, b.head = 0, nil
+}
