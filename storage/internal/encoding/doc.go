@@ -23,12 +23,15 @@
 //	                 unit; nested page of values; nested page of ends (row behind the run)
 //	   SPARSE        i64 default, u32 exceptions, u32 length of values; u32 first exception
 //	                 per 8,192 rows and their number; u16 positions in them; nested values
-//	   DICT          u8 scope, u8[3] 0, u32 length of codes, u32 entries; scope 0 (bytes):
-//	                 nested page of codes into the segment's dictionary; scope 1 (integers):
-//	                 entries as u32 or i64, nested page of codes
+//	   DICT          u8 scope, u8[3] 0, u32 length of codes, u32 entries, u32 length of
+//	                 entries; scope 0 (bytes): nested page of codes into the segment's
+//	                 dictionary; scope 1, integers: entries as u32 or i64, nested page of
+//	                 codes; scope 1, bytes: nested page of codes, nested page of entries
 //	   FSST          u32 length of nested page, u32 length of table, u64 stored bytes; u32
 //	                 start and u32 decoded bytes per unit; nested page of stored lengths;
 //	                 symbol table (fsst.go); bytes
+//	   CHARS         texts of one length with few different characters: chars.go
+//	   TEMPLATE      JSON as templates and one nested page per path: template.go
 //	validity bitmap, LSB first, if some rows but not all are NULL
 //
 // Encoded values exist at every row, so that positions need no mapping: a NULL
@@ -39,7 +42,10 @@
 // numeric page holds 64-bit coefficients of one scale; a page of 64-bit integers
 // holds them divided by ten to the power of the header's scale, 0, 3 or 6 (whole
 // seconds of timestamps). Nested pages hold such integers, without NULLs: values,
-// ends and lengths as FOR or CONST; codes also as DELTA, RLE or SPARSE.
+// ends and lengths as FOR or CONST; codes also as DELTA, RLE or SPARSE. The values of
+// a TEMPLATE's paths are pages of any kind but TEMPLATE.
+//
+// Minor version 1 of the segment format added CHARS, TEMPLATE and scope 1 of bytes.
 //
 // What is written is chosen in choose.go: a sample says what may pay, the cheapest
 // of what was tried stays.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math"
 
-	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/vec"
 	"quern/storage/vec/kernel"
@@ -290,56 +289,6 @@ func (e *Encoder) nested(v []int64, phys types.Phys, leaf bool) int {
 	n := len(e.dst) - e.at
 	e.at = outer
 	return n
-}
-
-func (e *Encoder) bytes(c *Column, from, to, nulls int) error {
-	rows := to - from
-	total := int(c.Offs[to] - c.Offs[from])
-	if total > math.MaxInt32 {
-		return errs.New(errs.ProgramLimit, "row group holds more than 2 GiB in one column")
-	}
-	ascii := asciiFlag(IsASCII(c.Bytes[c.Offs[from]:c.Offs[to]]))
-	if b, ok := constBytes(c, from, to); ok {
-		e.header(Const, ascii, 0, rows, nulls)
-		e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(len(b)))
-		e.dst = append(e.dst, b...)
-		return nil
-	}
-	if s, ok := Shrink(c.Offs[from:to+1], c.Bytes); ok {
-		e.fsstPage(&s, c.Offs[from:to+1], ascii, nulls)
-		return nil
-	}
-	e.header(Plain, ascii, 0, rows, nulls)
-	head := len(e.dst)
-	e.dst = append(e.dst, make([]byte, align)...)
-	v := e.intsFor(rows)
-	for i := range v {
-		v[i] = int64(c.Offs[from+i+1] - c.Offs[from+i])
-		if i%kernel.Unit == 0 {
-			e.dst = binary.LittleEndian.AppendUint32(e.dst, c.Offs[from+i]-c.Offs[from])
-		}
-	}
-	e.close()
-	n := e.nested(v, types.PhysI32, true)
-	binary.LittleEndian.PutUint32(e.dst[head:], uint32(n))
-	binary.LittleEndian.PutUint64(e.dst[head+8:], uint64(total))
-	e.dst = append(e.dst, c.Bytes[c.Offs[from]:c.Offs[to]]...)
-	return nil
-}
-
-func constBytes(c *Column, from, to int) (b []byte, ok bool) {
-	seen := false
-	for i := from; i < to; i++ {
-		if c.Null(i) {
-			continue
-		}
-		if v := c.Value(i); !seen {
-			b, seen = v, true
-		} else if !bytes.Equal(b, v) {
-			return nil, false
-		}
-	}
-	return b, true
 }
 
 // IsASCII tells whether b has no byte above 0x7F.

@@ -209,10 +209,10 @@ func decodeInto(p *Page, v *vec.Vector, from, n int) error {
 		}
 		return nil
 	}
-	if p.Kind == Dict {
+	if p.Kind == Dict && p.own == nil {
 		return p.Codes(make([]uint32, n), from, 1<<20)
 	}
-	buf, err := p.Views(v.Views, from, nil, make([]uint32, n), nil)
+	buf, err := p.Views(v.Views, from, nil, &Space{})
 	v.Bufs = [][]byte{buf}
 	return err
 }
@@ -234,7 +234,7 @@ func TestViewsBySelection(t *testing.T) {
 		views[i].Len = 99
 	}
 	sel := []uint16{0, 3, 1500, 2047}
-	buf, err := p.Views(views, 0, sel, make([]uint32, 2048), nil)
+	buf, err := p.Views(views, 0, sel, &Space{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,11 +316,19 @@ func FuzzPage(f *testing.F) {
 			if err != nil {
 				f.Fatal(err)
 			}
-			f.Add(bytes.Clone(page), byte(p))
+			f.Add(bytes.Clone(page), byte(p)-1)
 		}
 	}
+	for _, name := range []string{"uuid", "base64", "pool", "json", "json arrays", "urls", "numbers"} {
+		rng := rand.New(rand.NewPCG(1, 3))
+		page, err := e.Page(textColumn(1100, true, rng, texts[name]), 0, 1100)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(bytes.Clone(page), byte(types.PhysBytes)-1)
+	}
 	page, _ := e.Codes([]uint32{1, 2, 3, 2, 1}, []byte{1, 0, 1, 1, 1}, false)
-	f.Add(bytes.Clone(page), byte(types.PhysBytes))
+	f.Add(bytes.Clone(page), byte(types.PhysBytes)-1)
 	f.Fuzz(func(t *testing.T, data []byte, phys byte) {
 		p, err := Open(data, types.Phys(phys%10)+1)
 		if err != nil || p.AllNull() {
@@ -333,7 +341,7 @@ func FuzzPage(f *testing.F) {
 			if decodeInto(p, &v, from, n) != nil || v.Views == nil {
 				continue
 			}
-			if p.Kind == Plain || p.Kind == FSST {
+			if p.Kind != Dict || p.own != nil {
 				for i := range v.Views {
 					_ = v.Views[i].Bytes(v.Bufs)
 				}

@@ -25,7 +25,14 @@ const (
 	Sparse Kind = 6
 	Dict   Kind = 7
 	FSST   Kind = 8
+	// 9 to 12 are reserved for ALP, ALPRD, DECSCALE and LIST.
+	Chars    Kind = 13
+	Template Kind = 14
 )
+
+// depthMax is how deep pages lie within pages: a template's field, its dictionary's
+// codes, their runs.
+const depthMax = 4
 
 // scopePage marks a page with a dictionary of its own; 0 is the segment's.
 const scopePage = 1
@@ -67,6 +74,9 @@ type Page struct {
 	count int      // RLE: runs; SPARSE: exceptions; DICT of integers: entries
 	mode  int64    // SPARSE: the default
 	table *decoder // FSST
+	chars *pattern // CHARS
+	tmpl  *templates
+	own   *ownDict // DICT of texts with scope 1
 }
 
 func corrupt(reason string) error { return &errs.Corrupt{File: "page", Reason: reason} }
@@ -87,7 +97,7 @@ func open(data []byte, phys types.Phys, depth int) (*Page, error) {
 	p := &Page{Kind: Kind(data[0]), phys: phys, data: data, ASCII: flags&flagASCII != 0,
 		Rows:  int(binary.LittleEndian.Uint32(data[4:])),
 		Nulls: int(binary.LittleEndian.Uint32(data[8:])), scale: int16(data[3])}
-	if p.Rows == 0 || p.Rows > PageRows || p.Nulls > p.Rows || data[2] != 0 || depth > 2 {
+	if p.Rows == 0 || p.Rows > PageRows || p.Nulls > p.Rows || data[2] != 0 || depth > depthMax {
 		return nil, corrupt("bad page header")
 	}
 	if flags&^(flagValidity|flagAllNull|flagASCII) != 0 {
@@ -170,6 +180,10 @@ func (p *Page) openBody(depth int) error {
 		return p.openFSST(depth)
 	case p.Kind == Dict && p.phys == types.PhysBytes:
 		return p.openDict(depth)
+	case p.Kind == Chars && p.phys == types.PhysBytes:
+		return p.openChars()
+	case p.Kind == Template && p.phys == types.PhysBytes:
+		return p.openTemplate(depth)
 	default:
 		return errs.NotSupported("page of an unknown encoding")
 	}
@@ -201,12 +215,16 @@ func (p *Page) nested(at, n, rows int, phys types.Phys, depth int, leaf bool) (*
 }
 
 func (p *Page) openDict(depth int) error {
-	head := p.part(bodyAt, 8)
+	head := p.part(bodyAt, 16)
 	if head == nil {
 		return corrupt("short body")
 	}
-	if binary.LittleEndian.Uint32(head) != 0 {
-		return errs.NotSupported("page with a dictionary of its own")
+	switch binary.LittleEndian.Uint32(head) {
+	case 0:
+	case scopePage:
+		return p.openTextDict(head, depth)
+	default:
+		return errs.NotSupported("dictionary of an unknown scope")
 	}
 	var err error
 	p.sub, err = p.nested(bodyAt+align, int(binary.LittleEndian.Uint32(head[4:])), p.Rows, types.PhysI32, depth, false)
@@ -274,20 +292,35 @@ func greatest(v []uint32) uint32 {
 	return max(a, b, c, d)
 }
 
-// Views makes views of rows [from, from+len(dst)) of a page of bytes, PLAIN or
-// FSST: those of sel only if it is not nil, others are unspecified or empty. They
-// refer to the buffer that is returned as buffer 0: the page's own, or buf, which
-// may have grown. lens is scratch of len(dst).
-func (p *Page) Views(dst []vec.View, from int, sel []uint16, lens []uint32, buf []byte) ([]byte, error) {
-	if p.sub == nil || p.Kind != Plain && p.Kind != FSST {
+// Views makes views of rows [from, from+len(dst)) of a page of bytes that is not of
+// the segment's dictionary: those of sel only if it is not nil, others are unspecified
+// or empty. from is the start of a unit. They refer to the buffer that is returned as
+// buffer 0: the page's own, or one in s.
+func (p *Page) Views(dst []vec.View, from int, sel []uint16, s *Space) ([]byte, error) {
+	if p.AllNull() || p.phys != types.PhysBytes || from < 0 || from+len(dst) > p.Rows {
 		return nil, corrupt("page without values")
 	}
-	lens = lens[:len(dst)]
+	switch {
+	case p.Kind == Const:
+		constant(dst, sel, p.body)
+		return p.body, nil
+	case p.Kind == Chars:
+		return p.expand(dst, from, sel, s), nil
+	case p.Kind == Template:
+		return p.fill(dst, from, sel, s)
+	case p.own != nil:
+		return p.lookUp(dst, from, sel, s)
+	case p.Kind == Dict:
+		return nil, corrupt("page without values")
+	}
+	lens := s.lensFor(len(dst))
 	if err := decodeInts(p.sub, lens, from); err != nil {
 		return nil, err
 	}
 	if p.Kind == FSST {
-		return p.decode(dst, from, sel, lens, buf)
+		buf, err := p.decode(dst, from, sel, lens, s.buf)
+		s.buf = buf
+		return buf, err
 	}
 	return p.body, p.place(dst, from, sel, lens)
 }

@@ -47,7 +47,6 @@ type groupSource struct {
 	g, n int
 	cols []groupCol
 	ints []int64
-	lens []uint32
 	err  error // of a dictionary that skip needed
 }
 
@@ -55,6 +54,8 @@ type groupCol struct {
 	col  *segment.Col // nil if the segment is older than the column
 	page *encoding.Page
 	bufs [][]byte
+	own  *vec.Dictionary // of the page
+	read encoding.Space
 }
 
 func (b *groupSource) rows() int    { return b.n }
@@ -127,7 +128,7 @@ func (b *groupSource) loadBytes(src *groupCol, from, n int, sel vec.Selection, c
 	case encoding.Const:
 		return b.loadConst(src, n, c)
 	case encoding.Dict:
-		d, err := src.col.Dict()
+		d, err := b.dict(src)
 		if err != nil {
 			return err
 		}
@@ -138,15 +139,27 @@ func (b *groupSource) loadBytes(src *groupCol, from, n int, sel vec.Selection, c
 	if src.bufs == nil {
 		src.bufs = make([][]byte, 1)
 	}
-	if b.lens == nil {
-		b.lens = make([]uint32, vec.BatchRows)
-	}
 	c.raw.Views = c.scratch.Views(n)
 	c.raw.Bufs = src.bufs
 	// NB: decoded bytes go where those of the batch before were.
-	buf, err := p.Views(c.raw.Views, from, sel, b.lens, src.bufs[0])
+	buf, err := p.Views(c.raw.Views, from, sel, &src.read)
 	src.bufs[0] = buf
 	return err
+}
+
+// dict is the dictionary of the page, or the segment's.
+func (b *groupSource) dict(src *groupCol) (*vec.Dictionary, error) {
+	if src.page.Own() == 0 {
+		return src.col.Dict()
+	}
+	if src.own == nil {
+		d, err := src.col.PageDict(b.g)
+		if err != nil {
+			return nil, err
+		}
+		src.own = d
+	}
+	return src.own, nil
 }
 
 // loadConst gives one value; with NULLs it stands at every row.

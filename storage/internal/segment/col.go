@@ -25,6 +25,7 @@ type Col struct {
 	groups   []encoding.Zone
 	granules []encoding.Zone // nil: no better than groups
 	dict     atomic.Pointer[vec.Dictionary]
+	owns     []atomic.Pointer[vec.Dictionary] // of pages
 	hasDict  bool
 }
 
@@ -87,6 +88,7 @@ func (c *Col) open() error {
 	// NB: a page of DICT may have entries of its own.
 	_, c.hasDict = s.entry(c.id, kindDict)
 	c.opened = make([]atomic.Pointer[encoding.Page], n)
+	c.owns = make([]atomic.Pointer[vec.Dictionary], n)
 	return c.openZones()
 }
 
@@ -144,7 +146,7 @@ func (c *Col) openPage(g int) (opened *encoding.Page, err error) {
 	if p.Rows != int(e.rows) || p.Nulls != int(e.nulls) || uint8(p.Kind) != e.encoding {
 		return nil, damaged(c.file.Path, int64(e.offset), "page does not fit its entry")
 	}
-	if c.phys == types.PhysBytes && !p.AllNull() && (p.Kind == encoding.Dict) != c.hasDict {
+	if c.phys == types.PhysBytes && !p.AllNull() && (p.Kind == encoding.Dict && p.Own() == 0) != c.hasDict {
 		return nil, damaged(c.file.Path, int64(e.offset), "codes without a dictionary, or the reverse")
 	}
 	c.opened[g].Store(p)
@@ -187,6 +189,31 @@ func (c *Col) Dict() (*vec.Dictionary, error) {
 	return c.dict.Load(), nil
 }
 
+// PageDict returns the dictionary of row group g's page, which has one of its own.
+// It is not sorted.
+func (c *Col) PageDict(g int) (dict *vec.Dictionary, err error) {
+	if d := c.owns[g].Load(); d != nil {
+		return d, nil
+	}
+	defer CatchFault(debug.SetPanicOnFault(true), &err)
+	p, err := c.Page(g)
+	if err != nil {
+		return nil, err
+	}
+	views, buf, err := p.Entries()
+	if err != nil {
+		return nil, c.at(err, int64(c.pages[g].offset))
+	}
+	bufs := [][]byte{buf}
+	d := &vec.Dictionary{ASCII: p.ASCII, ID: c.file.dictID(c.id, g+1), Hashes: make([]uint64, len(views)),
+		Values: vec.Vector{Type: c.typ, Len: len(views), Views: views, Bufs: bufs}}
+	for i := range views {
+		d.Hashes[i] = vec.HashBytes(views[i].Bytes(bufs))
+	}
+	c.owns[g].CompareAndSwap(nil, d)
+	return c.owns[g].Load(), nil
+}
+
 func (c *Col) loadDict() (dict *vec.Dictionary, err error) {
 	defer CatchFault(debug.SetPanicOnFault(true), &err)
 	b, err := c.file.section(c.id, kindDict)
@@ -217,7 +244,7 @@ func (c *Col) loadDict() (dict *vec.Dictionary, err error) {
 			return nil, bad
 		}
 	}
-	d := &vec.Dictionary{Sorted: flags&dictSorted != 0, ASCII: flags&dictASCII != 0, ID: c.file.dictID(c.id),
+	d := &vec.Dictionary{Sorted: flags&dictSorted != 0, ASCII: flags&dictASCII != 0, ID: c.file.dictID(c.id, 0),
 		Hashes: make([]uint64, n)}
 	d.Values = vec.Vector{Type: c.typ, Len: n, Views: make([]vec.View, n), Bufs: [][]byte{data}}
 	for i := range n {

@@ -8,7 +8,7 @@ package segment
 //	...      directory: 32-byte entries sorted by (column id, kind)
 //	end-64   trailer
 //
-//	header   "QSEG0001", u16 major 1, u16 minor 0, u32 flags, u64 segment id,
+//	header   "QSEG0001", u16 major 1, u16 minor 1, u32 flags, u64 segment id,
 //	         16 B uuid, u32 table id, u32 schema version, u64 schema fingerprint,
 //	         u32 0, u32 crc32c of 0..59
 //	entry    u32 column id (0xFFFFFFFF = segment), u16 kind, u16 flags, u64 offset,

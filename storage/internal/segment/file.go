@@ -226,6 +226,9 @@ func (s *File) Schema() []Column { return s.schema }
 // Bytes is the file's length.
 func (s *File) Bytes() int64 { return int64(len(s.data)) }
 
-// dictID is the process-wide id of a column's dictionary: segment ids are unique
-// in a data folder, and one process works on one.
-func (s *File) dictID(column uint32) uint64 { return s.id<<24 | uint64(column)&(1<<24-1) }
+// dictID is the process-wide id of a column's dictionary, or of that of its page
+// part-1: segment ids are unique in a data folder, and one process works on one. 32
+// bits are left for segments, 24 for columns, of which hidden ones are the highest.
+func (s *File) dictID(column uint32, part int) uint64 {
+	return s.id<<32 | uint64(part)<<24 | uint64(column)&(1<<24-1)
+}

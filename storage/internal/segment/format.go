@@ -11,7 +11,7 @@ const (
 	headerMagic  = "QSEG0001"
 	trailerMagic = "QSEGEND1"
 	major        = 1
-	minor        = 0
+	minor        = 1 // 1: page encodings 13 and 14, page dictionaries of bytes
 
 	headerBytes  = 64
 	trailerBytes = 64

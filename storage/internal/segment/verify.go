@@ -149,6 +149,7 @@ func (c *Col) decode(g int) (*encoding.Column, error) {
 		col.Offs = make([]uint32, p.Rows+1)
 		return col, nil
 	}
+	var read encoding.Space
 	for from := 0; from < p.Rows; from += vec.BatchRows {
 		n := min(vec.BatchRows, p.Rows-from)
 		if p.Nulls > 0 {
@@ -162,14 +163,14 @@ func (c *Col) decode(g int) (*encoding.Column, error) {
 				}
 			}
 		}
-		if err := c.decodeBatch(p, col, from, n); err != nil {
+		if err := c.decodeBatch(p, col, from, n, &read); err != nil {
 			return nil, err
 		}
 	}
 	return col, nil
 }
 
-func (c *Col) decodeBatch(p *encoding.Page, col *encoding.Column, from, n int) error {
+func (c *Col) decodeBatch(p *encoding.Page, col *encoding.Column, from, n int, read *encoding.Space) error {
 	if c.hasDict && p.Kind == encoding.Dict {
 		d, err := c.Dict()
 		if err != nil {
@@ -181,17 +182,9 @@ func (c *Col) decodeBatch(p *encoding.Page, col *encoding.Column, from, n int) e
 		return p.Fixed(col.Fixed[from*size:(from+n)*size], from, n, make([]int64, n))
 	}
 	views := make([]vec.View, n)
-	var buf []byte
-	if p.Kind == encoding.Const {
-		buf = p.ConstBytes()
-		for i := range views {
-			views[i] = vec.MakeView(buf, 0, 0)
-		}
-	} else {
-		var err error
-		if buf, err = p.Views(views, from, nil, make([]uint32, n), nil); err != nil {
-			return err
-		}
+	buf, err := p.Views(views, from, nil, read)
+	if err != nil {
+		return err
 	}
 	bufs := [][]byte{buf}
 	for i := range views {
