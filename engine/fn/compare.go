@@ -173,8 +173,18 @@ func compareOps() []*Func {
 	for _, t := range []types.OID{tOid, tXid} {
 		out = append(out, orderedOps[uint32](t)...)
 	}
-	for _, t := range []types.OID{tText, tName, tQChar, tBytea, tTimetz, tInet} {
+	for _, t := range []types.OID{tText, tName, tQChar, tBytea, tTimetz} {
 		out = append(out, bytesOps(t, bytes.Compare)...)
 	}
+	out = append(out, bytesOps(tInet, func(a, b []byte) int {
+		return bytes.Compare(types.OrderKey(nil, types.Type{OID: tInet}, a), types.OrderKey(nil, types.Type{OID: tInet}, b))
+	})...)
 	return append(out, bytesOps(tBpchar, compareBpchar)...)
+}
+
+// OrderKey is the function from values of t, a type with HasOrderKey, to bytes
+// that order as the values do. It has no name in SQL.
+func OrderKey(t types.Type) *Func {
+	return &Func{Name: "order_key", Args: []types.OID{t.OID}, Ret: tBytea, Leakproof: true,
+		Kernel: text1(func(dst, s []byte) []byte { return types.OrderKey(dst, t, s) })}
 }

@@ -105,16 +105,70 @@ const (
 	AggBitAnd
 	AggBitOr
 	AggBitXor
+	AggJSONAgg // json_agg, jsonb_agg: by the result type
+	AggJSONObjectAgg
+	AggCovarPop
+	AggCovarSamp
+	AggCorr
+	AggRegrCount
+	AggRegrAvgX
+	AggRegrAvgY
+	AggRegrSxx
+	AggRegrSyy
+	AggRegrSxy
+	AggRegrSlope
+	AggRegrIntercept
+	AggRegrR2
+	AggApproxDistinct
+	AggApproxPercentile
+	// Ordered-set aggregates.
+	AggPercentileCont
+	AggPercentileDisc
+	AggMode
+	// Hypothetical-set aggregates.
+	AggHypoRank
+	AggHypoDenseRank
+	AggHypoPercentRank
+	AggHypoCumeDist
 )
+
+// SeesNull tells whether rows whose first argument is NULL count.
+func (k AggKind) SeesNull() bool {
+	switch k {
+	case AggArrayAgg, AggJSONAgg, AggJSONObjectAgg:
+		return true
+	}
+	return k >= AggHypoRank
+}
+
+// ZeroWhenEmpty tells whether the aggregate of no rows is 0 instead of NULL.
+func (k AggKind) ZeroWhenEmpty() bool {
+	return k == AggCountStar || k == AggCount || k == AggRegrCount || k == AggApproxDistinct
+}
 
 // Agg is one overload of an aggregate. Distinct, ORDER BY and FILTER belong to
 // the call, not to it.
 type Agg struct {
 	Name string
 	Kind AggKind
+	// Args are the arguments. Those of an ordered-set aggregate are what WITHIN
+	// GROUP orders by, then the direct arguments.
 	Args []types.OID
 	Ret  types.OID
 	OID  uint32
+	// Within marks ordered-set aggregates, Direct is how many direct arguments
+	// they have; a hypothetical-set aggregate (Hypothetical) has as many as it
+	// orders by.
+	Within, Hypothetical bool
+	Direct               int
+}
+
+// DirectOf is the number of direct arguments of a call with n arguments.
+func (a *Agg) DirectOf(n int) int {
+	if a.Hypothetical {
+		return n / 2
+	}
+	return a.Direct
 }
 
 // CastContext says how a cast was asked for.

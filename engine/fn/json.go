@@ -50,8 +50,7 @@ func jsonFuncs() []*Func {
 		if bytes.Equal(a, b) {
 			return 0
 		}
-		x, y := parseJSON(a), parseJSON(b)
-		return compareJSON(&x, &y)
+		return bytes.Compare(types.OrderKey(nil, types.JSONB, a), types.OrderKey(nil, types.JSONB, b))
 	})...)
 }
 
@@ -368,7 +367,7 @@ func equalScalar(a, b *jval) bool {
 		return false
 	}
 	if a.kind == '0' {
-		return compareJSON(a, b) == 0
+		return bytes.Equal(types.OrderKey(nil, types.JSONB, a.raw), types.OrderKey(nil, types.JSONB, b.raw))
 	}
 	return bytes.Equal(a.raw, b.raw)
 }
@@ -405,42 +404,6 @@ func containsValue(a, b *jval) bool {
 		return contains(a, b)
 	}
 	return equalScalar(a, b)
-}
-
-// compareJSON orders as jsonb's btree does.
-func compareJSON(a, b *jval) int {
-	rank := func(v *jval) int { return bytes.IndexByte([]byte("ns0b[{"), v.kind) }
-	if a.kind != b.kind {
-		return cmp.Compare(rank(a), rank(b))
-	}
-	switch a.kind {
-	case 's':
-		return bytes.Compare(unquoted(a.raw), unquoted(b.raw))
-	case '0':
-		x, err1 := types.ParseNum(string(a.raw))
-		y, err2 := types.ParseNum(string(b.raw))
-		if err1 != nil || err2 != nil {
-			return bytes.Compare(a.raw, b.raw)
-		}
-		return x.Cmp(y)
-	case 'b':
-		return bytes.Compare(a.raw, b.raw)
-	case '[', '{':
-		if c := cmp.Compare(len(a.items), len(b.items)); c != 0 {
-			return c
-		}
-		for i := range a.items {
-			if a.kind == '{' {
-				if c := bytes.Compare(unquoted(a.keys[i]), unquoted(b.keys[i])); c != 0 {
-					return c
-				}
-			}
-			if c := compareJSON(&a.items[i], &b.items[i]); c != 0 {
-				return c
-			}
-		}
-	}
-	return 0
 }
 
 func jsonbBool(f func(a, b *jval) bool) Kernel {
@@ -663,6 +626,27 @@ var jsonbSet = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte,
 	}
 	return v.append(dst), err
 })
+
+// AppendJSON writes a value as to_json does.
+func AppendJSON(env *Env, dst []byte, t types.Type, d *types.Datum) []byte {
+	if d.Null {
+		return append(dst, "null"...)
+	}
+	return appendDatum(env, dst, t, d)
+}
+
+// AppendJSONKey writes a value, not NULL, as an object's key.
+func AppendJSONKey(env *Env, dst []byte, t types.Type, d *types.Datum) ([]byte, error) {
+	if t.IsArray() || t.OID == tJSON || t.OID == tJSONB {
+		return dst, errs.New(errs.InvalidParameterValue, "key value must be scalar, not array, composite, or json")
+	}
+	s := d.S
+	if t.Phys() != types.PhysBytes || types.Category(t.OID) != types.CatString {
+		v := vec.ConstVector(t, d, 1)
+		s = string(appendOutput(env, nil, &v, 0))
+	}
+	return types.AppendJSONString(dst, s), nil
+}
 
 // appendValue writes row i of v as JSON.
 func appendValue(env *Env, dst []byte, v *vec.Vector, i int) []byte {

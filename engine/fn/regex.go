@@ -700,20 +700,31 @@ func regexpSplit(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.
 			return err
 		}
 		b.Reset()
-		s, last := args[0].BytesAt(i), 0
-		for _, loc := range re.FindAllIndex(s, -1) {
-			if loc[1] == 0 || loc[0] == len(s) && loc[0] == loc[1] || loc[0] == loc[1] && loc[0] == last {
-				continue // an empty match at an end, or right behind the last one
-			}
-			b.Append(&types.Datum{S: string(s[last:loc[0]])})
-			last = loc[1]
-		}
-		b.Append(&types.Datum{S: string(s[last:])})
+		_ = splitRegex(re, args[0].BytesAt(i), func(part []byte) error {
+			b.Append(&types.Datum{S: string(part)})
+			return nil
+		})
 		w.begin()
 		w.buf = b.AppendTo(w.buf)
 		w.end(i)
 		return w.room(0)
 	})
+}
+
+// splitRegex cuts s at the matches of re. An empty match at an end, or right
+// behind the last one, does not cut.
+func splitRegex(re *regexp.Regexp, s []byte, add func(part []byte) error) error {
+	last := 0
+	for _, loc := range re.FindAllIndex(s, -1) {
+		if loc[1] == 0 || loc[0] == len(s) && loc[0] == loc[1] || loc[0] == loc[1] && loc[0] == last {
+			continue
+		}
+		if err := add(s[last:loc[0]]); err != nil {
+			return err
+		}
+		last = loc[1]
+	}
+	return add(s[last:])
 }
 
 // similarToEscape turns a SIMILAR TO pattern into a regular expression.

@@ -2,18 +2,21 @@ package fn
 
 // registry holds all overloads by name. It is built once and never changes.
 type registry struct {
-	funcs  map[string][]*Func
-	ops    map[string][]*Func // binary operators
-	prefix map[string][]*Func // prefix operators
-	aggs   map[string][]*Agg
-	all    []*Func
-	allAgg []*Agg
+	funcs   map[string][]*Func
+	ops     map[string][]*Func // binary operators
+	prefix  map[string][]*Func // prefix operators
+	aggs    map[string][]*Agg
+	all     []*Func
+	allAgg  []*Agg
+	sets    map[string][]*Set
+	allSets []*Set
 }
 
 var reg = buildRegistry()
 
 func buildRegistry() *registry {
-	r := &registry{map[string][]*Func{}, map[string][]*Func{}, map[string][]*Func{}, map[string][]*Agg{}, nil, nil}
+	r := &registry{funcs: map[string][]*Func{}, ops: map[string][]*Func{}, prefix: map[string][]*Func{},
+		aggs: map[string][]*Agg{}, sets: map[string][]*Set{}}
 	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs(), textFuncs(), regexFuncs(), timeOps(), timeFuncs(), formatFuncs(), jsonFuncs(), arrayFuncs(), systemFuncs()} {
 		for _, f := range family {
 			r.all = append(r.all, f)
@@ -34,6 +37,10 @@ func buildRegistry() *registry {
 	for _, a := range aggregates() {
 		r.allAgg = append(r.allAgg, a)
 		r.aggs[a.Name] = append(r.aggs[a.Name], a)
+	}
+	r.allSets = setFuncs()
+	for _, s := range r.allSets {
+		r.sets[s.Name] = append(r.sets[s.Name], s)
 	}
 	return r
 }

@@ -38,7 +38,7 @@ func LookupOp(name string, left, right types.Type) (*Func, []types.Type, error) 
 // LookupAgg resolves an aggregate. count(*) is Lookup of "count" without
 // arguments. IsAgg tells whether the name is one.
 func LookupAgg(name string, args []types.Type) (*Agg, []types.Type, error) {
-	list := reg.aggs[name]
+	list := plainAggs(name)
 	cands := make([]candidate, len(list))
 	for i, a := range list {
 		cands[i] = candidate{args: a.Args}
@@ -50,8 +50,79 @@ func LookupAgg(name string, args []types.Type) (*Agg, []types.Type, error) {
 	return list[i], targets(list[i].Args, false, args), nil
 }
 
+// plainAggs are the aggregates of a name that have no WITHIN GROUP.
+func plainAggs(name string) []*Agg {
+	var out []*Agg
+	for _, a := range reg.aggs[name] {
+		if !a.Within {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// LookupOrderedSet resolves f(direct) WITHIN GROUP (ORDER BY order). The types
+// are for the arguments in Agg's order: ordered ones, then direct ones.
+func LookupOrderedSet(name string, direct, order []types.Type) (*Agg, []types.Type, error) {
+	text := name + "(" + typeList(append(direct[:len(direct):len(direct)], order...)) + ")"
+	all := append(order[:len(order):len(order)], direct...)
+	var list []*Agg
+	var cands []candidate
+	for _, a := range reg.aggs[name] {
+		switch {
+		case !a.Within:
+		case a.Hypothetical:
+			return hypothetical(a, direct, order, text)
+		case a.Direct == len(direct):
+			list, cands = append(list, a), append(cands, candidate{args: a.Args})
+		}
+	}
+	if i, st := choose(cands, all, false); st == resOK {
+		return list[i], targets(list[i].Args, false, all), nil
+	} else if len(list) > 0 || len(reg.aggs[name]) > 0 && reg.aggs[name][0].Within {
+		return nil, nil, resolveError(st, "function", text)
+	}
+	if _, _, err := LookupAgg(name, append(direct[:len(direct):len(direct)], order...)); err != nil {
+		return nil, nil, resolveError(resNone, "function", text)
+	}
+	return nil, nil, errs.New(errs.WrongObjectType, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP", name)
+}
+
+// WithoutWithin is the error of a call without WITHIN GROUP whose arguments no
+// overload takes, nil if WITHIN GROUP is all that is missing.
+func WithoutWithin(name string, args []types.Type) error {
+	for _, a := range reg.aggs[name] {
+		if a.Hypothetical && len(args) > 0 || a.Within && len(a.Args) == len(args) {
+			return nil
+		}
+	}
+	return resolveError(resNone, "function", name+"("+typeList(args)+")")
+}
+
+// hypothetical makes the direct arguments and what they are ranked among meet.
+func hypothetical(a *Agg, direct, order []types.Type, text string) (*Agg, []types.Type, error) {
+	if len(direct) != len(order) {
+		return nil, nil, errs.New(errs.UndefinedFunction, "function %s does not exist", text).
+			WithHint("To use the hypothetical-set aggregate %s, the number of hypothetical direct arguments (here %d) must match the number of ordering columns (here %d).",
+				a.Name, len(direct), len(order))
+	}
+	out := make([]types.Type, 2*len(direct))
+	for i := range direct {
+		t, err := CommonType("WITHIN GROUP", []types.Type{order[i], direct[i]})
+		if err != nil {
+			return nil, nil, err
+		}
+		out[i], out[len(direct)+i] = t, t
+	}
+	return a, out, nil
+}
+
 // IsAgg tells whether name is an aggregate's.
 func IsAgg(name string) bool { return len(reg.aggs[name]) > 0 }
+
+// IsOrderedSet tells whether name is an ordered-set or a hypothetical-set
+// aggregate's.
+func IsOrderedSet(name string) bool { return len(reg.aggs[name]) > 0 && reg.aggs[name][0].Within }
 
 // IsFunc tells whether name is a scalar function's.
 func IsFunc(name string) bool { return len(reg.funcs[name]) > 0 || specials[name] != nil }
@@ -419,6 +490,9 @@ func (a *Agg) Result(args []types.Type) types.Type {
 	case types.AnyElementOID:
 		return bare(args[0])
 	case types.AnyArrayOID:
+		if args[0].IsArray() {
+			return bare(args[0])
+		}
 		return bare(args[0]).Array()
 	}
 	return types.Type{OID: a.Ret, Mod: -1}

@@ -66,6 +66,9 @@ func compareBytes(a *Vector, i int, b *Vector, j int) int {
 	if a.Type.OID == types.BpcharOID {
 		x, y = trimBlanks(x), trimBlanks(y)
 	}
+	if a.Type.HasOrderKey() && !bytes.Equal(x, y) {
+		x, y = types.OrderKey(nil, a.Type, x), types.OrderKey(nil, b.Type, y)
+	}
 	return bytes.Compare(x, y)
 }
 

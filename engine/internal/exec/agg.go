@@ -118,10 +118,11 @@ func (q *query) newAggregator(c *plan.AggCall) (aggregator, error) {
 			return a, nil
 		}
 		return nil, no
-	case fn.AggStringAgg, fn.AggArrayAgg:
-		return q.newCollect(c)
+	case fn.AggCovarPop, fn.AggCovarSamp, fn.AggCorr, fn.AggRegrCount, fn.AggRegrAvgX, fn.AggRegrAvgY, fn.AggRegrSxx,
+		fn.AggRegrSyy, fn.AggRegrSxy, fn.AggRegrSlope, fn.AggRegrIntercept, fn.AggRegrR2:
+		return regrAgg{c.Agg.Kind}, nil
 	}
-	return nil, no
+	return q.newCollect(c)
 }
 
 type countAgg struct{}

@@ -204,6 +204,9 @@ func compareText(t types.Type, x, y []byte) int {
 	if t.OID == types.BpcharOID {
 		x, y = bytes.TrimRight(x, " "), bytes.TrimRight(y, " ")
 	}
+	if t.HasOrderKey() {
+		x, y = types.OrderKey(nil, t, x), types.OrderKey(nil, t, y)
+	}
 	return bytes.Compare(x, y)
 }
 

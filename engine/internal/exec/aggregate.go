@@ -96,9 +96,10 @@ func (q *query) newCall(ctx context.Context, a *plan.AggCall) (*aggCall, error) 
 		}
 	}
 	_, c.countOnly = c.agg.(countAgg)
-	c.keepsNull = a.Agg.Kind == fn.AggArrayAgg
+	c.keepsNull = a.Agg.Kind.SeesNull()
 	if col, ok := c.agg.(*collectAgg); ok {
 		c.collect = col
+		col.setConstants(c.args)
 		for _, k := range col.order {
 			e, err := q.compile(ctx, k.Expr)
 			if err != nil {

@@ -176,10 +176,7 @@ func (w *groupWorker) account() error {
 func (g *groups) finish() error {
 	for _, s := range g.stores {
 		if s != nil {
-			s.vals = nil
-			for _, c := range s.cols {
-				s.vals = append(s.vals, c.Peek())
-			}
+			s.seal()
 		}
 	}
 	for _, w := range g.workers {

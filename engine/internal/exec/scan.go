@@ -223,6 +223,9 @@ func comparePred(arg plan.Expr, op storage.PredOp, val plan.Expr) (storage.Pred,
 	if !ok {
 		return storage.Pred{}, false
 	}
+	if col.Typ.HasOrderKey() {
+		return storage.Pred{}, false // storage compares bytes
+	}
 	d, ok := literalFor(col.Typ, lit)
 	if !ok {
 		return storage.Pred{}, false
@@ -236,7 +239,7 @@ func inPred(e *plan.In) (storage.Pred, bool) {
 		arg = c.Arg
 	}
 	col, ok := arg.(*plan.Col)
-	if !ok || e.Not || len(e.List) == 0 {
+	if !ok || e.Not || len(e.List) == 0 || col.Typ.HasOrderKey() {
 		return storage.Pred{}, false
 	}
 	p := storage.Pred{Col: col.Index, Op: storage.PredIn}

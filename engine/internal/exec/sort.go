@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"quern/engine/fn"
 
 	"quern/engine/internal/order"
 	"quern/engine/internal/sched"
@@ -54,7 +55,11 @@ type ordering struct {
 func (q *query) newOrdering(ctx context.Context, typs []types.Type, keys []plan.SortKey) (*ordering, error) {
 	o := &ordering{typs: typs}
 	for _, k := range keys {
-		c, err := q.compile(ctx, k.Expr)
+		e := k.Expr
+		if t := e.Type(); t.HasOrderKey() {
+			e = &plan.Call{Fn: fn.OrderKey(t), Args: []plan.Expr{e}, Typ: types.Bytea}
+		}
+		c, err := q.compile(ctx, e)
 		if err != nil {
 			return nil, err
 		}

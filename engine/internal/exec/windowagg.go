@@ -87,10 +87,7 @@ func (s *windowState) result() error {
 	s.final.Flat(&s.out, s.call.typ, 1)
 	f := aggOutput{rows: s.words, stride: len(s.words), n: 1, out: &s.out, s: &s.final, chunks: s.arenas.Chunks()}
 	if st := s.call.in.store; st != nil {
-		st.vals = st.vals[:0]
-		for _, c := range st.cols {
-			st.vals = append(st.vals, c.Peek())
-		}
+		st.seal()
 		f.stores = []*collectStore{st}
 	}
 	return s.call.agg.final(&f)

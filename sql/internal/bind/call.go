@@ -17,15 +17,6 @@ var windowOnly = map[string]bool{
 	"ntile": true, "lag": true, "lead": true, "first_value": true, "last_value": true, "nth_value": true,
 }
 
-// setReturning are functions that return sets; they stand in FROM only.
-var setReturning = map[string]bool{
-	"generate_series": true, "unnest": true, "regexp_matches": true, "regexp_split_to_table": true,
-	"string_to_table": true, "jsonb_array_elements": true, "jsonb_array_elements_text": true,
-	"json_array_elements": true, "json_array_elements_text": true, "jsonb_each": true, "jsonb_each_text": true,
-	"json_each": true, "json_each_text": true, "jsonb_object_keys": true, "json_object_keys": true,
-	"generate_subscripts": true, "pg_get_keywords": true,
-}
-
 // functionName strips pg_catalog from a call's name.
 func (b *binder) functionName(e *ast.Call) (string, error) {
 	name := e.Name[len(e.Name)-1]
@@ -54,10 +45,10 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	if err := refuseCall(e, name); err != nil {
 		return nil, err
 	}
-	if fn.IsAgg(name) {
+	if fn.IsAgg(name) || e.WithinGroup {
 		return b.aggregate(ctx, e, name)
 	}
-	if setReturning[name] {
+	if isSetReturning(name) {
 		return b.setInList(ctx, e, name)
 	}
 	notAgg := func(what string) error {
@@ -90,25 +81,11 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	return b.function(name, args, e)
 }
 
-// setInList binds a set-returning function in a SELECT list.
-func (b *binder) setInList(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, error) {
-	if ctx.sets == nil || ctx.sets.node != nil || ctx.inAgg {
-		return nil, at(errs.NotSupported("a set-returning function here"), e)
-	}
-	n, err := b.series(&exprCtx{scope: ctx.scope, clause: ctx.clause}, e, name)
-	if err != nil {
-		return nil, err
-	}
-	ctx.sets.node, ctx.sets.pos = n, e
-	return n.Cols[0].Col(), nil
-}
-
 func refuseCall(e *ast.Call, name string) error {
 	switch {
-	case windowOnly[name]:
-		return at(errs.New(errs.WrongObjectType, "window function %s requires an OVER clause", name), e)
 	case e.WithinGroup:
-		return at(errs.NotSupported("WITHIN GROUP"), e)
+	case windowOnly[name] && !(fn.IsOrderedSet(name) && len(e.Args) > 0):
+		return at(errs.New(errs.WrongObjectType, "window function %s requires an OVER clause", name), e)
 	case e.Variadic:
 		return at(errs.NotSupported("VARIADIC"), e)
 	}
@@ -135,6 +112,13 @@ func (b *binder) aggregate(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 		return nil, at(errs.New(errs.Grouping, "aggregate functions are not allowed in %s", aggregateClauses[ctx.clause]), e)
 	}
 	inner := &exprCtx{scope: ctx.scope, clause: ctx.clause, agg: ctx.agg, inAgg: true}
+	if e.WithinGroup || fn.IsOrderedSet(name) {
+		call, err := b.orderedSet(inner, e, name)
+		if err != nil {
+			return nil, err
+		}
+		return ctx.agg.add(b, name, *call), nil
+	}
 	var args []plan.Expr
 	var err error
 	if len(e.Args) == 1 && !e.Star {
@@ -198,6 +182,10 @@ func (b *binder) aggregateModifiers(inner *exprCtx, call *plan.AggCall, e *ast.C
 			}
 		}
 	}
+	return b.aggregateFilter(inner, call, e)
+}
+
+func (b *binder) aggregateFilter(inner *exprCtx, call *plan.AggCall, e *ast.Call) error {
 	if e.Filter == nil {
 		return nil
 	}

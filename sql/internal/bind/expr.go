@@ -18,18 +18,11 @@ type exprCtx struct {
 	// inAgg is set inside an aggregate's arguments.
 	inAgg bool
 	// sets takes a set-returning call of a SELECT list; nil elsewhere.
-	sets *setCall
+	sets *setCalls
 	// win collects window functions; nil where they are refused, which
 	// inWindow may explain.
 	win      *windowState
 	inWindow windowCtx
-}
-
-// setCall is the set-returning function of a SELECT list: its rows are joined
-// to every row of the query. Several in lockstep are refused.
-type setCall struct {
-	node *logical.Series
-	pos  ast.Node
 }
 
 // expr binds an expression. Its type may be Unknown (a bare string, NULL or a
@@ -272,6 +265,7 @@ func (b *binder) is(ctx *exprCtx, e *ast.Is) (plan.Expr, error) {
 func (b *binder) caseExpr(ctx *exprCtx, e *ast.Case) (plan.Expr, error) {
 	var arg plan.Expr
 	var err error
+	sets := ctx.setCount()
 	if e.Arg != nil {
 		if arg, err = b.expr(ctx, e.Arg); err != nil {
 			return nil, err
@@ -303,6 +297,9 @@ func (b *binder) caseExpr(ctx *exprCtx, e *ast.Case) (plan.Expr, error) {
 		}
 	} else {
 		results[0] = &plan.Lit{Val: types.NullDatum, Typ: types.Unknown}
+	}
+	if err := ctx.noSets(sets, "CASE"); err != nil {
+		return nil, err
 	}
 	places[0] = e.Else
 	if c.Typ, err = b.commonType("CASE", results, places, e); err != nil {
@@ -339,6 +336,7 @@ func (b *binder) builtin(ctx *exprCtx, e *ast.Builtin) (plan.Expr, error) {
 	if e.Kind == ast.Grouping {
 		return b.groupingExpr(ctx, e)
 	}
+	sets := ctx.setCount()
 	args := make([]plan.Expr, len(e.Args))
 	for i, a := range e.Args {
 		x, err := b.expr(ctx, a)
@@ -346,6 +344,11 @@ func (b *binder) builtin(ctx *exprCtx, e *ast.Builtin) (plan.Expr, error) {
 			return nil, err
 		}
 		args[i] = x
+	}
+	if e.Kind == ast.Coalesce {
+		if err := ctx.noSets(sets, "COALESCE"); err != nil {
+			return nil, err
+		}
 	}
 	if e.Kind == ast.NullIf {
 		return b.nullIf(args, e)

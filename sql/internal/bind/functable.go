@@ -1,26 +1,65 @@
 package bind
 
 import (
+	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
 	"quern/storage/errs"
 	"quern/storage/types"
+	"quern/storage/vec"
 )
 
-// funcTable binds a function in FROM: generate_series, or any scalar function
-// as a relation of one row.
+// funcTable binds functions in FROM: set-returning ones, or any scalar function
+// as a relation of one row; ROWS FROM puts several side by side.
 func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
-	switch {
-	case t.RowsFrom || len(t.Calls) != 1:
-		return nil, at(errs.NotSupported("ROWS FROM"), t)
-	case len(t.ColDefs) > 0 || len(t.Calls[0].ColDefs) > 0:
-		return nil, at(errs.NotSupported("a column definition list"), t)
-	}
 	ctx := &exprCtx{scope: &scope{parent: s}, clause: "FROM"}
-	rel := &relation{}
-	f := &from{rels: []*relation{rel}}
-	call, ok := t.Calls[0].Expr.(*ast.Call)
+	var items []*logical.Series
+	for i := range t.Calls {
+		defs := t.Calls[i].ColDefs
+		if !t.RowsFrom && len(defs) == 0 {
+			defs = t.ColDefs
+		}
+		n, err := b.funcItem(ctx, &t.Calls[i], defs)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, n)
+	}
+	n := sideBySide(items)
+	name := columnName(t.Calls[0].Expr)
+	rel := &relation{alias: name}
+	single := len(n.Cols) == 1
+	if t.Ordinality {
+		n.Cols = append(n.Cols, b.newCol("ordinality", types.Int8))
+		n.Gen = withOrdinality(n.Gen)
+	}
+	f := &from{rels: []*relation{rel}, node: n}
+	for _, c := range n.Out() {
+		rel.cols = append(rel.cols, &column{Column: c, rel: rel})
+	}
+	f.cols = rel.cols
+	if t.Alias == nil {
+		return f, nil
+	}
+	if err := rename(rel, t.Alias); err != nil {
+		return nil, err
+	}
+	// The alias of a function with one column names the column too, unless an OUT
+	// parameter does: then it names the row, which is the value.
+	if t.Alias.Name != "" && len(t.Alias.Columns) == 0 && single && len(t.ColDefs) == 0 {
+		if rel.cols[0].Name == name {
+			rel.cols[0].Name = t.Alias.Name
+		} else {
+			rel.scalar = rel.cols[0]
+		}
+	}
+	return f, nil
+}
+
+// funcItem binds one function of FROM.
+func (b *binder) funcItem(ctx *exprCtx, it *ast.FuncItem, defs []ast.ColDef) (*logical.Series, error) {
+	call, ok := it.Expr.(*ast.Call)
 	name := ""
 	if ok {
 		var err error
@@ -28,61 +67,164 @@ func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 			return nil, err
 		}
 	}
-	if setReturning[name] {
-		n, err := b.series(ctx, call, name)
-		if err != nil {
-			return nil, err
-		}
-		if t.Ordinality {
-			n.Cols = append(n.Cols, b.newCol("ordinality", types.Int8))
-			n.Gen = withOrdinality(n.Gen)
-		}
-		f.node = n
-		for _, c := range n.Out() {
-			rel.cols = append(rel.cols, &column{Column: c, rel: rel})
-		}
-	} else {
-		if t.Ordinality {
-			return nil, at(errs.NotSupported("WITH ORDINALITY of this function"), t)
-		}
-		x, err := b.expr(ctx, t.Calls[0].Expr)
-		if err != nil {
-			return nil, err
-		}
-		if x, err = b.known(x, t); err != nil {
-			return nil, err
-		}
-		name = columnName(t.Calls[0].Expr)
-		c := b.newCol(name, x.Type())
-		f.node = &logical.Project{In: &logical.Values{Rows: [][]plan.Expr{{}}}, Items: []logical.Item{{Col: c, Expr: x}}}
-		rel.cols = []*column{{Column: c, rel: rel}}
+	if _, kind := fn.RecordFunc(name); kind != fn.NoRecord {
+		return b.recordItem(ctx, call, name, defs)
 	}
-	rel.alias = name
-	f.cols = rel.cols
-	if t.Alias == nil {
-		return f, nil
+	if len(defs) > 0 {
+		return nil, at(errs.New(errs.Syntax, "a column definition list is only allowed for functions returning \"record\""), &defs[0])
 	}
-	// The alias of a function with one column names the column too.
-	if err := rename(rel, t.Alias); err != nil {
+	if isSetReturning(name) {
+		return b.series(ctx, call, name)
+	}
+	x, err := b.expr(ctx, it.Expr)
+	if err != nil {
 		return nil, err
 	}
-	if t.Alias.Name != "" && len(t.Alias.Columns) == 0 && (len(rel.cols) == 1 || t.Ordinality) {
-		rel.cols[0].Name = t.Alias.Name
+	if x, err = b.known(x, it.Expr); err != nil {
+		return nil, err
 	}
-	return f, nil
+	name, typ := columnName(it.Expr), x.Type()
+	return &logical.Series{Name: name, Args: []plan.Expr{x}, Cols: []logical.Column{b.newCol(name, typ)},
+		Gen: func(_ *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+			return fn.SetRows([]types.Type{typ}, func(put func(...types.Datum) error) error { return put(args[0]) })
+		}}, nil
 }
 
-// series binds a set-returning call.
-func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series, error) {
-	if name != "generate_series" && name != "unnest" {
-		return nil, at(errs.NotSupported("the set-returning function "+name), e)
+// recordItem binds json_to_record and its like: their columns are those of the
+// definition list.
+func (b *binder) recordItem(ctx *exprCtx, e *ast.Call, name string, defs []ast.ColDef) (*logical.Series, error) {
+	if len(defs) == 0 {
+		return nil, at(errs.New(errs.Syntax, "a column definition list is required for functions returning \"record\""), e)
 	}
 	args, err := b.exprs(ctx, e.Args)
 	if err != nil {
 		return nil, err
 	}
-	if name == "unnest" {
+	arg, _ := fn.RecordFunc(name)
+	missing := func() error {
+		return at(errs.New(errs.UndefinedFunction, "function %s(%s) does not exist", name, typeNames(args)).
+			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
+	}
+	if len(args) != 1 || args[0].Type().OID != arg.OID && args[0].Type().OID != types.UnknownOID {
+		return nil, missing()
+	}
+	if args[0], err = b.coerce(args[0], arg, castImplicit, e); err != nil {
+		return nil, err
+	}
+	n := &logical.Series{Name: name, Args: args}
+	var names []string
+	var typs []types.Type
+	for i := range defs {
+		t, err := b.typeName(defs[i].Type)
+		if err != nil {
+			return nil, err
+		}
+		names, typs = append(names, defs[i].Name), append(typs, t)
+		n.Cols = append(n.Cols, b.newCol(defs[i].Name, t))
+	}
+	n.Gen = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+		if args[0].Null {
+			return nil, nil
+		}
+		return fn.SetRows(typs, func(put func(...types.Datum) error) error {
+			return fn.Records(env, name, args[0], names, typs, put)
+		})
+	}
+	return n, nil
+}
+
+// sideBySide puts the rows of several functions next to each other; those that
+// end earlier are padded with NULLs.
+func sideBySide(items []*logical.Series) *logical.Series {
+	if len(items) == 1 {
+		return items[0]
+	}
+	n := &logical.Series{Name: "rows from"}
+	for _, it := range items {
+		n.Args = append(n.Args, it.Args...)
+		n.Cols = append(n.Cols, it.Cols...)
+	}
+	var typs []types.Type
+	for _, c := range n.Cols {
+		typs = append(typs, c.Type)
+	}
+	n.Gen = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+		var parts []rowCursor
+		for _, it := range items {
+			batches, err := it.Gen(env, args[:len(it.Args)])
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, rowCursor{batches: batches, cols: len(it.Cols)})
+			args = args[len(it.Args):]
+		}
+		return fn.SetRows(typs, func(put func(...types.Datum) error) error {
+			row := make([]types.Datum, len(typs))
+			for {
+				at, more := 0, false
+				for i := range parts {
+					more = parts[i].next(row[at:at+parts[i].cols]) || more
+					at += parts[i].cols
+				}
+				if !more {
+					return nil
+				}
+				if err := put(row...); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return n
+}
+
+// rowCursor reads batches row by row.
+type rowCursor struct {
+	batches []*vec.Batch
+	at      int
+	cols    int
+}
+
+// next puts the next row into row, NULLs at the end.
+func (c *rowCursor) next(row []types.Datum) bool {
+	for len(c.batches) > 0 && c.at == c.batches[0].Len {
+		c.batches, c.at = c.batches[1:], 0
+	}
+	for i := range row {
+		if row[i] = types.NullDatum; len(c.batches) > 0 {
+			row[i] = c.batches[0].Cols[i].Datum(c.at)
+		}
+	}
+	c.at++
+	return len(c.batches) > 0
+}
+
+// isSetReturning tells whether name is a set-returning function.
+func isSetReturning(name string) bool {
+	return name == "generate_series" || name == "unnest" || fn.IsSet(name)
+}
+
+// series binds a set-returning call.
+func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series, error) {
+	args, err := b.exprs(ctx, e.Args)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case name == "unnest" && len(args) > 1 && ctx.clause == "FROM":
+		var items []*logical.Series
+		for i := range args {
+			n, err := b.unnest(args[i:i+1], e)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, n)
+		}
+		return sideBySide(items), nil
+	case name == "unnest":
 		return b.unnest(args, e)
+	case fn.IsSet(name):
+		return b.setFunction(args, e, name)
 	}
 	if len(args) < 2 || len(args) > 3 {
 		return nil, at(errs.New(errs.UndefinedFunction, "function generate_series(%s) does not exist", typeNames(args)).
@@ -106,10 +248,43 @@ func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series
 	return n, nil
 }
 
+// setFunction binds a function of the registry.
+func (b *binder) setFunction(args []plan.Expr, e *ast.Call, name string) (*logical.Series, error) {
+	set, want, err := fn.LookupSet(name, exprTypes(args))
+	if err != nil {
+		return nil, at(err, e)
+	}
+	if args, err = b.coerceArgs(args, want, e); err != nil {
+		return nil, err
+	}
+	n := &logical.Series{Name: name, Args: args}
+	var typs []types.Type
+	for _, c := range set.Cols {
+		col := c.Name
+		if col == "" {
+			col = name
+		}
+		t := types.Type{OID: c.Type, Mod: -1}
+		n.Cols, typs = append(n.Cols, b.newCol(col, t)), append(typs, t)
+	}
+	argTypes := exprTypes(args)
+	n.Gen = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+		for i := range args {
+			if args[i].Null && !set.NotStrict {
+				return nil, nil
+			}
+		}
+		c := &fn.SetCall{Env: env, Args: args, Types: argTypes}
+		return fn.SetRows(typs, func(put func(...types.Datum) error) error { return set.Gen(c, put) })
+	}
+	return n, nil
+}
+
 // unnest binds unnest of one array.
 func (b *binder) unnest(args []plan.Expr, e *ast.Call) (*logical.Series, error) {
 	if len(args) != 1 {
-		return nil, at(errs.NotSupported("unnest of several arrays"), e)
+		return nil, at(errs.New(errs.UndefinedFunction, "function unnest(%s) does not exist", typeNames(args)).
+			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
 	}
 	t := args[0].Type()
 	if t.OID == types.UnknownOID {

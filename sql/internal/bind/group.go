@@ -98,7 +98,7 @@ func (st *selectState) groupExpr(it ast.Expr) (plan.Expr, error) {
 			}
 		}
 	}
-	ctx := &exprCtx{scope: st.scope, clause: "GROUP BY"}
+	ctx := &exprCtx{scope: st.scope, clause: "GROUP BY", sets: &st.sets}
 	e, err := st.b.expr(ctx, it)
 	if err != nil {
 		return nil, err
@@ -165,6 +165,9 @@ func (st *selectState) aggregate() error {
 		g.keys[logical.Key(st.agg.keys[i].Expr)] = c
 		g.ok[c.ID] = true
 	}
+	if err := g.checkDirect(st.agg.aggs); err != nil {
+		return err
+	}
 	for i := range st.targets {
 		if st.targets[i].expr, err = g.rewrite(st.targets[i].expr); err != nil {
 			return err
@@ -186,6 +189,9 @@ func (st *selectState) aggregate() error {
 		}
 	}
 	if err := st.regroup(&g); err != nil {
+		return err
+	}
+	if err := st.regroupSets(&g); err != nil {
 		return err
 	}
 	st.node = node

@@ -30,6 +30,9 @@ type relation struct {
 	cols          []*column
 	// table says that schema.alias is a stored or virtual relation without alias.
 	table bool
+	// scalar is the column that the relation's own name stands for: the value of
+	// a function in FROM whose column has another name.
+	scalar *column
 }
 
 // scope is one query level's namespace.
@@ -111,6 +114,13 @@ func (s *scope) unqualified(name string) (*column, error) {
 			return nil, errs.New(errs.AmbiguousColumn, "column reference %q is ambiguous", name)
 		}
 		found = c
+	}
+	if found == nil {
+		for _, r := range s.rels {
+			if r.scalar != nil && r.alias == name {
+				return r.scalar, nil
+			}
+		}
 	}
 	return found, nil
 }

@@ -26,7 +26,7 @@ type selectState struct {
 	node    logical.Node
 	agg     *aggState
 	win     *windowState
-	sets    setCall
+	sets    setCalls
 	targets []target
 	having  plan.Expr
 	keys    []plan.SortKey // ORDER BY
@@ -38,7 +38,7 @@ func (b *binder) selectQuery(s *scope, q *ast.Query, sel *ast.Select) (*result, 
 	st := &selectState{b: b, scope: s, q: q, sel: sel, agg: &aggState{}}
 	st.win = &windowState{st: st, calls: map[string]logical.Column{}, ids: logical.Set{}}
 	for _, step := range []func() error{
-		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.aggregate, st.windows, st.expandSets, st.project,
+		st.from, st.list, st.where, st.havingClause, st.order, st.group, st.expandEarly, st.aggregate, st.windows, st.expandSets, st.project,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -124,19 +124,6 @@ func (st *selectState) target(t *ast.Target) error {
 		return at(errs.NotSupported("a row as a result column"), t.Expr)
 	}
 	st.targets = append(st.targets, target{expr: e, col: out, src: t.Expr})
-	return nil
-}
-
-// expandSets joins the rows of a set-returning function in the list.
-func (st *selectState) expandSets() error {
-	if st.sets.node == nil {
-		return nil
-	}
-	if st.agg.grouped || len(st.agg.aggs) > 0 {
-		return at(errs.NotSupported("a set-returning function with grouping"), st.sets.pos)
-	}
-	lateral := logical.Free(st.sets.node).Meets(logical.OutSet(st.node))
-	st.node = &logical.Join{Kind: plan.Inner, L: st.node, R: st.sets.node, Lateral: lateral}
 	return nil
 }
 
@@ -239,7 +226,7 @@ func (st *selectState) sortExpr(e ast.Expr) (plan.Expr, error) {
 		return st.targets[idx].expr, nil
 	}
 	ctx := st.ctx("ORDER BY")
-	ctx.win = st.win
+	ctx.win, ctx.sets = st.win, &st.sets
 	x, err := st.b.expr(ctx, e)
 	if err != nil {
 		return nil, err
@@ -391,8 +378,7 @@ func (b *binder) sortKey(e plan.Expr, it *ast.SortItem) (plan.SortKey, error) {
 // ordered refuses to sort by types whose order is not their bytes' and which
 // nobody compares yet.
 func (b *binder) ordered(t types.Type, n ast.Node) error {
-	switch {
-	case t.IsArray(), t.OID == types.JSONBOID, t.OID == types.InetOID, t.OID == types.CidrOID, t.OID == types.TimetzOID:
+	if t.IsArray() && t.Elem().HasOrderKey() {
 		return at(errs.NotSupported("ORDER BY of type "+bare(t).String()), n)
 	}
 	return b.sortable(t, n)

@@ -73,7 +73,7 @@ func (b *binder) windowCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, 
 		return nil, err
 	}
 	var call *plan.WindowCall
-	if fn.IsAgg(name) {
+	if fn.IsAgg(name) && !windowOnly[name] {
 		call, err = b.windowAggregate(inner, e, name, args)
 	} else {
 		call, err = b.windowFunction(e, name, args)
@@ -94,8 +94,10 @@ func (b *binder) windowCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, 
 
 func refuseWindowCall(e *ast.Call, name string) error {
 	switch {
-	case e.WithinGroup:
-		return at(errs.NotSupported("OVER of an ordered-set aggregate"), e)
+	case e.WithinGroup && fn.IsOrderedSet(name):
+		return at(errs.New(errs.FeatureNotSupported, "OVER is not supported for ordered-set aggregate %s", name), e)
+	case fn.IsOrderedSet(name) && !windowOnly[name]:
+		return at(errs.New(errs.WrongObjectType, "WITHIN GROUP is required for ordered-set aggregate %s", name), e)
 	case e.Variadic:
 		return at(errs.NotSupported("VARIADIC"), e)
 	case e.Nulls == ast.NullsIgnore:
@@ -105,11 +107,11 @@ func refuseWindowCall(e *ast.Call, name string) error {
 	case len(e.Order) > 0:
 		return at(errs.New(errs.FeatureNotSupported, "aggregate ORDER BY is not implemented for window functions"), e)
 	}
-	if fn.IsAgg(name) {
+	if fn.IsAgg(name) && !windowOnly[name] {
 		return nil
 	}
 	switch {
-	case !windowOnly[name] && (fn.IsFunc(name) || setReturning[name]):
+	case !windowOnly[name] && (fn.IsFunc(name) || isSetReturning(name)):
 		return at(errs.New(errs.WrongObjectType,
 			"OVER specified, but %s is not a window function nor an aggregate function", name), e)
 	case windowOnly[name] && e.Filter != nil:

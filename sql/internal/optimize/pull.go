@@ -1,7 +1,6 @@
 package optimize
 
 import (
-	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 )
@@ -157,5 +156,5 @@ func groupByConds(a *logical.Aggregate, conds []plan.Expr, inner logical.Set) ([
 
 // zeroWhenEmpty tells whether an aggregate of no rows is 0 and not NULL.
 func zeroWhenEmpty(c *plan.AggCall) bool {
-	return c.Agg.Kind == fn.AggCount || c.Agg.Kind == fn.AggCountStar
+	return c.Agg.Kind.ZeroWhenEmpty()
 }
