@@ -5,6 +5,7 @@ import (
 	"cmp"
 
 	"quern/storage/types"
+	"quern/storage/types/orderkey"
 	"quern/storage/vec"
 )
 
@@ -177,7 +178,7 @@ func compareOps() []*Func {
 		out = append(out, bytesOps(t, bytes.Compare)...)
 	}
 	out = append(out, bytesOps(tInet, func(a, b []byte) int {
-		return bytes.Compare(types.OrderKey(nil, types.Type{OID: tInet}, a), types.OrderKey(nil, types.Type{OID: tInet}, b))
+		return bytes.Compare(orderkey.Append(nil, types.Type{OID: tInet}, a), orderkey.Append(nil, types.Type{OID: tInet}, b))
 	})...)
 	return append(out, bytesOps(tBpchar, compareBpchar)...)
 }
@@ -186,5 +187,5 @@ func compareOps() []*Func {
 // that order as the values do. It has no name in SQL.
 func OrderKey(t types.Type) *Func {
 	return &Func{Name: "order_key", Args: []types.OID{t.OID}, Ret: tBytea, Leakproof: true,
-		Kernel: text1(func(dst, s []byte) []byte { return types.OrderKey(dst, t, s) })}
+		Kernel: text1(func(dst, s []byte) []byte { return orderkey.Append(dst, t, s) })}
 }

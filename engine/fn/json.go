@@ -8,6 +8,7 @@ import (
 
 	"quern/storage/errs"
 	"quern/storage/types"
+	"quern/storage/types/orderkey"
 	"quern/storage/vec"
 )
 
@@ -50,7 +51,7 @@ func jsonFuncs() []*Func {
 		if bytes.Equal(a, b) {
 			return 0
 		}
-		return bytes.Compare(types.OrderKey(nil, types.JSONB, a), types.OrderKey(nil, types.JSONB, b))
+		return bytes.Compare(orderkey.Append(nil, types.JSONB, a), orderkey.Append(nil, types.JSONB, b))
 	})...)
 }
 
@@ -367,7 +368,7 @@ func equalScalar(a, b *jval) bool {
 		return false
 	}
 	if a.kind == '0' {
-		return bytes.Equal(types.OrderKey(nil, types.JSONB, a.raw), types.OrderKey(nil, types.JSONB, b.raw))
+		return bytes.Equal(orderkey.Append(nil, types.JSONB, a.raw), orderkey.Append(nil, types.JSONB, b.raw))
 	}
 	return bytes.Equal(a.raw, b.raw)
 }

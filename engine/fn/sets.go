@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"quern/engine/internal/are"
 	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -177,7 +178,7 @@ func (c *SetCall) flags(i int) string {
 
 func regexpMatches(c *SetCall, put func(...types.Datum) error) error {
 	flags := c.flags(2)
-	re, err := CompileRegex(c.Args[1].S, flags)
+	re, err := are.Compile(c.Args[1].S, flags)
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func regexpSplitRows(c *SetCall, put func(...types.Datum) error) error {
 	if strings.ContainsRune(flags, 'g') {
 		return errs.New(errs.InvalidParameterValue, "regexp_split_to_table() does not support the \"global\" option")
 	}
-	re, err := CompileRegex(c.Args[1].S, flags)
+	re, err := are.Compile(c.Args[1].S, flags)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func appendKey(dst []byte, t Type, d *Datum) []byte {
 	case PhysF32, PhysF64:
 		return be.AppendUint64(dst, floatKey(d.F))
 	case PhysNum:
-		return appendNumKey(dst, d.N)
+		return AppendNumKey(dst, d.N)
 	case PhysInterval:
 		hi, lo := d.Iv.Total()
 		dst = be.AppendUint64(be.AppendUint64(dst, uint64(hi)^1<<63), lo)
@@ -79,9 +79,9 @@ const (
 	numKeyNaN
 )
 
-// appendNumKey writes class, power of ten, digits without trailing zeros, end
+// AppendNumKey writes class, power of ten, digits without trailing zeros, end
 // mark and scale; all but class and scale are complemented for negative values.
-func appendNumKey(dst []byte, n Num) []byte {
+func AppendNumKey(dst []byte, n Num) []byte {
 	be := binary.BigEndian
 	switch n.Kind {
 	case NumNaN:

@@ -204,3 +204,12 @@ func (t Type) Unsigned() bool {
 	}
 	return false
 }
+
+// HasOrderKey tells whether values of t order by package orderkey and not by their bytes.
+func (t Type) HasOrderKey() bool {
+	switch t.OID {
+	case JSONBOID, InetOID, CidrOID:
+		return true
+	}
+	return false
+}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 
 	"quern/storage/types"
+	"quern/storage/types/orderkey"
 )
 
 // base resolves row i of v to a row of a flat vector. NULL is not looked at.
@@ -67,7 +68,7 @@ func compareBytes(a *Vector, i int, b *Vector, j int) int {
 		x, y = trimBlanks(x), trimBlanks(y)
 	}
 	if a.Type.HasOrderKey() && !bytes.Equal(x, y) {
-		x, y = types.OrderKey(nil, a.Type, x), types.OrderKey(nil, b.Type, y)
+		x, y = orderkey.Append(nil, a.Type, x), orderkey.Append(nil, b.Type, y)
 	}
 	return bytes.Compare(x, y)
 }

@@ -7,6 +7,7 @@ import (
 
 	"quern/engine/fn"
 	"quern/engine/internal/order"
+	"quern/engine/internal/sketch"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -29,7 +30,7 @@ type collectAgg struct {
 	keyCol []int          // the store's column of each order key
 	index  int            // which store of a worker
 	finish finisher
-	sketch func() sketch // of aggregates that keep a sketch instead of values
+	sketch func() sketch.Sketch // of aggregates that keep a sketch instead of values
 }
 
 // finisher makes an aggregate's result of its sorted values.
@@ -44,7 +45,7 @@ type collectStore struct {
 	// vals are cols while results are made: set when nothing is added any more.
 	vals []vec.Vector
 	// sketches of groups, for aggregates that do not keep values.
-	sketches   []sketch
+	sketches   []sketch.Sketch
 	sketchSize int
 }
 
@@ -176,7 +177,7 @@ func (a *collectAgg) merge(m *aggMerge) error {
 			continue
 		}
 		if a.sketch != nil {
-			m.sketch(dst[0]).merge(m.sketch(src[0]))
+			m.sketch(dst[0]).Merge(m.sketch(src[0]))
 			continue
 		}
 		tail := src[1]

@@ -8,6 +8,7 @@ import (
 	"quern/engine/internal/hash"
 	"quern/engine/internal/kernel"
 	"quern/storage/types"
+	"quern/storage/types/orderkey"
 	"quern/storage/vec"
 )
 
@@ -205,7 +206,7 @@ func compareText(t types.Type, x, y []byte) int {
 		x, y = bytes.TrimRight(x, " "), bytes.TrimRight(y, " ")
 	}
 	if t.HasOrderKey() {
-		x, y = types.OrderKey(nil, t, x), types.OrderKey(nil, t, y)
+		x, y = orderkey.Append(nil, t, x), orderkey.Append(nil, t, y)
 	}
 	return bytes.Compare(x, y)
 }

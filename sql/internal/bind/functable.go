@@ -5,9 +5,9 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
+	"quern/sql/internal/rowfunc"
 	"quern/storage/errs"
 	"quern/storage/types"
-	"quern/storage/vec"
 )
 
 // funcTable binds functions in FROM: set-returning ones, or any scalar function
@@ -32,7 +32,7 @@ func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 	single := len(n.Cols) == 1
 	if t.Ordinality {
 		n.Cols = append(n.Cols, b.newCol("ordinality", types.Int8))
-		n.Gen = withOrdinality(n.Gen)
+		n.Gen = rowfunc.WithOrdinality(n.Gen)
 	}
 	f := &from{rels: []*relation{rel}, node: n}
 	for _, c := range n.Out() {
@@ -85,8 +85,8 @@ func (b *binder) funcItem(ctx *exprCtx, it *ast.FuncItem, defs []ast.ColDef) (*l
 	}
 	name, typ := columnName(it.Expr), x.Type()
 	return &logical.Series{Name: name, Args: []plan.Expr{x}, Cols: []logical.Column{b.newCol(name, typ)},
-		Gen: func(_ *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
-			return fn.SetRows([]types.Type{typ}, func(put func(...types.Datum) error) error { return put(args[0]) })
+		Gen: func(_ *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
+			return rowfunc.Rows([]types.Type{typ}, func(put func(...types.Datum) error) error { return put(args[0]) })
 		}}, nil
 }
 
@@ -122,11 +122,11 @@ func (b *binder) recordItem(ctx *exprCtx, e *ast.Call, name string, defs []ast.C
 		names, typs = append(names, defs[i].Name), append(typs, t)
 		n.Cols = append(n.Cols, b.newCol(defs[i].Name, t))
 	}
-	n.Gen = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+	n.Gen = func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		if args[0].Null {
-			return nil, nil
+			return plan.SeriesRows{}, nil
 		}
-		return fn.SetRows(typs, func(put func(...types.Datum) error) error {
+		return rowfunc.Rows(typs, func(put func(...types.Datum) error) error {
 			return fn.Records(env, name, args[0], names, typs, put)
 		})
 	}
@@ -140,7 +140,9 @@ func sideBySide(items []*logical.Series) *logical.Series {
 		return items[0]
 	}
 	n := &logical.Series{Name: "rows from"}
+	var gens []rowfunc.Part
 	for _, it := range items {
+		gens = append(gens, rowfunc.Part{Gen: it.Gen, Args: len(it.Args), Cols: len(it.Cols)})
 		n.Args = append(n.Args, it.Args...)
 		n.Cols = append(n.Cols, it.Cols...)
 	}
@@ -148,55 +150,8 @@ func sideBySide(items []*logical.Series) *logical.Series {
 	for _, c := range n.Cols {
 		typs = append(typs, c.Type)
 	}
-	n.Gen = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
-		var parts []rowCursor
-		for _, it := range items {
-			batches, err := it.Gen(env, args[:len(it.Args)])
-			if err != nil {
-				return nil, err
-			}
-			parts = append(parts, rowCursor{batches: batches, cols: len(it.Cols)})
-			args = args[len(it.Args):]
-		}
-		return fn.SetRows(typs, func(put func(...types.Datum) error) error {
-			row := make([]types.Datum, len(typs))
-			for {
-				at, more := 0, false
-				for i := range parts {
-					more = parts[i].next(row[at:at+parts[i].cols]) || more
-					at += parts[i].cols
-				}
-				if !more {
-					return nil
-				}
-				if err := put(row...); err != nil {
-					return err
-				}
-			}
-		})
-	}
+	n.Gen = rowfunc.SideBySide(typs, gens)
 	return n
-}
-
-// rowCursor reads batches row by row.
-type rowCursor struct {
-	batches []*vec.Batch
-	at      int
-	cols    int
-}
-
-// next puts the next row into row, NULLs at the end.
-func (c *rowCursor) next(row []types.Datum) bool {
-	for len(c.batches) > 0 && c.at == c.batches[0].Len {
-		c.batches, c.at = c.batches[1:], 0
-	}
-	for i := range row {
-		if row[i] = types.NullDatum; len(c.batches) > 0 {
-			row[i] = c.batches[0].Cols[i].Datum(c.at)
-		}
-	}
-	c.at++
-	return len(c.batches) > 0
 }
 
 // isSetReturning tells whether name is a set-returning function.
@@ -244,7 +199,7 @@ func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series
 		}
 	}
 	n := &logical.Series{Name: name, Args: args, Cols: []logical.Column{b.newCol(name, t)}}
-	n.Gen = seriesGen(t)
+	n.Gen = rowfunc.Series(t)
 	return n, nil
 }
 
@@ -268,14 +223,14 @@ func (b *binder) setFunction(args []plan.Expr, e *ast.Call, name string) (*logic
 		n.Cols, typs = append(n.Cols, b.newCol(col, t)), append(typs, t)
 	}
 	argTypes := exprTypes(args)
-	n.Gen = func(env *fn.Env, args []types.Datum) ([]*vec.Batch, error) {
+	n.Gen = func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		for i := range args {
 			if args[i].Null && !set.NotStrict {
-				return nil, nil
+				return plan.SeriesRows{}, nil
 			}
 		}
 		c := &fn.SetCall{Env: env, Args: args, Types: argTypes}
-		return fn.SetRows(typs, func(put func(...types.Datum) error) error { return set.Gen(c, put) })
+		return rowfunc.Rows(typs, func(put func(...types.Datum) error) error { return set.Gen(c, put) })
 	}
 	return n, nil
 }
@@ -296,7 +251,7 @@ func (b *binder) unnest(args []plan.Expr, e *ast.Call) (*logical.Series, error) 
 			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
 	}
 	n := &logical.Series{Name: "unnest", Args: args, Cols: []logical.Column{b.newCol("unnest", t.Elem())}}
-	n.Gen = unnestGen(t.Elem())
+	n.Gen = rowfunc.Unnest(t.Elem())
 	return n, nil
 }
 

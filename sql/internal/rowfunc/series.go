@@ -1,4 +1,6 @@
-package bind
+// Package rowfunc makes the rows of set-returning functions: generate_series,
+// unnest, and several functions side by side.
+package rowfunc
 
 import (
 	"quern/engine/fn"
@@ -48,8 +50,8 @@ func (s *series) flush() {
 	}
 }
 
-// seriesGen makes the rows of generate_series for values of type t.
-func seriesGen(t types.Type) plan.SeriesFunc {
+// Series makes the rows of generate_series for values of type t.
+func Series(t types.Type) plan.SeriesFunc {
 	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		for i := range args {
 			if args[i].Null {
@@ -65,8 +67,8 @@ func seriesGen(t types.Type) plan.SeriesFunc {
 	}
 }
 
-// unnestGen makes one row per element of an array.
-func unnestGen(elem types.Type) plan.SeriesFunc {
+// Unnest makes one row per element of an array.
+func Unnest(elem types.Type) plan.SeriesFunc {
 	return func(_ *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		if args[0].Null {
 			return plan.SeriesRows{}, nil
@@ -86,8 +88,8 @@ func unnestGen(elem types.Type) plan.SeriesFunc {
 	}
 }
 
-// withOrdinality numbers the rows in a further column.
-func withOrdinality(gen plan.SeriesFunc) plan.SeriesFunc {
+// WithOrdinality numbers the rows in a further column.
+func WithOrdinality(gen plan.SeriesFunc) plan.SeriesFunc {
 	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		rows, err := gen(env, args)
 		batch := rows.Batch
@@ -227,4 +229,10 @@ func flat(t types.Type, d *types.Datum) vec.Vector {
 	b := vec.NewBuilder(t, 1)
 	b.Append(d)
 	return b.Finish()
+}
+
+// Rows are the rows that gen puts.
+func Rows(typs []types.Type, gen func(put func(row ...types.Datum) error) error) (plan.SeriesRows, error) {
+	bs, err := fn.SetRows(typs, gen)
+	return plan.SeriesRows{Batches: len(bs), Batch: func(i int) *vec.Batch { return bs[i] }}, err
 }

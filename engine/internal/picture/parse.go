@@ -1,41 +1,14 @@
-package fn
+package picture
 
 import (
 	"math"
-	"strconv"
-	"strings"
-
 	"quern/storage/errs"
 	"quern/storage/types"
-	"quern/storage/vec"
+	"strconv"
+	"strings"
 )
 
-func toDate(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
-		us, _, err := parseStamp(string(args[0].BytesAt(i)), string(args[1].BytesAt(i)))
-		o[i] = types.TimestampToDate(us)
-		return err
-	})
-}
-
-func toTimestamp(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	z, o := types.NewZone(env.Format), vec.Values[int64](out)
-	return rows(sel, n, func(i int) error {
-		us, off, err := parseStamp(string(args[0].BytesAt(i)), string(args[1].BytesAt(i)))
-		if err != nil {
-			return err
-		}
-		if off != noOffset {
-			o[i] = us - off*1_000_000
-			return nil
-		}
-		o[i], err = z.Instant(us)
-		return err
-	})
-}
-
-const noOffset = math.MinInt64
+const NoOffset = math.MinInt64
 
 // stampFields is what a template read.
 type stampFields struct {
@@ -44,8 +17,8 @@ type stampFields struct {
 	off                                           int64
 }
 
-// parseStamp reads s by template f.
-func parseStamp(s, f string) (us, off int64, err error) {
+// ParseStamp reads s by template f.
+func ParseStamp(s, f string) (us, off int64, err error) {
 	v := stampFields{year: 1, month: 1, day: 1}
 	whole := s
 	for f != "" {
@@ -103,7 +76,7 @@ func parseStamp(s, f string) (us, off int64, err error) {
 	}
 	days := types.DaysFromCivil(int(v.year), int(v.month), int(v.day))
 	us, err = types.MakeTimestamp(int32(days), ((v.hour*60+v.min)*60+v.sec)*1_000_000+v.micros)
-	if off = noOffset; v.hasOff {
+	if off = NoOffset; v.hasOff {
 		off = v.off
 	}
 	return us, off, err

@@ -1,4 +1,4 @@
-package exec
+package sketch
 
 import (
 	"math"
@@ -12,20 +12,20 @@ import (
 func TestHLL(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{0, 1, 10, hllExact, hllExact + 1, 5000, 200000} {
-		whole, parts := &hllSketch{}, [3]*hllSketch{{}, {}, {}}
+		whole, parts := &Distinct{}, [3]*Distinct{{}, {}, {}}
 		for range n {
 			h := r.Uint64()
 			for range 1 + r.IntN(3) {
-				whole.add(h)
-				parts[r.IntN(3)].add(h)
+				whole.Add(h)
+				parts[r.IntN(3)].Add(h)
 			}
 		}
-		merged := &hllSketch{}
+		merged := &Distinct{}
 		for _, p := range parts {
-			merged.merge(p)
+			merged.Merge(p)
 		}
-		got := whole.count()
-		if m := merged.count(); m != got {
+		got := whole.Count()
+		if m := merged.Count(); m != got {
 			t.Errorf("%d values: merged %d, whole %d", n, m, got)
 		}
 		if n <= hllExact && got != int64(n) || math.Abs(float64(got)-float64(n)) > 0.033*float64(n) {
@@ -38,7 +38,7 @@ func TestHLL(t *testing.T) {
 func TestQuantileSketch(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{1, 2, quantileExact, quantileExact + 1, 50000} {
-		whole, parts := &quantileSketch{}, [2]*quantileSketch{{}, {}}
+		whole, parts := &Quantiles{}, [2]*Quantiles{{}, {}}
 		var all []float64
 		for range n {
 			x := r.NormFloat64() * 1000
@@ -46,17 +46,17 @@ func TestQuantileSketch(t *testing.T) {
 				x = 0
 			}
 			all = append(all, x)
-			whole.add(x)
-			parts[r.IntN(2)].add(x)
+			whole.Add(x)
+			parts[r.IntN(2)].Add(x)
 		}
-		merged := &quantileSketch{}
-		merged.merge(parts[1])
-		merged.merge(parts[0])
+		merged := &Quantiles{}
+		merged.Merge(parts[1])
+		merged.Merge(parts[0])
 		slices.Sort(all)
 		for _, p := range []float64{0, 0.01, 0.25, 0.5, 0.9, 0.999, 1} {
 			want := all[max(int(math.Ceil(p*float64(n)))-1, 0)]
-			got := whole.quantile(p)
-			if m := merged.quantile(p); m != got {
+			got := whole.Quantile(p)
+			if m := merged.Quantile(p); m != got {
 				t.Errorf("%d values, %g: merged %g, whole %g", n, p, m, got)
 			}
 			if n <= quantileExact && got != want || math.Abs(got-want) > 1.01*quantileError*math.Abs(want) {

@@ -1,25 +1,19 @@
-package types
+// Package orderkey turns values whose order is not that of their bytes into bytes
+// that order as they do.
+package orderkey
 
 import (
 	"encoding/binary"
 	"net/netip"
+	"quern/storage/types"
 	"strconv"
 	"strings"
 )
 
-// HasOrderKey tells whether values of t order by OrderKey and not by their bytes.
-func (t Type) HasOrderKey() bool {
-	switch t.OID {
-	case JSONBOID, InetOID, CidrOID:
-		return true
-	}
-	return false
-}
-
-// OrderKey appends bytes that order as PostgreSQL orders values of t, one of the
-// types with HasOrderKey. Equal keys mean equal values.
-func OrderKey(dst []byte, t Type, s []byte) []byte {
-	if t.OID == JSONBOID {
+// Append appends bytes that order as PostgreSQL orders values of t, one of the
+// types with types.Type.HasOrderKey. Equal keys mean equal values.
+func Append(dst []byte, t types.Type, s []byte) []byte {
+	if t.OID == types.JSONBOID {
 		p := jsonKeyer{s: s}
 		return p.value(dst, true)
 	}
@@ -101,12 +95,12 @@ func (p *jsonKeyer) value(dst []byte, top bool) []byte {
 		p.i++
 	}
 	dst = append(dst, jsonKeyNumber)
-	n, err := ParseNum(string(p.s[start:p.i]))
+	n, err := types.ParseNum(string(p.s[start:p.i]))
 	if err != nil {
 		p.i = max(p.i, start+1)
 		return append(dst, p.s[start:p.i]...)
 	}
-	return appendNumKey(dst, n.Normalize())
+	return types.AppendNumKey(dst, n.Normalize())
 }
 
 // text writes a string or key; JSON in the database holds no zero byte.
@@ -118,7 +112,7 @@ func (p *jsonKeyer) text(dst []byte) []byte {
 		}
 	}
 	p.i = min(p.i+1, len(p.s))
-	return append(UnquoteJSON(dst, p.s[start:p.i]), 0)
+	return append(types.UnquoteJSON(dst, p.s[start:p.i]), 0)
 }
 
 func (p *jsonKeyer) container(dst []byte, open byte, top bool) []byte {

@@ -1,12 +1,10 @@
-package fn
+package picture
 
 import (
-	"strconv"
-	"strings"
-
 	"quern/storage/errs"
 	"quern/storage/types"
-	"quern/storage/vec"
+	"strconv"
+	"strings"
 )
 
 // numberPicture is a parsed to_char template of a number.
@@ -19,8 +17,8 @@ type numberPicture struct {
 	keys         []string
 }
 
-// appendNumber is to_char of a number with 9 0 . , D G FM S MI PL and literals.
-func appendNumber(dst []byte, f string, n types.Num) ([]byte, error) {
+// AppendNumber is to_char of a number with 9 0 . , D G FM S MI PL and literals.
+func AppendNumber(dst []byte, f string, n types.Num) ([]byte, error) {
 	p := numberPicture{zeroAt: -1}
 	seen := false // behind the point
 	for i := 0; i < len(f); {
@@ -219,30 +217,4 @@ func trimFraction(frac string, p *numberPicture) string {
 		frac = frac[:len(frac)-1]
 	}
 	return frac
-}
-
-// toNumber reads the digits, point and sign of a number and skips the rest.
-func toNumber(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	o := vec.Values[types.Num](out)
-	return rows(sel, n, func(i int) error {
-		var b []byte
-		neg := false
-		for _, c := range args[0].BytesAt(i) {
-			switch {
-			case c-'0' <= 9 || c == '.':
-				b = append(b, c)
-			case c == '-' || c == '<':
-				neg = true
-			}
-		}
-		v, err := types.ParseNum(string(b))
-		if err != nil {
-			return errs.New(errs.InvalidText, "invalid input syntax for type numeric: \"%s\"", args[0].BytesAt(i))
-		}
-		if neg {
-			v = v.Neg()
-		}
-		o[i] = v
-		return nil
-	})
 }
