@@ -73,7 +73,7 @@ func (s *Store) Backup(ctx context.Context, have []BackupFile, put func(rel stri
 		if try < backupTries && vfs.IsNotExist(err) && ctx.Err() == nil {
 			continue
 		}
-		return d, err
+		return d, backup.Coded(err)
 	}
 }
 

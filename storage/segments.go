@@ -37,6 +37,9 @@ func (s *Store) openSegment(m manifest.Segment) *segmentRef {
 	if vfs.IsNotExist(r.err) {
 		r.err = &errs.Corrupt{File: s.path(m.Path), Reason: "segment file is missing"}
 	}
+	if r.err != nil && errs.CodeOf(r.err) == errs.Internal {
+		r.err = &errs.Error{Code: errs.IO, Msg: "could not read a segment: " + r.err.Error(), Err: r.err}
+	}
 	if r.err != nil {
 		s.opts.Log.Error("segment is fenced", "file", m.Path, "err", r.err)
 	}

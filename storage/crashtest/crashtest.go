@@ -3,12 +3,14 @@
 // with a model. One seed makes one run; a failing seed replays.
 //
 //	workload   groups of commits (with and without keys, over several tables),
-//	           repeats of keys, bad rows, loads, DDL, flushes, background steps
+//	           repeats of keys, bad rows, loads, DDL, flushes, background steps,
+//	           backups
 //	cut        at any write, sync, rename or removal, also during recovery;
 //	           0 to 100 % of what was not synced is kept, torn at 512 bytes
 //	check      every acknowledged or seen batch whole and once, every other one
 //	           whole or absent, nothing back that was gone; a repeated key
-//	           answers the old sequence; `quern check` is clean
+//	           answers the old sequence; `quern check` is clean; the backup, restored,
+//	           shows what was backed up
 //
 // Start reading at Run, run.round and model.check.
 package crashtest
@@ -33,7 +35,7 @@ type Report struct {
 	// Failures are the first few, each with its seed.
 	Failures []string
 	// Flushes and Retired tell that the workload came that far.
-	Flushes, Retired, Loads int
+	Flushes, Retired, Loads, Backups int
 }
 
 // Violations is the number of all violations.
@@ -99,6 +101,7 @@ func (r *Report) add(o *Report) {
 	r.Flushes += o.Flushes
 	r.Retired += o.Retired
 	r.Loads += o.Loads
+	r.Backups += o.Backups
 	r.Failures = append(r.Failures, o.Failures...)
 	r.Failures = r.Failures[:min(len(r.Failures), failuresMax)]
 }

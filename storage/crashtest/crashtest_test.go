@@ -19,14 +19,14 @@ func TestPowerCut(t *testing.T) {
 		first, _ = strconv.Atoi(s)
 	}
 	rep := Run(seeds, int64(first))
-	t.Logf("%s; %d flushes, %d background steps, %d loads", rep.String(), rep.Flushes, rep.Retired, rep.Loads)
+	t.Logf("%s; %d flushes, %d background steps, %d loads, %d backups", rep.String(), rep.Flushes, rep.Retired, rep.Loads, rep.Backups)
 	for _, f := range rep.Failures {
 		t.Error(f)
 	}
 	if rep.Violations() > 0 {
 		t.Fatal("violations")
 	}
-	if seeds >= 50 && (rep.Acked == 0 || rep.Loads == 0 || rep.Cuts < seeds) {
+	if seeds >= 50 && (rep.Acked == 0 || rep.Loads == 0 || rep.Backups == 0 || rep.Cuts < seeds) {
 		t.Fatalf("the workload did not run: %+v", rep)
 	}
 }

@@ -58,6 +58,7 @@ func (r *run) fault(f faultfs.Fault) bool {
 	}
 	r.s = s
 	r.verify("after a fault")
+	r.checkBackup()
 	r.retryKeys()
 	r.verify("after the retries")
 	if err := r.s.Close(); err != nil {
@@ -93,6 +94,9 @@ func (r *run) smallWorkload() {
 		}
 		if round == 1 && len(r.m.live()) > 1 {
 			r.tolerate(r.changeTable)
+		}
+		if round > 0 && len(r.m.live()) > 0 {
+			r.tolerate(r.backup)
 		}
 		r.now = r.now.Add(2 * time.Minute)
 		for range 12 {

@@ -40,6 +40,9 @@ type run struct {
 	// of the workload fail with the errors of a failing disk.
 	over    vfs.FS
 	lenient bool
+	// backups are the states that the backup folder may hold.
+	backups  []contents
+	backedUp bool
 }
 
 func newRun(seed int64, rep *Report, mut storage.Mutations) *run {
@@ -172,6 +175,7 @@ func (r *run) cut() {
 	} else if err != nil && !strings.Contains(err.Error(), "not exist") {
 		r.other("check after a cut: %v", err)
 	}
+	r.checkBackup()
 }
 
 // round is the workload up to the cut.
@@ -210,6 +214,8 @@ func (r *run) step() {
 		r.verify("while running")
 	case n == 12:
 		r.load()
+	case n == 13 && r.rng.IntN(3) == 0:
+		r.backup()
 	default:
 		r.commitGroup()
 	}

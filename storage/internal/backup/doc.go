@@ -130,3 +130,15 @@ func Read(fsys vfs.FS, dir string) (*Document, error) {
 	}
 	return Decode(name, b)
 }
+
+// Coded gives an error of the file system its SQLSTATE.
+func Coded(err error) error {
+	if err == nil || errs.CodeOf(err) != errs.Internal {
+		return err
+	}
+	code := errs.IO
+	if vfs.IsNoSpace(err) {
+		code = errs.DiskFull
+	}
+	return &errs.Error{Code: code, Msg: err.Error(), Err: err}
+}

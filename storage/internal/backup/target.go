@@ -31,6 +31,11 @@ type Target struct {
 // OpenTarget opens dir, making it if it is missing. A folder that is not empty
 // and holds no backup is refused.
 func OpenTarget(fsys vfs.FS, dir string) (*Target, error) {
+	t, err := openTarget(fsys, dir)
+	return t, Coded(err)
+}
+
+func openTarget(fsys vfs.FS, dir string) (*Target, error) {
 	t := &Target{fs: fsys, dir: dir, put: map[string]bool{}, made: map[string]bool{}}
 	has, err := Exists(fsys, dir)
 	if err != nil {
@@ -43,7 +48,7 @@ func OpenTarget(fsys vfs.FS, dir string) (*Target, error) {
 	} else if err := checkFree(fsys, dir); err != nil {
 		return nil, err
 	}
-	if err := fsys.MkdirAll(path.Join(dir, "tmp")); err != nil {
+	if err := vfs.MkdirAllSync(fsys, path.Dir(dir), path.Join(dir, "tmp")); err != nil {
 		return nil, err
 	}
 	return t, t.empty("tmp")
@@ -125,7 +130,9 @@ func copyTo(f vfs.File, r io.Reader) (n int64, err error) {
 
 // Finish reads back what was put, makes the document durable, and then removes
 // files that it does not name.
-func (t *Target) Finish(d *Document) error {
+func (t *Target) Finish(d *Document) error { return Coded(t.finish(d)) }
+
+func (t *Target) finish(d *Document) error {
 	for _, f := range d.Files {
 		if !t.put[f.Path] {
 			if info, err := t.fs.Stat(t.path(f.Path)); err != nil || info.Size != f.Length {
