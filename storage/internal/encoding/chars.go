@@ -15,12 +15,16 @@ import (
 //	u8[64] alphabet
 //	a value, zero where it varies; then one byte per place, 1 where it varies
 //	per row the characters that vary, as numbers in the alphabet, LSB first, whole
-//	bytes a row
+//	bytes a row; 8 bytes zero
 const (
 	charsBytesMax = 1024
 	charsBitsMax  = 6
 	charsHead     = 16
 )
+
+// charsRoom is how many bytes lie behind the rows, and behind the last value that is
+// decoded: eight characters are read and written at once.
+const charsRoom = 8
 
 // pattern is what the values of a CHARS page have in common.
 type pattern struct {
@@ -31,12 +35,18 @@ type pattern struct {
 	stride  int // bytes of a row
 	letters [64]byte
 	number  [256]byte // of a letter
-	pairs   [][2]byte // bits = 4: letters by byte
-	runs    []place   // places that vary, as runs
+	pairs   []uint16  // two letters by their numbers
+	runs    []place
+	tail    int // where the last run ends
 }
 
 // place is a run of places that vary.
-type place struct{ at, n int }
+type place struct {
+	lit int // where the one before ends
+	at  int
+	n   int
+	bit int // of the row where its first character lies
+}
 
 // patternOf finds the pattern of v, nil if there is none that saves anything. NULL
 // and so empty rows do not count.
@@ -109,6 +119,7 @@ func (p *pattern) alphabet(seen *[256]bool) *pattern {
 // layOut computes what follows from value, varies, count, bits and letters.
 func (p *pattern) layOut() {
 	p.stride = (p.count*p.bits + 7) / 8
+	bit := 0
 	for at := 0; at < len(p.varies); at++ {
 		if p.varies[at] == 0 {
 			continue
@@ -117,14 +128,13 @@ func (p *pattern) layOut() {
 		for at+n < len(p.varies) && p.varies[at+n] == 1 {
 			n++
 		}
-		p.runs = append(p.runs, place{at, n})
+		p.runs = append(p.runs, place{p.tail, at, n, bit})
 		at += n
+		p.tail, bit = at, bit+n*p.bits
 	}
-	if p.bits == 4 {
-		p.pairs = make([][2]byte, 256)
-		for c := range p.pairs {
-			p.pairs[c] = [2]byte{p.letters[c&15], p.letters[c>>4]}
-		}
+	p.pairs = make([]uint16, 1<<(2*p.bits))
+	for k := range p.pairs {
+		p.pairs[k] = uint16(p.letters[k&(1<<p.bits-1)]) | uint16(p.letters[k>>p.bits])<<8
 	}
 }
 
@@ -139,7 +149,7 @@ func (e *Encoder) charsPage(p *pattern, v *strs, ascii byte, nulls int) {
 	e.dst = append(e.dst, p.varies...)
 	e.close()
 	at := len(e.dst)
-	e.dst = append(e.dst, make([]byte, p.stride*v.rows())...)
+	e.dst = append(e.dst, make([]byte, p.stride*v.rows()+charsRoom)...)
 	out := e.dst[at:]
 	for i := range v.rows() {
 		if b := v.value(i); len(b) > 0 {
@@ -188,7 +198,7 @@ func (p *Page) openChars() error {
 		return corrupt("bad pattern")
 	}
 	x.layOut()
-	if p.body = p.part(bodyAt+2*align+pad(2*size), p.Rows*x.stride); p.body == nil {
+	if p.body = p.part(bodyAt+2*align+pad(2*size), p.Rows*x.stride+charsRoom); p.body == nil {
 		return corrupt("short body")
 	}
 	p.chars = x
@@ -198,70 +208,82 @@ func (p *Page) openChars() error {
 // expand makes views as Views does.
 func (p *Page) expand(dst []vec.View, from int, sel []uint16, s *Space) []byte {
 	x := p.chars
-	size, rows := len(x.value), len(dst)
-	if sel != nil {
-		rows = len(sel)
-		clear(dst)
-	}
-	s.buf = sized(s.buf, rows*size)
-	for k := range rows {
-		i := k
-		if sel != nil {
-			i = int(sel[k])
+	size := len(x.value)
+	room := size + charsRoom
+	if sel == nil {
+		s.buf = sized(s.buf, len(dst)*room)
+		x.unpackAll(s.buf, p.body[from*x.stride:], len(dst))
+		for i := range dst {
+			dst[i] = vec.ViewAt(s.buf, uint32(i*room), uint32(size), 0)
 		}
-		out := s.buf[k*size : (k+1)*size]
-		x.unpack(out, p.body[(from+i)*x.stride:(from+i+1)*x.stride])
+		return s.buf
 	}
-	for k := range rows {
-		i := k
-		if sel != nil {
-			i = int(sel[k])
-		}
-		dst[i] = vec.ViewAt(s.buf, uint32(k*size), uint32(size), 0)
+	clear(dst)
+	s.buf = sized(s.buf, len(sel)*room)
+	for k, i := range sel {
+		row := (from + int(i)) * x.stride
+		x.unpack(s.buf[k*room:(k+1)*room], p.body[row:row+x.stride+charsRoom])
+		dst[i] = vec.ViewAt(s.buf, uint32(k*room), uint32(size), 0)
 	}
 	return s.buf
 }
 
-func (x *pattern) unpack(out, in []byte) {
-	copy(out, x.value)
-	if x.bits == 4 {
-		x.unpackPairs(out, in)
-		return
+// unpackAll writes rows values, eight characters of all of them after the other, so
+// that the loop has nothing to decide.
+func (x *pattern) unpackAll(buf, body []byte, rows int) {
+	room := len(x.value) + charsRoom
+	for i := range x.runs {
+		r := &x.runs[i]
+		x.literal(buf, r.lit, r.at, room, rows)
+		bit := r.bit
+		for k := 0; k < r.n; k += 8 {
+			x.eight(buf[r.at+k:], body[bit>>3:], room, bit&7, rows)
+			bit += 8 * x.bits
+		}
 	}
-	w, have := uint64(0), 0
-	mask := uint64(1)<<x.bits - 1
-	for _, run := range x.runs {
-		part := out[run.at : run.at+run.n]
-		for i := range part {
-			if have < x.bits {
-				if len(in) >= 4 {
-					w |= uint64(binary.LittleEndian.Uint32(in)) << have
-					in, have = in[4:], have+32
-				} else {
-					w |= uint64(in[0]) << have
-					in, have = in[1:], have+8
-				}
-			}
-			part[i] = x.letters[w&mask]
-			w, have = w>>x.bits, have-x.bits
+	x.literal(buf, x.tail, len(x.value), room, rows)
+}
+
+func (x *pattern) eight(buf, body []byte, room, shift, rows int) {
+	step, stride, pairs := 2*x.bits, x.stride, x.pairs
+	mask := uint64(len(pairs) - 1)
+	to, in := 0, 0
+	for range rows {
+		w := binary.LittleEndian.Uint64(body[in:]) >> shift
+		// What is written too far is written again, as the literal or run behind it.
+		binary.LittleEndian.PutUint64(buf[to:], uint64(pairs[w&mask])|uint64(pairs[w>>step&mask])<<16|
+			uint64(pairs[w>>(2*step)&mask])<<32|uint64(pairs[w>>(3*step)&mask])<<48)
+		to, in = to+room, in+stride
+	}
+}
+
+// literal writes places [from, to) of all rows.
+func (x *pattern) literal(buf []byte, from, to, room, rows int) {
+	for ; from < to; from += 8 {
+		w := load(x.value[from:to])
+		for i := range rows {
+			binary.LittleEndian.PutUint64(buf[i*room+from:], w)
 		}
 	}
 }
 
-// unpackPairs writes two characters of four bits at once.
-func (x *pattern) unpackPairs(out, in []byte) {
-	odd := false // half of in[0] is used
-	for _, run := range x.runs {
-		part := out[run.at : run.at+run.n]
-		if odd {
-			part[0] = x.letters[in[0]>>4]
-			part, in, odd = part[1:], in[1:], false
+// unpack writes a value; out and in have charsRoom bytes behind it.
+func (x *pattern) unpack(out, in []byte) {
+	step, mask := 2*x.bits, uint64(len(x.pairs)-1)
+	pairs := x.pairs
+	for i := range x.runs {
+		r := &x.runs[i]
+		if r.at > r.lit {
+			copy(out[r.lit:r.at], x.value[r.lit:])
 		}
-		for ; len(part) >= 2; part, in = part[2:], in[1:] {
-			*(*[2]byte)(part) = x.pairs[in[0]]
-		}
-		if len(part) == 1 {
-			part[0], odd = x.letters[in[0]&15], true
+		bit := r.bit
+		for k := 0; k < r.n; k += 8 {
+			w := binary.LittleEndian.Uint64(in[bit>>3:]) >> (bit & 7)
+			// What is written too far is written again, as literal or next value.
+			binary.LittleEndian.PutUint64(out[r.at+k:], uint64(pairs[w&mask])|uint64(pairs[w>>step&mask])<<16|
+				uint64(pairs[w>>(2*step)&mask])<<32|uint64(pairs[w>>(3*step)&mask])<<48)
+			bit += 8 * x.bits
 		}
 	}
+	copy(out[x.tail:len(x.value)], x.value[x.tail:])
 }

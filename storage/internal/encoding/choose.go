@@ -134,6 +134,37 @@ func (t *trial) try(k Kind, write func() bool) {
 	e.dst = e.dst[:t.start+n]
 }
 
+// pageTrial keeps the cheapest page among those of a column that are tried.
+type pageTrial struct {
+	e     *Encoder
+	start int
+	best  float64
+	err   error
+}
+
+// try lets write append a page, which takes nanos to decode, or not.
+func (t *pageTrial) try(nanos float64, write func() (bool, error)) {
+	if t.err != nil {
+		return
+	}
+	e := t.e
+	end := len(e.dst)
+	at := t.start + pad(end-t.start) // words are written in place
+	e.dst = append(e.dst, make([]byte, at-end)...)
+	e.at = at
+	var ok bool
+	ok, t.err = write()
+	e.at = t.start
+	cost := float64(len(e.dst)-at) + bytesPerNano*nanos
+	if !ok || cost >= t.best {
+		e.dst = e.dst[:end]
+		return
+	}
+	t.best = cost
+	n := copy(e.dst[t.start:], e.dst[at:])
+	e.dst = e.dst[:t.start+n]
+}
+
 func (t *trial) others(v []int64, phys types.Phys, scale byte, nulls int) {
 	e := t.e
 	s := e.sampled(v)

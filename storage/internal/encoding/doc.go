@@ -30,6 +30,7 @@
 //	   FSST          u32 length of nested page, u32 length of table, u64 stored bytes; u32
 //	                 start and u32 decoded bytes per unit; nested page of stored lengths;
 //	                 symbol table (fsst.go); bytes
+//	   ALP, ALPRD    floats as integers: alp.go
 //	   CHARS         texts of one length with few different characters: chars.go
 //	   TEMPLATE      JSON as templates and one nested page per path: template.go
 //	validity bitmap, LSB first, if some rows but not all are NULL
@@ -43,9 +44,10 @@
 // holds them divided by ten to the power of the header's scale, 0, 3 or 6 (whole
 // seconds of timestamps). Nested pages hold such integers, without NULLs: values,
 // ends and lengths as FOR or CONST; codes also as DELTA, RLE or SPARSE. The values of
-// a TEMPLATE's paths are pages of any kind but TEMPLATE.
+// a TEMPLATE's paths are pages of any kind but TEMPLATE, integers of floats of any kind.
 //
-// Minor version 1 of the segment format added CHARS, TEMPLATE and scope 1 of bytes.
+// Minor version 1 of the segment format added ALP, ALPRD, CHARS, TEMPLATE and scope 1
+// of bytes.
 //
 // What is written is chosen in choose.go: a sample says what may pay, the cheapest
 // of what was tried stays.

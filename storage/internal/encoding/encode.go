@@ -127,15 +127,15 @@ func (e *Encoder) page(c *Column, from, to int) error {
 		if err := e.bytes(c, from, to, nulls); err != nil {
 			return err
 		}
-	} else {
-		e.fixed(c, from, to, nulls)
+	} else if err := e.fixed(c, from, to, nulls); err != nil {
+		return err
 	}
 	e.validity(c.Valid, from, to, nulls)
 	e.close()
 	return nil
 }
 
-func (e *Encoder) fixed(c *Column, from, to, nulls int) {
+func (e *Encoder) fixed(c *Column, from, to, nulls int) error {
 	rows, size := to-from, c.Phys.Size()
 	if e.isConst(c, from, to) {
 		first := from
@@ -145,7 +145,7 @@ func (e *Encoder) fixed(c *Column, from, to, nulls int) {
 		if c.Phys != types.PhysNum {
 			e.header(Const, 0, 0, rows, nulls)
 			e.dst = append(e.dst, c.Fixed[first*size:(first+1)*size]...)
-			return
+			return nil
 		}
 	}
 	switch c.Phys {
@@ -154,7 +154,7 @@ func (e *Encoder) fixed(c *Column, from, to, nulls int) {
 		at := len(e.dst)
 		e.dst = append(e.dst, make([]byte, 8*((rows+63)/64))...)
 		kernel.PackBits(vec.CastSlice[uint64](e.dst[at:]), c.Fixed[from:to])
-		return
+		return nil
 	case types.PhysI16, types.PhysI32, types.PhysI64:
 		v, scale := e.widen(c, from, to), byte(0)
 		if c.Phys == types.PhysI64 {
@@ -165,19 +165,18 @@ func (e *Encoder) fixed(c *Column, from, to, nulls int) {
 			}
 		}
 		if e.intPage(v, c.Phys, scale, nulls, float64(rows*size), false) {
-			return
+			return nil
 		}
 	case types.PhysF32, types.PhysF64:
-		if e.intPage(e.widen(c, from, to), c.Phys, 0, nulls, floatGain*float64(rows*size), false) {
-			return
-		}
+		return e.floats(c, from, to, nulls)
 	case types.PhysNum:
 		if v, scale, ok := e.coefficients(c, from, to); ok && e.intPage(v, c.Phys, scale, nulls, float64(rows*size), false) {
-			return
+			return nil
 		}
 	}
 	e.header(Plain, 0, 0, rows, nulls)
 	e.dst = append(e.dst, c.Fixed[from*size:to*size]...)
+	return nil
 }
 
 // isConst tells whether all values but NULLs have the same bytes.

@@ -327,6 +327,15 @@ func FuzzPage(f *testing.F) {
 		}
 		f.Add(bytes.Clone(page), byte(types.PhysBytes)-1)
 	}
+	for _, name := range []string{"prices", "exceptions", "signed"} {
+		for _, p := range []types.Phys{types.PhysF32, types.PhysF64} {
+			page, err := e.Page(floatColumn(p, 1100, true, rand.New(rand.NewPCG(1, 3)), floatShapes[name]), 0, 1100)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(bytes.Clone(page), byte(p)-1)
+		}
+	}
 	page, _ := e.Codes([]uint32{1, 2, 3, 2, 1}, []byte{1, 0, 1, 1, 1}, false)
 	f.Add(bytes.Clone(page), byte(types.PhysBytes)-1)
 	f.Fuzz(func(t *testing.T, data []byte, phys byte) {

@@ -41,6 +41,10 @@ func (p *Page) Fixed(dst []byte, from, n int, ints []int64) error {
 	case p.Kind == Plain:
 		copy(dst, p.Alias(from, n))
 		return nil
+	case p.Kind == ALP:
+		return p.decodeALP(dst, from, n)
+	case p.Kind == ALPRD:
+		return p.decodeALPRD(dst, from, n)
 	case p.Kind == Bitmap:
 		kernel.UnpackBits(dst[:n], vec.CastSlice[uint64](p.body), from)
 		return nil

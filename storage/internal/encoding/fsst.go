@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"unsafe"
 )
 
 // FSST replaces frequent substrings of up to eight bytes by codes of one byte:
@@ -256,9 +257,11 @@ func (t *fsstTable) section() []byte {
 
 // decoder is a symbol table as the reader needs it. Codes without a symbol have
 // length 0.
-type decoder struct {
-	vals [256]uint64
-	lens [256]uint8
+type decoder struct{ codes [256]decoded }
+
+type decoded struct {
+	val uint64
+	n   uint64
 }
 
 func openTable(b []byte) (*decoder, error) {
@@ -272,7 +275,7 @@ func openTable(b []byte) (*decoder, error) {
 		if size == 0 || size > 8 || int(size) > len(b) {
 			return nil, corrupt("bad symbol")
 		}
-		d.vals[i], d.lens[i] = load(b[:size]), size
+		d.codes[i] = decoded{load(b[:size]), uint64(size)}
 		b = b[size:]
 	}
 	return d, nil
@@ -280,23 +283,55 @@ func openTable(b []byte) (*decoder, error) {
 
 // append decodes src behind dst, which grows to at most eight bytes a code.
 func (d *decoder) append(dst, src []byte) ([]byte, error) {
-	at := len(dst)
-	dst = slices.Grow(dst, 8*len(src)+8)
-	out := dst[:cap(dst)]
+	if cap(dst)-len(dst) < 8*len(src)+8 {
+		dst = slices.Grow(dst, 8*len(src)+8)
+	}
+	n := d.expand(dst[len(dst):cap(dst)], src)
+	if n < 0 {
+		return nil, corrupt("escape at the end")
+	}
+	return dst[:len(dst)+n], nil
+}
+
+// expand decodes src to out, which has room for eight bytes a code and eight more, and
+// returns how many bytes that made, -1 if src ends within an escape.
+func (d *decoder) expand(out, src []byte) int {
+	out = out[: 8*len(src)+8 : 8*len(src)+8]
+	// NB: to is within out as it moves by at most eight bytes per byte of src.
+	start := unsafe.Pointer(unsafe.SliceData(out))
+	to := uintptr(0)
+	for len(src) >= 4 {
+		w := binary.LittleEndian.Uint32(src)
+		if escapes := ^w; (escapes-0x01010101)&w&0x80808080 != 0 {
+			break // some byte is 255, so escapes has a zero
+		}
+		a, b, c, e := &d.codes[w&0xFF], &d.codes[w>>8&0xFF], &d.codes[w>>16&0xFF], &d.codes[w>>24]
+		*(*uint64)(unsafe.Add(start, to)) = a.val
+		to += uintptr(a.n)
+		*(*uint64)(unsafe.Add(start, to)) = b.val
+		to += uintptr(b.n)
+		*(*uint64)(unsafe.Add(start, to)) = c.val
+		to += uintptr(c.n)
+		*(*uint64)(unsafe.Add(start, to)) = e.val
+		to += uintptr(e.n)
+		src = src[4:]
+	}
+	at := int(to)
 	for i := 0; i < len(src); i++ {
 		c := src[i]
 		if c == fsstEscape {
 			if i++; i == len(src) {
-				return nil, corrupt("escape at the end")
+				return -1
 			}
 			out[at] = src[i]
 			at++
 			continue
 		}
-		binary.LittleEndian.PutUint64(out[at:], d.vals[c])
-		at += int(d.lens[c])
+		x := &d.codes[c]
+		binary.LittleEndian.PutUint64(out[at:], x.val)
+		at += int(x.n)
 	}
-	return out[:at], nil
+	return at
 }
 
 // sampleValues picks whole values of about 16 KiB from all over the list.

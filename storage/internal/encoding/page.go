@@ -25,7 +25,9 @@ const (
 	Sparse Kind = 6
 	Dict   Kind = 7
 	FSST   Kind = 8
-	// 9 to 12 are reserved for ALP, ALPRD, DECSCALE and LIST.
+	ALP    Kind = 9
+	ALPRD  Kind = 10
+	// 11 and 12 are reserved for DECSCALE and LIST.
 	Chars    Kind = 13
 	Template Kind = 14
 )
@@ -76,6 +78,9 @@ type Page struct {
 	table *decoder // FSST
 	chars *pattern // CHARS
 	tmpl  *templates
+	alp   alp
+	patch []byte   // ALP: exceptions
+	cut   byte     // ALPRD: lower bits; ends are the upper
 	own   *ownDict // DICT of texts with scope 1
 }
 
@@ -167,6 +172,10 @@ func (p *Page) openBody(depth int) error {
 		return p.openSparse(depth)
 	case p.Kind == Dict && forPhys(p.phys):
 		return p.openIntDict(depth)
+	case p.Kind == ALP && (p.phys == types.PhysF32 || p.phys == types.PhysF64):
+		return p.openALP(depth)
+	case p.Kind == ALPRD && (p.phys == types.PhysF32 || p.phys == types.PhysF64):
+		return p.openALPRD(depth)
 	case p.Kind == Const && p.phys == types.PhysBytes:
 		if head := p.part(bodyAt, 4); head != nil {
 			if b := p.part(bodyAt, 4+int(binary.LittleEndian.Uint32(head))); b != nil {

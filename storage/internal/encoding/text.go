@@ -47,20 +47,20 @@ func (e *Encoder) text(v *strs, nulls, may int) error {
 		e.dst = append(e.dst, b...)
 		return nil
 	}
-	t := textTrial{e: e, start: e.at, best: math.Inf(1)}
+	t := pageTrial{e: e, start: e.at, best: math.Inf(1)}
 	if may&mayDict != 0 {
 		if entries, codes, ok := textDict(v); ok {
-			t.try(dictNanos(v.rows()), func() error { return e.textDictPage(entries, codes, ascii, nulls) })
+			t.try(dictNanos(v.rows()), func() (bool, error) { return true, e.textDictPage(entries, codes, ascii, nulls) })
 		}
 	}
 	if p := patternOf(v); p != nil {
-		t.try(charsNanos(v.rows(), v.total()), func() error { e.charsPage(p, v, ascii, nulls); return nil })
+		t.try(charsNanos(v.rows(), v.total()), func() (bool, error) { e.charsPage(p, v, ascii, nulls); return true, nil })
 	} else if s := e.shaped(v, may); s != nil {
-		t.try(templateNanos(v.rows(), v.total()), func() error { return e.templatePage(s, ascii, nulls) })
+		t.try(templateNanos(v.rows(), v.total()), func() (bool, error) { return true, e.templatePage(s, ascii, nulls) })
 	} else if s, ok := Shrink(v.offs, v.data); ok {
-		t.try(fsstNanos(v.rows(), v.total()), func() error { e.fsstPage(&s, v.offs, ascii, nulls); return nil })
+		t.try(fsstNanos(v.rows(), len(s.Bytes)), func() (bool, error) { e.fsstPage(&s, v.offs, ascii, nulls); return true, nil })
 	}
-	t.try(0, func() error { e.plainText(v, ascii, nulls); return nil })
+	t.try(0, func() (bool, error) { e.plainText(v, ascii, nulls); return true, nil })
 	return t.err
 }
 
@@ -71,42 +71,12 @@ func (e *Encoder) shaped(v *strs, may int) *shaper {
 	return shape(v)
 }
 
-// textTrial keeps the cheapest page among those that are tried, as trial does for
-// integers.
-type textTrial struct {
-	e     *Encoder
-	start int
-	best  float64
-	err   error
-}
-
-func (t *textTrial) try(nanos float64, write func() error) {
-	if t.err != nil {
-		return
-	}
-	e := t.e
-	end := len(e.dst)
-	at := t.start + pad(end-t.start) // words are written in place
-	e.dst = append(e.dst, make([]byte, at-end)...)
-	e.at = at
-	t.err = write()
-	e.at = t.start
-	cost := float64(len(e.dst)-at) + bytesPerNano*nanos
-	if cost >= t.best {
-		e.dst = e.dst[:end]
-		return
-	}
-	t.best = cost
-	n := copy(e.dst[t.start:], e.dst[at:])
-	e.dst = e.dst[:t.start+n]
-}
-
 // What reading texts costs beside making their views, which all have in common,
 // measured by BenchmarkTexts. NB: JSON costs far more when it is parsed than when it
 // is put together; so templates count as if they were copied.
 func dictNanos(rows int) float64            { return 0.5 * float64(rows) }
-func charsNanos(rows, total int) float64    { return 3*float64(rows) + 0.35*float64(total) }
-func fsstNanos(rows, total int) float64     { return 4*float64(rows) + 0.45*float64(total) }
+func charsNanos(rows, total int) float64    { return 2*float64(rows) + 0.6*float64(total) }
+func fsstNanos(rows, stored int) float64    { return 4*float64(rows) + 1.1*float64(stored) }
 func templateNanos(rows, total int) float64 { return 10*float64(rows) + 0.1*float64(total) }
 
 // nestedText writes v as a page within the open one and returns its length.

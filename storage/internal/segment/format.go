@@ -11,7 +11,7 @@ const (
 	headerMagic  = "QSEG0001"
 	trailerMagic = "QSEGEND1"
 	major        = 1
-	minor        = 1 // 1: page encodings 13 and 14, page dictionaries of bytes
+	minor        = 1 // 1: page encodings 9, 10, 13, 14; dictionaries of bytes in pages; SORTKEY; codec 1
 
 	headerBytes  = 64
 	trailerBytes = 64
