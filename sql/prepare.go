@@ -7,8 +7,10 @@ import (
 
 	"quern/sql/internal/ast"
 	"quern/sql/internal/bind"
+	"quern/sql/internal/logical"
 	"quern/sql/internal/parse"
 	"quern/storage/errs"
+	"quern/storage/policy"
 	"quern/storage/types"
 )
 
@@ -320,7 +322,7 @@ func (s *Session) runPrepare(ctx context.Context, st *ast.Prepare, outer *statem
 func (s *Session) bindEnv(ctx context.Context, given []types.Type, hasParams bool) *bind.Env {
 	cat := s.catalog()
 	return &bind.Env{Catalog: cat, Principal: s.Principal(), SearchPath: s.searchPath(), Now: s.stmtAt,
-		Fn: s.env(ctx), Virtual: s.virtual(), Rows: s.tableRows, Params: given, HasParams: hasParams}
+		Fn: s.env(ctx), Virtual: s.virtual(), Rows: s.tableRows, Stats: s.columnStats, Params: given, HasParams: hasParams}
 }
 
 // bind resolves a query or INSERT.
@@ -346,4 +348,14 @@ func (s *Session) tableRows(table uint32) int64 {
 		return 0
 	}
 	return snap.Size(table).Rows
+}
+
+// columnStats is what segments say of a column, for join order.
+func (s *Session) columnStats(view *policy.View, col uint32) (logical.ColumnStats, bool) {
+	snap, err := s.snapshot()
+	if err != nil {
+		return logical.ColumnStats{}, false
+	}
+	st, ok := snap.ColumnStats(view, col)
+	return logical.ColumnStats(st), ok
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/internal/segment"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
@@ -223,7 +224,7 @@ func applyFloor(t *catalog.Table, b *vec.Batch, now int64, done *completed) {
 func timeOf(v *vec.Vector, row int) int64 {
 	d := v.Datum(row)
 	if v.Type.OID == types.DateOID {
-		return d.I * 86_400_000_000
+		return segment.DateMicros(int32(d.I))
 	}
 	return d.I
 }

@@ -10,6 +10,7 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/scan"
+	"quern/storage/policy"
 	"quern/storage/vec"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -277,3 +278,36 @@ func (noRows) Start(context.Context, int) (int, vec.Selection, error) {
 }
 func (noRows) Load(int, vec.Selection, *vec.Vector) error { return nil }
 func (noRows) Close() error                               { return nil }
+
+// ColumnStats is what segments say of a column, deleted and expired rows
+// included. Distinct is 0 and Bounded false where they do not know.
+type ColumnStats struct {
+	Rows, Nulls, Distinct int64
+	Min, Max              int64 // order-preserving integers
+	Bounded               bool
+}
+
+// ColumnStats estimates what a column of the view's table holds: for the order
+// of joins. ok is false where the view hides rows or values of the column, and
+// for a column that no segment has.
+func (n *Snapshot) ColumnStats(view *policy.View, col uint32) (out ColumnStats, ok bool) {
+	t := n.cat.Table(view.Table())
+	if t == nil || view.Bound() || view.Mask(col) != nil {
+		return out, false
+	}
+	if _, _, cut := view.Floor(); cut {
+		return out, false
+	}
+	def := t.ColumnByID(col)
+	if def == nil {
+		return out, false
+	}
+	var st scan.Stats
+	for _, seg := range n.st.table(t.ID).segs {
+		if seg.err != nil || st.Add(seg.file, col, def.Type) != nil {
+			return out, false
+		}
+	}
+	st.Done()
+	return ColumnStats{Rows: st.Rows, Nulls: st.Nulls, Distinct: st.Distinct, Min: st.Min, Max: st.Max, Bounded: st.Bounded}, st.Rows > 0
+}

@@ -150,6 +150,9 @@ type Join struct {
 	// before them are IN's: a NULL among them makes the result unknown. 0 makes
 	// all keys IN's; a Mark for EXISTS has PlainKeys = len(LeftKeys).
 	PlainKeys int
+	// LeftRows and RightRows estimate the inputs, 0 = unknown: the smaller side
+	// is built.
+	LeftRows, RightRows float64
 }
 
 // SortKey orders by Expr.

@@ -30,7 +30,9 @@ type joinStage struct {
 	residual   *compiled // over left++right
 	resCols    []bool    // columns of left++right that residual uses
 	swapped    bool      // the probe side is the right one
-	plainKeys  int       // trailing keys that are not null-aware
+	leftRows   float64   // estimates of the plan, 0 = none
+	rightRows  float64
+	plainKeys  int // trailing keys that are not null-aware
 	side       *buildSide
 	spilled    *joinSpill   // instead of side
 	running    atomic.Int64 // probe morsels that have not ended
@@ -47,7 +49,7 @@ func (q *query) buildJoin(ctx context.Context, n *plan.Join) (stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &joinStage{q: q, kind: n.Kind, probe: l, build: r, probeTyps: n.Left.Types(), buildTyps: n.Right.Types(), plainKeys: n.PlainKeys}
+	s := &joinStage{q: q, kind: n.Kind, leftRows: n.LeftRows, rightRows: n.RightRows, probe: l, build: r, probeTyps: n.Left.Types(), buildTyps: n.Right.Types(), plainKeys: n.PlainKeys}
 	if s.kind == plan.Cross {
 		s.kind = plan.Inner
 	}
@@ -84,8 +86,14 @@ func (s *joinStage) swap() {
 // chooseSides builds on the smaller side where the join allows it.
 func (s *joinStage) chooseSides(ctx context.Context) error {
 	switch s.kind {
-	case plan.Inner, plan.Left, plan.Right, plan.Full:
+	case plan.Inner, plan.Left, plan.Right, plan.Full, plan.Semi, plan.Anti:
 	default:
+		return nil
+	}
+	if s.leftRows > 0 && s.rightRows > 0 {
+		if 1.5*s.leftRows < s.rightRows {
+			s.swap()
+		}
 		return nil
 	}
 	l, err := estimate(ctx, s.probe)
@@ -167,6 +175,7 @@ func (s *joinStage) prepare(ctx context.Context) error {
 	if err := s.prepareBuild(ctx); err != nil {
 		return err
 	}
+	s.filterProbe()
 	if err := s.probe.prepare(ctx); err != nil {
 		return err
 	}
@@ -189,7 +198,16 @@ func (s *joinStage) ended() {
 	}
 }
 
-func (s *joinStage) tracksBuild() bool { return s.kind == plan.Right || s.kind == plan.Full }
+// tracksBuild tells whether build rows come out, or not, by whether they matched.
+func (s *joinStage) tracksBuild() bool {
+	return s.kind == plan.Right || s.kind == plan.Full || s.buildHits()
+}
+
+// buildHits tells whether the result are the build rows that matched (Semi) or
+// did not (Anti).
+func (s *joinStage) buildHits() bool {
+	return s.swapped && (s.kind == plan.Semi || s.kind == plan.Anti)
+}
 
 func (s *joinStage) nullAware() bool {
 	return (s.kind == plan.AntiNull || s.kind == plan.Mark) && s.aware() > 0

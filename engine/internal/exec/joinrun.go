@@ -113,6 +113,9 @@ func (r *joinRunner) batch(ctx context.Context, b *vec.Batch) error {
 	if err := r.candidates(ctx, b, n); err != nil {
 		return err
 	}
+	if s.buildHits() {
+		return nil
+	}
 	if s.nullAware() {
 		if err := r.findUnknown(ctx, b); err != nil {
 			return err
@@ -155,12 +158,16 @@ func (r *joinRunner) candidates(ctx context.Context, b *vec.Batch, n int) error 
 				if err := r.add(ctx, b, row, uint32(build)); err != nil {
 					return err
 				}
-				if r.hit[row] && s.onlyHits() {
+				if r.hit[row] && s.onlyHits() && !s.buildHits() {
 					break
 				}
 			}
 		}
 		return r.flush(b)
+	}
+	if s.buildHits() && r.residual == nil {
+		r.markChains(n)
+		return nil
 	}
 	if s.onlyHits() && r.residual == nil {
 		for i := range n {
@@ -178,6 +185,20 @@ func (r *joinRunner) candidates(ctx context.Context, b *vec.Batch, n int) error 
 		}
 	}
 	return r.flush(b)
+}
+
+// markChains marks all candidates of the batch as matched. Rows of one key are
+// marked together, so that the first of them tells of all.
+func (r *joinRunner) markChains(n int) {
+	for i := range n {
+		c := r.first[i]
+		if c == 0 || r.side.matched[(c-1)>>5].Load()>>((c-1)&31)&1 != 0 {
+			continue
+		}
+		for ; c != 0; c = r.side.table.Next(c - 1) {
+			r.side.matched[(c-1)>>5].Or(1 << ((c - 1) & 31))
+		}
+	}
 }
 
 func (r *joinRunner) add(ctx context.Context, b *vec.Batch, probe uint16, build uint32) error {
@@ -300,6 +321,9 @@ func (r *joinRunner) unmatchedBuild(ctx context.Context) error {
 	s := r.s
 	rows := make([]uint32, 0, vec.BatchRows)
 	out := vec.Batch{Cols: make([]vec.Vector, len(r.pair.Cols))}
+	if s.buildHits() {
+		out.Cols = out.Cols[:len(s.buildTyps)]
+	}
 	flush := func() error {
 		if len(rows) == 0 {
 			return nil
@@ -308,7 +332,9 @@ func (r *joinRunner) unmatchedBuild(ctx context.Context) error {
 			at := r.buildAt + i
 			r.scratch.Col(at).GatherRows(&out.Cols[at], &r.side.set.cols[i], rows)
 		}
-		nulls(out.Cols[r.probeAt:], s.probeTyps, len(rows))
+		if !s.buildHits() {
+			nulls(out.Cols[r.probeAt:], s.probeTyps, len(rows))
+		}
 		out.Len = len(rows)
 		rows = rows[:0]
 		if err := sched.CheckCancel(ctx); err != nil {
@@ -316,8 +342,12 @@ func (r *joinRunner) unmatchedBuild(ctx context.Context) error {
 		}
 		return r.emit(&out)
 	}
+	want := uint32(0)
+	if s.kind == plan.Semi {
+		want = 1
+	}
 	for b := range r.side.set.rows {
-		if r.side.matched[b>>5].Load()>>(b&31)&1 != 0 {
+		if r.side.matched[b>>5].Load()>>(b&31)&1 != want {
 			continue
 		}
 		if rows = append(rows, uint32(b)); len(rows) == cap(rows) {

@@ -22,6 +22,8 @@ type scanStage struct {
 	uses []int     // columns of rest
 	late []int     // the others
 	scan storage.Scan
+	// filters come from joins above, before prepare.
+	filters []joinFilter
 }
 
 func (q *query) buildScan(ctx context.Context, n *plan.Scan) (stage, error) {
@@ -77,7 +79,9 @@ func (s *scanStage) openScan(ctx context.Context) (err error) {
 func (s *scanStage) prepare(ctx context.Context) error { return s.openScan(ctx) }
 func (s *scanStage) morsels() int                      { return s.scan.Morsels() }
 
-func (s *scanStage) close() {
+func (s *scanStage) close() { s.closeScan() }
+
+func (s *scanStage) closeScan() {
 	if s.scan != nil {
 		s.scan.Close()
 		s.scan = nil
@@ -89,13 +93,18 @@ func (s *scanStage) open() runner {
 	if s.rest != nil {
 		r.rest = s.rest.instance()
 	}
+	for i := range s.filters {
+		r.filters = append(r.filters, filterRun{joinFilter: &s.filters[i]})
+	}
 	return r
 }
 
 type scanRunner struct {
-	s    *scanStage
-	rest *instance
-	out  vec.Batch
+	s       *scanStage
+	rest    *instance
+	filters []filterRun
+	one     [1]int
+	out     vec.Batch
 }
 
 func (r *scanRunner) run(ctx context.Context, morsel int, emit sched.Emit) (err error) {
@@ -122,6 +131,12 @@ func (r *scanRunner) run(ctx context.Context, morsel int, emit sched.Emit) (err 
 		if b.Rows() == 0 {
 			continue
 		}
+		if err := r.joinFilters(rd); err != nil {
+			return err
+		}
+		if b.Rows() == 0 {
+			continue
+		}
 		if r.rest != nil {
 			if err := r.load(rd, r.s.uses); err != nil {
 				return err
@@ -139,6 +154,23 @@ func (r *scanRunner) run(ctx context.Context, morsel int, emit sched.Emit) (err 
 		if err := emit(b); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// joinFilters drops rows that cannot match in a join above.
+func (r *scanRunner) joinFilters(rd storage.GroupReader) error {
+	b := &r.out
+	for i := range r.filters {
+		f := &r.filters[i]
+		if f.off || b.Rows() == 0 {
+			continue
+		}
+		r.one[0] = f.col
+		if err := r.load(rd, r.one[:]); err != nil {
+			return err
+		}
+		b.Sel = f.apply(&b.Cols[f.col], b.Sel)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package bind
 import (
 	"quern/engine"
 	"quern/engine/plan"
+	"quern/sql/internal/logical"
 	"quern/sql/internal/optimize"
 	"quern/sql/internal/physical"
 	"quern/storage/types"
@@ -11,10 +12,14 @@ import (
 // Compile makes the bound statement runnable: the plan's output columns are
 // Field (or fill Target.Cols), in order.
 func (b *Bound) Compile() (plan.Node, error) {
-	root, err := optimize.Run(b.Root, b.Out, optimize.Options{
+	opts := optimize.Options{
 		LastID: b.lastID,
 		Eval:   func(e plan.Expr) (types.Datum, error) { return engine.EvalConst(e, b.env.Fn, nil) },
-	})
+	}
+	if stats := b.env.Stats; stats != nil {
+		opts.Stats = func(s *logical.Scan, i int) (logical.ColumnStats, bool) { return stats(s.View(), s.ColIDs[i]) }
+	}
+	root, err := optimize.Run(b.Root, b.Out, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,8 @@ type Env struct {
 	Virtual func(schema, name string) (*Virtual, bool)
 	// Rows estimates a table's rows for join order; nil = unknown.
 	Rows func(table uint32) int64
+	// Stats says what is known of a column of a view's table; nil = nothing.
+	Stats func(view *policy.View, col uint32) (logical.ColumnStats, bool)
 
 	// Params are the types that the client gave for $1…; OID 0 or Unknown =
 	// to be inferred. HasParams says that parameters exist at all (extended

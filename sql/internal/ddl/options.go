@@ -36,8 +36,10 @@ func (c *Ctx) setOption(t *catalog.Table, o *ast.Option, created bool) error {
 		if col == nil {
 			return pos(errs.New(errs.UndefinedColumn, "column %q named in option %q does not exist", o.Value, o.Name), o.Pos)
 		}
-		if col.Type.OID != types.TimestampOID && col.Type.OID != types.TimestamptzOID {
-			return pos(errs.New(errs.InvalidParameterValue, "option %q needs a column of type timestamp or timestamp with time zone", o.Name).
+		switch col.Type.OID {
+		case types.TimestampOID, types.TimestamptzOID, types.DateOID:
+		default:
+			return pos(errs.New(errs.InvalidParameterValue, "option %q needs a column of type date, timestamp or timestamp with time zone", o.Name).
 				WithDetail("Column %q is of type %s.", o.Value, col.Type), o.Pos)
 		}
 		t.Options.TimeColumn = col.Name

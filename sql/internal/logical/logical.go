@@ -65,6 +65,13 @@ type Scan struct {
 	Rows int64
 }
 
+// ColumnStats is what is known of a stored column; see storage.ColumnStats.
+type ColumnStats struct {
+	Rows, Nulls, Distinct int64
+	Min, Max              int64
+	Bounded               bool
+}
+
 // NewScan makes the scan of a view's table.
 func NewScan(view *policy.View, table, alias string, cols []Column, ids []uint32, rows int64) *Scan {
 	return &Scan{view: view, Table: table, Alias: alias, Cols: cols, ColIDs: ids, Rows: rows}
@@ -140,6 +147,8 @@ type Join struct {
 	On      []plan.Expr
 	MarkCol Column
 	Lateral bool
+	// LRows and RRows estimate the inputs' rows, 0 = unknown.
+	LRows, RRows float64
 }
 
 // AggItem is one aggregate. Call's Args, Filter and Order are over the input.

@@ -22,11 +22,14 @@ type Options struct {
 	LastID int
 	// Eval computes a constant expression; nil = no folding.
 	Eval func(e plan.Expr) (types.Datum, error)
+	// Stats says what is known of a scan's column; nil = nothing.
+	Stats func(scan *logical.Scan, i int) (logical.ColumnStats, bool)
 }
 
 // optimizer carries what rules share.
 type optimizer struct {
-	o Options
+	o   Options
+	est *estimator
 }
 
 func (o *optimizer) newCol(name string, t types.Type) logical.Column {
@@ -36,12 +39,22 @@ func (o *optimizer) newCol(name string, t types.Type) logical.Column {
 
 // Run optimizes n; out are the columns that its consumer reads.
 func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, error) {
-	o := &optimizer{o: opts}
+	o := &optimizer{o: opts, est: &estimator{stats: opts.Stats, cols: map[int]*columnFacts{}}}
 	n = o.fold(n)
 	n, err := o.unnest(n)
 	if err != nil {
 		return nil, err
 	}
+	n = o.arrange(n)
+	need := logical.Set{}
+	for _, c := range out {
+		need[c.ID] = true
+	}
+	return prune(n, need), nil
+}
+
+// arrange moves predicates down and joins into order, in subqueries too.
+func (o *optimizer) arrange(n logical.Node) logical.Node {
 	for range pushRounds {
 		before := n
 		n = outerToInner(n)
@@ -50,12 +63,28 @@ func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, erro
 			break
 		}
 	}
-	n = o.aggregates(orderJoins(n))
-	need := logical.Set{}
-	for _, c := range out {
-		need[c.ID] = true
+	return o.arrangeSubs(o.aggregates(o.orderJoins(n)))
+}
+
+// arrangeSubs arranges the plans of subqueries that stayed expressions.
+func (o *optimizer) arrangeSubs(n logical.Node) logical.Node {
+	n = mapInputs(n, o.arrangeSubs)
+	if !anySub(n.Exprs()) {
+		return n
 	}
-	return prune(n, need), nil
+	es := append([]plan.Expr(nil), n.Exprs()...)
+	for i := range es {
+		es[i] = logical.Map(es[i], func(x plan.Expr) plan.Expr {
+			s, ok := x.(*logical.Sub)
+			if !ok {
+				return nil
+			}
+			c := *s
+			c.Node = o.arrange(s.Node)
+			return &c
+		})
+	}
+	return n.WithExprs(es)
 }
 
 // pushRounds bounds the fixpoint of pushdown.

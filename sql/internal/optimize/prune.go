@@ -101,7 +101,7 @@ func pruneSubs(n logical.Node) logical.Node {
 			if s.Kind != logical.SubExists {
 				need = logical.OutSet(s.Node)
 			}
-			c.Node = prune(orderJoins(s.Node), need)
+			c.Node = prune(s.Node, need)
 			return &c
 		})
 	}

@@ -21,7 +21,7 @@ func join(n *logical.Join) (plan.Node, layout, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	j := &plan.Join{Kind: n.Kind, Left: l, Right: r}
+	j := &plan.Join{Kind: n.Kind, Left: l, Right: r, LeftRows: n.LRows, RightRows: n.RRows}
 	left, right := logical.OutSet(n.L), logical.OutSet(n.R)
 	both := layout{}
 	for id, at := range llay {
