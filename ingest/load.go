@@ -29,24 +29,66 @@ func (b *batch) close() {
 
 // keep takes a decoded batch.
 func (b *batch) keep(ctx context.Context, out *vec.Batch) error {
+	size := batchBytes(out)
+	if rows := out.Rows(); size > b.g.o.LoadBytes && rows > 1 && !b.inMemory {
+		// Codes may stand for much more than they take.
+		for _, half := range halves(out) {
+			if err := b.keep(ctx, half); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	b.batches = append(b.batches, out)
-	b.held += batchBytes(out)
-	if b.inMemory || b.held < b.g.o.LoadBytes {
+	if b.held += size; b.inMemory || b.held < b.g.o.LoadBytes {
 		return nil
 	}
 	return b.push(ctx)
 }
 
-// batchBytes is the memory of a batch.
+// halves are two batches with the rows of b.
+func halves(b *vec.Batch) [2]*vec.Batch {
+	sel := b.Sel
+	if sel == nil {
+		sel = make(vec.Selection, b.Len)
+		for i := range sel {
+			sel[i] = uint16(i)
+		}
+	}
+	first, second := *b, *b
+	first.Sel, second.Sel = sel[:len(sel)/2], sel[len(sel)/2:]
+	return [2]*vec.Batch{&first, &second}
+}
+
+// batchBytes is the memory that the rows of a batch take once they are decoded.
 func batchBytes(b *vec.Batch) (n int64) {
+	rows := b.Rows()
 	for i := range b.Cols {
 		v := &b.Cols[i]
-		n += int64(len(v.Fixed) + 16*len(v.Views) + 8*len(v.Valid))
-		for _, buf := range v.Bufs {
-			n += int64(len(buf))
+		if size := v.Type.Phys().Size(); size > 0 {
+			n += int64(rows * size)
+			continue
+		}
+		n += int64(4 * rows)
+		for k := range rows {
+			if b.Sel != nil {
+				k = int(b.Sel[k])
+			}
+			n += int64(textLen(v, k))
 		}
 	}
 	return n
+}
+
+// textLen is the length of row k's bytes.
+func textLen(v *vec.Vector, k int) uint32 {
+	switch {
+	case v.Form == vec.Const:
+		k = 0
+	case v.Form == vec.Dict:
+		return v.Dict.Values.Views[v.Codes()[k]].Len
+	}
+	return v.Views[k].Len
 }
 
 // push moves what is in memory into the load.

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"quern/ingest/internal/decode"
 	"quern/ingest/internal/parquet"
@@ -66,11 +67,7 @@ func (b *batch) decodeParquet(ctx context.Context, body []byte) error {
 		if ctx.Err() != nil {
 			return errs.New(errs.QueryCanceled, "the request was cancelled")
 		}
-		cols, bad, err := f.ReadGroup(g, names)
-		if err != nil {
-			return err
-		}
-		if err := b.parquetGroup(ctx, cols, bad, base, int(f.GroupRows(g))); err != nil {
+		if err := b.parquetGroup(ctx, f, g, names, base); err != nil {
 			return err
 		}
 		base += f.GroupRows(g)
@@ -78,55 +75,55 @@ func (b *batch) decodeParquet(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// parquetGroup cuts a row group into batches without its bad rows.
-func (b *batch) parquetGroup(ctx context.Context, cols []vec.Vector, bad []parquet.Bad, base int64, rows int) error {
-	spoilt := map[int]bool{}
-	for _, r := range bad {
-		if spoilt[r.Row] {
-			continue
+// parquetGroup reads one row group.
+func (b *batch) parquetGroup(ctx context.Context, f *parquet.File, g int, names []decode.Column, base int64) error {
+	rows, err := f.Rows(g, names)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for {
+		cols, bad, n, err := rows.Next(vec.MaxBatchRows)
+		if err == io.EOF {
+			return nil
 		}
-		spoilt[r.Row] = true
-		if err := b.reject(decode.Reject{Row: base + int64(r.Row), Kind: "row", Code: string(r.Code), Column: r.Column,
-			Message: fmt.Sprintf("row %d, column %s: the value is not valid for type %s", base+int64(r.Row)+1, r.Column, r.Type)}); err != nil {
+		if err != nil {
 			return err
 		}
+		if err := b.parquetBatch(ctx, cols, bad, base, n); err != nil {
+			return err
+		}
+		base += int64(n)
 	}
-	for start := 0; start < rows; start += vec.MaxBatchRows {
-		n := min(vec.MaxBatchRows, rows-start)
-		out := &vec.Batch{Len: n}
-		for i := range cols {
-			out.Cols = append(out.Cols, slice(&cols[i], start, n))
-		}
-		if len(spoilt) > 0 {
-			out.Sel = vec.Selection{}
-			for i := range n {
-				if !spoilt[start+i] {
-					out.Sel = append(out.Sel, uint16(i))
-				}
+}
+
+// parquetBatch keeps rows without the bad ones.
+func (b *batch) parquetBatch(ctx context.Context, cols []vec.Vector, bad []parquet.Bad, base int64, rows int) error {
+	if ctx.Err() != nil {
+		return errs.New(errs.QueryCanceled, "the request was cancelled")
+	}
+	out := &vec.Batch{Len: rows, Cols: cols}
+	if len(bad) > 0 {
+		spoilt := map[int]bool{}
+		for _, r := range bad {
+			if spoilt[r.Row] {
+				continue
 			}
-		}
-		if out.Rows() > 0 {
-			if err := b.keep(ctx, out); err != nil {
+			spoilt[r.Row] = true
+			if err := b.reject(decode.Reject{Row: base + int64(r.Row), Kind: "row", Code: string(r.Code), Column: r.Column,
+				Message: fmt.Sprintf("row %d, column %s: the value is not valid for type %s", base+int64(r.Row)+1, r.Column, r.Type)}); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// slice is rows [start, start+n) of a flat vector; start is a multiple of 64.
-func slice(v *vec.Vector, start, n int) vec.Vector {
-	out := vec.Vector{Type: v.Type, Len: n, Bufs: v.Bufs}
-	if size := v.Type.Phys().Size(); size > 0 {
-		out.Fixed = v.Fixed[start*size : (start+n)*size]
-	} else {
-		out.Views = v.Views[start : start+n]
-	}
-	if v.Valid != nil {
-		out.Valid = append([]uint64(nil), v.Valid[start/64:(start+n+63)/64]...)
-		if r := n & 63; r != 0 {
-			out.Valid[len(out.Valid)-1] &= 1<<r - 1
+		out.Sel = vec.Selection{}
+		for i := range rows {
+			if !spoilt[i] {
+				out.Sel = append(out.Sel, uint16(i))
+			}
 		}
 	}
-	return out
+	if out.Rows() == 0 {
+		return nil
+	}
+	return b.keep(ctx, out)
 }

@@ -81,7 +81,7 @@ func (l *Load) Add(ctx context.Context, tr *TableRows, rejects []Reject) error {
 func (l *Load) Renew() { l.pr.cat = l.s.state.Load().cat }
 
 // add takes complete rows of one table; preparer.rows calls it.
-func (l *Load) add(t *catalog.Table, rows *memtable.Rows) {
+func (l *Load) add(t *catalog.Table, rows *memtable.Rows, size int) {
 	b := l.bufs[t.ID]
 	if b == nil {
 		b = &stage.Buffer{Env: l.s.stageEnv(), Table: t}
@@ -89,31 +89,32 @@ func (l *Load) add(t *catalog.Table, rows *memtable.Rows) {
 		l.order = append(l.order, t.ID)
 	}
 	b.Table = t
-	b.Add(rows, l.pr.now)
+	b.Add(rows, size, l.pr.now)
 }
 
 // note tells the store's account of memory what the load holds.
-func (l *Load) note() int64 {
+func (l *Load) note() {
 	n := int64(0)
 	for _, b := range l.bufs {
 		n += b.Bytes()
 	}
 	l.s.bg.memBytes.Add(n - l.counted)
 	l.counted = n
-	return n
 }
 
 // makeRoom writes a piece when it has its size, a smaller one when memory is
 // short, and waits for others when it is full.
 func (l *Load) makeRoom(ctx context.Context) error {
-	held, rows := l.note(), 0
+	l.note()
+	used, rows := int64(0), 0
 	for _, b := range l.bufs {
+		used += b.Used()
 		rows = max(rows, b.Rows())
 	}
 	o := &l.s.opts
 	short := l.s.bg.memBytes.Load() > o.MemBytesMax/10*7
 	full := l.s.bg.memBytes.Load() > o.MemBytesMax
-	if held >= o.LoadBytes || rows >= o.FlushRows || short && held >= o.LoadBytes/4 || full {
+	if used >= o.LoadBytes || rows >= o.FlushRows || short && used >= o.LoadBytes/4 || full {
 		if err := l.flush(ctx); err != nil {
 			return err
 		}
@@ -136,6 +137,9 @@ func (l *Load) flush(ctx context.Context) error {
 	for _, id := range l.order {
 		if err := l.bufs[id].Flush(ctx); err != nil {
 			return err
+		}
+		if l.s.bg.memBytes.Load() > l.s.opts.MemBytesMax/10*7 {
+			l.bufs[id].Release()
 		}
 	}
 	l.note()

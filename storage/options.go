@@ -30,8 +30,8 @@ type Options struct {
 	// MemBytesMax bounds all MemTables together: commits wait above it, flushes
 	// start at 70 %. 1 GiB.
 	MemBytesMax int64
-	// LoadBytes is the size of the pieces in which a Load writes segments: a
-	// quarter of MemBytesMax, at most 128 MiB.
+	// LoadBytes is the size of the pieces in which a Load writes segments:
+	// half of MemBytesMax, at most 128 MiB.
 	LoadBytes    int64
 	WALBytesMax  int64 // 2 GiB: at 70 % the oldest tables are flushed, at 100 % commits wait
 	WALFileBytes int64 // 64 MiB
@@ -101,7 +101,7 @@ func (o *Options) defaults() {
 	orDefault(&o.FlushAgeMax, 15*time.Minute)
 	orDefault(&o.FlushRowsMin, 8192)
 	orDefault(&o.MemBytesMax, 1<<30)
-	orDefault(&o.LoadBytes, min(o.MemBytesMax/4, 128<<20))
+	orDefault(&o.LoadBytes, min(o.MemBytesMax/2, 128<<20))
 	orDefault(&o.WALBytesMax, 2<<30)
 	orDefault(&o.WALFileBytes, 64<<20)
 	orDefault(&o.WALRollAge, 15*time.Minute)

@@ -187,6 +187,9 @@ func (pr *preparer) rows(t *catalog.Table, full *TableRows) error {
 	if n == 0 {
 		return nil
 	}
+	if pr.load != nil {
+		return pr.loadRows(t, full)
+	}
 	body, err := memtable.EncodeRows(pr.s.buffers.get(0), t.Version, full.Cols, full.Batches)
 	if err != nil {
 		return err
@@ -195,14 +198,30 @@ func (pr *preparer) rows(t *catalog.Table, full *TableRows) error {
 	if err != nil {
 		return err
 	}
-	if pr.load != nil {
-		pr.load.add(t, rows)
-		pr.s.buffers.put(body)
-		return nil
-	}
 	pr.p.frame.Add(wal.Rows, t.ID, body, pr.s.shrinkOf(t.ID))
 	pr.p.bodies = append(pr.p.bodies, body)
 	pr.p.tables = append(pr.p.tables, placement{table: t.ID, version: t.Version, rows: rows})
+	return nil
+}
+
+// loadRows gives rows to the load, batch by batch in the same small buffer.
+func (pr *preparer) loadRows(t *catalog.Table, full *TableRows) error {
+	buf := pr.s.buffers.get(0)
+	for i := range full.Batches {
+		body, err := memtable.EncodeRows(buf[:0], t.Version, full.Cols, full.Batches[i:i+1])
+		if err != nil {
+			return err
+		}
+		buf = body
+		rows, err := memtable.DecodeRows(body)
+		if err != nil {
+			return err
+		}
+		if rows.N > 0 {
+			pr.load.add(t, rows, len(body))
+		}
+	}
+	pr.s.buffers.put(buf)
 	return nil
 }
 

@@ -44,15 +44,42 @@ func (h *hybrid) read(out []uint32) error {
 				out[i] = h.value
 			}
 		} else {
-			for i := range out[:n] {
-				out[i] = bitsAt(h.packed, (h.at+i)*h.width, h.width)
-			}
+			h.unpack(out[:n])
 			h.at += n
 		}
 		h.left -= n
 		out = out[n:]
 	}
 	return nil
+}
+
+// unpack reads packed values; they lie inside packed.
+func (h *hybrid) unpack(out []uint32) {
+	p, w, pos := h.packed, h.width, h.at*h.width
+	mask := uint64(1)<<w - 1
+	i := 0
+	for last := (len(p) - 8) * 8; i < len(out) && pos <= last; i++ {
+		out[i] = uint32(binary.LittleEndian.Uint64(p[pos>>3:]) >> (pos & 7) & mask)
+		pos += w
+	}
+	for ; i < len(out); i++ {
+		out[i] = bitsAt(p, pos, w)
+		pos += w
+	}
+}
+
+// skip passes over n values if the present run holds them and they are x.
+func (h *hybrid) skip(n int, x uint32) bool {
+	for h.left == 0 {
+		if h.run() != nil {
+			return false // read says why
+		}
+	}
+	if !h.repeat || h.value != x || h.left < n {
+		return false
+	}
+	h.left -= n
+	return true
 }
 
 // run starts the next run; every run consumes at least its header byte.

@@ -3,7 +3,6 @@ package parquet
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/bits"
 	"unicode/utf8"
@@ -151,40 +150,6 @@ type Bad struct {
 	Code   errs.Code
 	Column string
 	Type   types.Type
-}
-
-// ReadGroup decodes the named columns of a row group as the target types. Rows
-// whose value does not fit are listed in bad (their values are NULL).
-func (f *File) ReadGroup(g int, cols []decode.Column) (out []vec.Vector, bad []Bad, err error) {
-	grp := &f.groups[g]
-	for _, c := range cols {
-		l := f.leafByName(c.Name)
-		if l == nil {
-			return nil, nil, errs.New(errs.UndefinedColumn, "the Parquet file has no column %q", c.Name)
-		}
-		if l.nested {
-			return nil, nil, errs.NotSupported(fmt.Sprintf("nested Parquet column %q", l.path[0]))
-		}
-		v, err := f.readChunk(l, &grp.chunks[l.ordinal])
-		if err != nil {
-			return nil, nil, err
-		}
-		if int64(v.len()) != grp.rows {
-			return nil, nil, malformed("%s has %d values in a group of %d rows", l, v.len(), grp.rows)
-		}
-		size := int64(c.Type.Phys().Size())
-		if size == 0 {
-			size = 16
-		}
-		if err := f.budget.Take(grp.rows * size); err != nil {
-			return nil, nil, err
-		}
-		conv := &converter{leaf: l, from: l.natural(), to: c.Type}
-		col, misfits := conv.column(v)
-		bad = append(bad, misfits...)
-		out = append(out, col)
-	}
-	return out, bad, nil
 }
 
 // column converts all values. Kinds that share a physical form take a loop over

@@ -14,12 +14,13 @@
 // BYTE_STREAM_SPLIT; uncompressed, snappy, gzip, zstd, lz4_raw, brotli. Nested
 // columns, encryption and LZ4 of Hadoop are refused by name (0A000).
 //
-// Start reading at Open and File.ReadGroup.
+// Start reading at Open and File.Rows.
 package parquet
 
 import (
 	"encoding/binary"
 	"fmt"
+	"github.com/klauspost/compress/zstd"
 
 	"quern/storage/errs"
 )
@@ -122,6 +123,7 @@ type File struct {
 	leaves []leaf
 	groups []group
 	budget *Budget
+	zstd   *zstd.Decoder // made at the first page that needs it
 }
 
 func malformed(format string, args ...any) error {

@@ -174,7 +174,7 @@ func (p *pages) body(h *pageHeader, stored []byte) ([]byte, error) {
 		return nil, err
 	}
 	p.taken += h.raw
-	plain, err := decompress(p.chunk.codec, stored[levels:], int(h.raw-levels))
+	plain, err := p.f.decompress(p.chunk.codec, stored[levels:], int(h.raw-levels))
 	if err != nil {
 		if errs.CodeOf(err) == errs.FeatureNotSupported {
 			return nil, err
@@ -201,8 +201,23 @@ const (
 	codecLZ4Raw = 7
 )
 
+// unzstd decompresses a frame of n bytes.
+func (f *File) unzstd(stored []byte, n int) ([]byte, error) {
+	if f.zstd == nil {
+		var err error
+		if f.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(pageBytesMax)); err != nil {
+			return nil, err
+		}
+	}
+	out, err := f.zstd.DecodeAll(stored, make([]byte, 0, n))
+	if err == nil && len(out) != n {
+		err = io.ErrUnexpectedEOF
+	}
+	return out, err
+}
+
 // decompress gives exactly n bytes.
-func decompress(codec int, stored []byte, n int) ([]byte, error) {
+func (f *File) decompress(codec int, stored []byte, n int) ([]byte, error) {
 	var r io.Reader
 	switch codec {
 	case codecSnappy:
@@ -224,6 +239,11 @@ func decompress(codec int, stored []byte, n int) ([]byte, error) {
 		}
 		r = z
 	case codecZstd:
+		// A frame that says its size needs no stream.
+		var head zstd.Header
+		if head.Decode(stored) == nil && head.HasFCS && head.FrameContentSize == uint64(n) {
+			return f.unzstd(stored, n)
+		}
 		z, err := zstd.NewReader(bytes.NewReader(stored), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(pageBytesMax))
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package parquet
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,7 @@ func readAll(body []byte, show int) (rows int64, text string, err error) {
 	cols := f.Columns()
 	var out strings.Builder
 	for g := range f.Groups() {
-		vs, _, err := f.ReadGroup(g, cols)
+		vs, _, err := readRows(f, g, cols, 8192)
 		if err != nil {
 			return 0, "", err
 		}
@@ -67,6 +68,84 @@ func TestFlights(t *testing.T) {
 	want := "2001-01-01 00:01:00|33|2176|LAS|PHL\n2001-01-01 00:04:00|104|130|ORD|PIA\n2001-01-01 00:12:00|112|279|PIT|SYR\n"
 	if rows != 200_000 || text != want {
 		t.Errorf("%d rows, first\n%s\nwant\n%s", rows, text, want)
+	}
+}
+
+// readRows reads a row group in batches of limit rows.
+func readRows(f *File, g int, cols []decode.Column, limit int) (out []vec.Vector, bad []Bad, err error) {
+	r, err := f.Rows(g, cols)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	var bs []*vec.Builder
+	for _, c := range cols {
+		bs = append(bs, vec.NewBuilder(c.Type, 0))
+	}
+	for {
+		vs, b, rows, err := r.Next(limit)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range b {
+			b[i].Row += bs[0].Len()
+		}
+		bad = append(bad, b...)
+		for i := range vs {
+			if vs[i].Len != rows {
+				return nil, nil, fmt.Errorf("column %d has %d of %d rows", i, vs[i].Len, rows)
+			}
+			bs[i].AppendVector(&vs[i], nil)
+		}
+	}
+	for _, b := range bs {
+		out = append(out, b.Finish())
+	}
+	return out, bad, nil
+}
+
+// TestBatchesOfAnySize: where batches end changes nothing.
+func TestBatchesOfAnySize(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(shared(t, "badfiles/valid/parquet"), "*"))
+	read := 0
+	for _, name := range files {
+		body, err := os.ReadFile(name)
+		if err != nil || len(body) > 300<<10 {
+			continue
+		}
+		var want string
+		for i, limit := range []int{8192, 1000, 7} {
+			f, err := Open(body, &Budget{Left: testBudget})
+			if err != nil {
+				break
+			}
+			var got strings.Builder
+			for g := range f.Groups() {
+				vs, bad, err := readRows(f, g, f.Columns(), limit)
+				fmt.Fprint(&got, bad, err, "\n")
+				for _, v := range vs {
+					for row := range min(v.Len, 3000) {
+						d := v.Datum(row)
+						fmt.Fprintf(&got, "%v|", d)
+					}
+				}
+			}
+			if i == 0 {
+				want = got.String()
+				read++
+			} else if got.String() != want {
+				t.Errorf("%s: batches of %d rows differ", filepath.Base(name), limit)
+			}
+			if f.budget.Left > testBudget {
+				t.Errorf("%s: the budget grew", filepath.Base(name))
+			}
+		}
+	}
+	if read < 25 {
+		t.Errorf("only %d files were read", read)
 	}
 }
 
@@ -164,7 +243,7 @@ func TestRowsThatDoNotFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vs, bad, err := f.ReadGroup(0, []decode.Column{{Name: "distance", Type: types.Int2}, {Name: "origin", Type: types.Int4}})
+	vs, bad, err := readRows(f, 0, []decode.Column{{Name: "distance", Type: types.Int2}, {Name: "origin", Type: types.Int4}}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +281,7 @@ func BenchmarkReadGroup(b *testing.B) {
 			b.Fatal(err)
 		}
 		for g := range f.Groups() {
-			vs, _, err := f.ReadGroup(g, f.Columns())
+			vs, _, err := readRows(f, g, f.Columns(), 8192)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -3,7 +3,6 @@ package parquet
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"math"
 	"slices"
 
@@ -37,52 +36,16 @@ func (v *values) len() int { return max(len(v.ints), len(v.floats), len(v.bytes)
 // valueBytes is what a value takes while it is decoded, for the budget.
 const valueBytes = 24
 
-// chunkReader decodes one column chunk.
+// chunkReader decodes pages of one column chunk.
 type chunkReader struct {
-	f    *File
-	leaf *leaf
-	dict values
-	out  values
-	has  bool // dict was read
-	def  []uint32
-	code []uint32
-}
-
-// readChunk decodes a whole column chunk of a flat column.
-func (f *File) readChunk(l *leaf, c *chunk) (*values, error) {
-	if c.encrypted || c.elsewhere {
-		return nil, errs.NotSupported("an encrypted or external Parquet column chunk")
-	}
-	if c.numValues == 0 {
-		return &values{}, nil
-	}
-	p := f.pagesOf(l, c)
-	defer p.done()
-	if err := f.budget.Take(c.numValues * valueBytes); err != nil {
-		return nil, err
-	}
-	defer f.budget.Give(c.numValues * valueBytes)
-	r := &chunkReader{f: f, leaf: l}
-	for {
-		h, body, err := p.next()
-		if err == io.EOF {
-			return &r.out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if h.typ == pageDict {
-			err = r.dictionary(&h, body)
-		} else {
-			err = r.data(&h, body)
-		}
-		if err != nil {
-			if errs.CodeOf(err) != errs.Internal {
-				return nil, err
-			}
-			return nil, malformed("%s: %v", l, err)
-		}
-	}
+	f        *File
+	leaf     *leaf
+	dict     values
+	size     int // of the dictionary
+	out      values
+	has      bool // dict was read
+	levelBuf []uint32
+	code     []uint32
 }
 
 func (r *chunkReader) dictionary(h *pageHeader, body []byte) error {
@@ -100,83 +63,44 @@ func (r *chunkReader) dictionary(h *pageHeader, body []byte) error {
 		return err
 	}
 	r.has = true
-	return r.plain(&r.dict, body, int(h.values))
+	_, err := r.plain(&r.dict, body, int(h.values))
+	return err
 }
 
-// data decodes one data page.
-func (r *chunkReader) data(h *pageHeader, body []byte) error {
-	n := int(h.values)
-	present, body, err := r.levels(h, body, n)
-	if err != nil {
-		return err
-	}
-	before := r.out.len()
-	if err := r.decode(h.encoding, body, present); err != nil {
-		return err
-	}
-	if got := r.out.len() - before; got != present {
-		return errShort
-	}
-	if r.leaf.defMax > 0 {
-		r.spread(n, present)
-	}
-	return nil
-}
-
-// levels reads the definition levels of n values into r.def and gives how many
-// are present, and the bytes behind the levels.
-func (r *chunkReader) levels(h *pageHeader, body []byte, n int) (present int, rest []byte, err error) {
+// levels gives a reader of the definition levels, nil if there are none, and the
+// bytes behind them.
+func (r *chunkReader) levels(h *pageHeader, body []byte) (def *hybrid, rest []byte, err error) {
 	if h.typ == pageDataV2 {
 		levels := body[h.repBytes : h.repBytes+h.defBytes]
 		rest = body[h.repBytes+h.defBytes:]
 		if r.leaf.defMax == 0 {
-			return n, rest, nil
+			return nil, rest, nil
 		}
-		present, err = r.readDef(levels, n)
-		return present, rest, err
+		def, err = newHybrid(levels, levelWidth(r.leaf.defMax))
+		return def, rest, err
 	}
 	if r.leaf.defMax == 0 {
-		return n, body, nil
+		return nil, body, nil
 	}
 	if h.defEncoding == encBitPacked {
-		return 0, nil, errs.NotSupported("Parquet levels in BIT_PACKED encoding")
+		return nil, nil, errs.NotSupported("Parquet levels in BIT_PACKED encoding")
 	}
 	if len(body) < 4 {
-		return 0, nil, errShort
+		return nil, nil, errShort
 	}
 	size := binary.LittleEndian.Uint32(body)
 	if uint64(size) > uint64(len(body)-4) {
-		return 0, nil, errShort
+		return nil, nil, errShort
 	}
-	present, err = r.readDef(body[4:4+size], n)
-	return present, body[4+size:], err
-}
-
-func (r *chunkReader) readDef(b []byte, n int) (present int, err error) {
-	d, err := newHybrid(b, levelWidth(r.leaf.defMax))
-	if err != nil {
-		return 0, err
-	}
-	r.def = slices.Grow(r.def[:0], n)[:n]
-	if err := d.read(r.def); err != nil {
-		return 0, err
-	}
-	for _, l := range r.def {
-		if l > uint32(r.leaf.defMax) {
-			return 0, errors.New("definition level is out of range")
-		}
-		if l == uint32(r.leaf.defMax) {
-			present++
-		}
-	}
-	return present, nil
+	def, err = newHybrid(body[4:4+size], levelWidth(r.leaf.defMax))
+	return def, body[4+size:], err
 }
 
 // spread moves the last `present` values apart to their rows, NULLs between.
 func (r *chunkReader) spread(n, present int) {
 	start := r.out.len() - present
 	r.out.valid = slices.Grow(r.out.valid, n)
-	for _, l := range r.def[:n] {
+	for _, l := range r.levelBuf[:n] {
 		r.out.valid = append(r.out.valid, l == uint32(r.leaf.defMax))
 	}
 	valid := r.out.valid[len(r.out.valid)-n:]
@@ -205,13 +129,12 @@ func spread[T any](v []T, start int, valid []bool) []T {
 	return v
 }
 
-// decode appends n values.
+// decode appends n values of a page that has no codes.
 func (r *chunkReader) decode(enc int, b []byte, n int) error {
 	switch enc {
 	case encPlain:
-		return r.plain(&r.out, b, n)
-	case encPlainDict, encRLEDict:
-		return r.coded(b, n)
+		_, err := r.plain(&r.out, b, n)
+		return err
 	case encRLE:
 		return r.booleans(b, n)
 	case encDelta:
@@ -226,10 +149,11 @@ func (r *chunkReader) decode(enc int, b []byte, n int) error {
 	return errs.NotSupported("an unknown Parquet encoding")
 }
 
-func (r *chunkReader) plain(out *values, b []byte, n int) error {
+// plain appends n values and gives the bytes behind them.
+func (r *chunkReader) plain(out *values, b []byte, n int) ([]byte, error) {
 	width := [...]int{0, 4, 8, 12, 4, 8, 0, r.leaf.typeLength}[r.leaf.phys]
 	if width > 0 && len(b)/width < n || r.leaf.phys == physBoolean && len(b)*8 < n {
-		return errShort
+		return nil, errShort
 	}
 	switch r.leaf.phys {
 	case physBoolean:
@@ -237,18 +161,22 @@ func (r *chunkReader) plain(out *values, b []byte, n int) error {
 			out.ints = append(out.ints, int64(b[i>>3]>>(i&7)&1))
 		}
 	case physInt32:
+		out.ints = slices.Grow(out.ints, n)
 		for i := range n {
 			out.ints = append(out.ints, int64(int32(binary.LittleEndian.Uint32(b[4*i:]))))
 		}
 	case physInt64:
+		out.ints = slices.Grow(out.ints, n)
 		for i := range n {
 			out.ints = append(out.ints, int64(binary.LittleEndian.Uint64(b[8*i:])))
 		}
 	case physFloat:
+		out.floats = slices.Grow(out.floats, n)
 		for i := range n {
 			out.floats = append(out.floats, float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))))
 		}
 	case physDouble:
+		out.floats = slices.Grow(out.floats, n)
 		for i := range n {
 			out.floats = append(out.floats, math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
 		}
@@ -259,59 +187,18 @@ func (r *chunkReader) plain(out *values, b []byte, n int) error {
 	case physByteArray:
 		for range n {
 			if len(b) < 4 {
-				return errShort
+				return nil, errShort
 			}
 			size := binary.LittleEndian.Uint32(b)
 			if uint64(size) > uint64(len(b)-4) {
-				return errShort
+				return nil, errShort
 			}
 			out.bytes = append(out.bytes, b[4:4+size])
 			b = b[4+size:]
 		}
+		return b, nil
 	}
-	return nil
-}
-
-// coded reads dictionary indices: a width byte, then the hybrid.
-func (r *chunkReader) coded(b []byte, n int) error {
-	if !r.has {
-		return errors.New("dictionary page is missing")
-	}
-	if n == 0 {
-		return nil
-	}
-	if len(b) == 0 {
-		return errShort
-	}
-	h, err := newHybrid(b[1:], int(b[0]))
-	if err != nil {
-		return err
-	}
-	r.code = slices.Grow(r.code[:0], n)[:n]
-	if err := h.read(r.code); err != nil {
-		return err
-	}
-	size := uint32(r.dict.len())
-	for _, c := range r.code {
-		if c >= size {
-			return errors.New("dictionary index is out of range")
-		}
-	}
-	switch r.leaf.phys {
-	case physBoolean, physInt32, physInt64:
-		for _, c := range r.code {
-			r.out.ints = append(r.out.ints, r.dict.ints[c])
-		}
-	case physFloat, physDouble:
-		for _, c := range r.code {
-			r.out.floats = append(r.out.floats, r.dict.floats[c])
-		}
-	default:
-		for _, c := range r.code {
-			r.out.bytes = append(r.out.bytes, r.dict.bytes[c])
-		}
-	}
-	return nil
+	return b[n*width:], nil
 }
 
 func (r *chunkReader) booleans(b []byte, n int) error {
@@ -427,5 +314,6 @@ func (r *chunkReader) split(b []byte, n int) error {
 			joined[i*width+k] = c
 		}
 	}
-	return r.plain(&r.out, joined, n)
+	_, err := r.plain(&r.out, joined, n)
+	return err
 }

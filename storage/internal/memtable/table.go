@@ -16,6 +16,8 @@ type Table struct {
 	open   bool
 	frozen int // leading slabs of list that a flush has taken
 
+	spare []*Slab // of Recycle
+
 	seq   uint64 // of the last Append
 	count int    // rows that came with seq so far
 }
@@ -49,10 +51,35 @@ func (t *Table) slabFor(r *Rows, at int) *Slab {
 			return s
 		}
 	}
-	s := newSlab(r)
+	s := t.recycled(r)
+	if s == nil {
+		s = newSlab(r)
+	}
 	t.list = append(slices.Clone(t.list), SlabView{s, 0})
 	t.open = true
 	return s
+}
+
+// Recycle empties the table and keeps its memory for rows to come. Nobody may hold
+// what List returned.
+func (t *Table) Recycle() {
+	for _, v := range t.list {
+		t.spare = append(t.spare, v.Slab)
+	}
+	t.list, t.open, t.frozen = nil, false, 0
+}
+
+// recycled is an empty slab with the columns of r, nil if there is none.
+func (t *Table) recycled(r *Rows) *Slab {
+	for i, s := range t.spare {
+		if len(s.cols) != len(r.Cols) || !s.holds(r) {
+			continue
+		}
+		t.spare = slices.Delete(t.spare, i, i+1)
+		s.reset()
+		return s
+	}
+	return nil
 }
 
 // List is everything appended and not yet dropped.
@@ -95,6 +122,9 @@ func (t *Table) Bytes() int64 {
 	for _, v := range t.list {
 		n += v.Slab.bytes
 	}
+	for _, s := range t.spare {
+		n += s.bytes
+	}
 	return n
 }
 
@@ -102,6 +132,7 @@ func (t *Table) Bytes() int64 {
 type Slab struct {
 	rows  int   // writer only
 	bytes int64 // writer only
+	dirty bool  // buffers may hold old bytes beyond their length
 
 	mu   sync.Mutex // guards the slice headers and zones below
 	cols []slabCol
@@ -113,6 +144,8 @@ type slabCol struct {
 	data  encoding.Column
 	zones []encoding.Zone // one per granule
 	codes *slabCodes      // of bytes, once a reader asked
+	dirty bool            // as of the slab
+	valid []byte          // memory for data.Valid, if dirty
 }
 
 func newSlab(r *Rows) *Slab {
@@ -122,6 +155,20 @@ func newSlab(r *Rows) *Slab {
 		s.cols[i] = slabCol{id: c.ID, data: encoding.Column{Phys: c.Data.Phys, Unsigned: c.Data.Unsigned}}
 	}
 	return s
+}
+
+// reset forgets the rows and keeps the memory.
+func (s *Slab) reset() {
+	s.rows, s.runs, s.dirty = 0, nil, true
+	for i := range s.cols {
+		c := &s.cols[i]
+		d := &c.data
+		if d.Valid != nil {
+			c.valid = d.Valid
+		}
+		*d = encoding.Column{Phys: d.Phys, Unsigned: d.Unsigned, Fixed: d.Fixed[:0], Offs: d.Offs[:0], Bytes: d.Bytes[:0]}
+		c.zones, c.codes, c.dirty = c.zones[:0], nil, true
+	}
 }
 
 // find is the position of a column, -1 if none; at is a guess.
@@ -236,6 +283,9 @@ func (c *slabCol) append(src *RowsCol, at, n, capRows int) {
 		out := d.Fixed[from*size:]
 		switch {
 		case src.Null: // zeros
+			if c.dirty {
+				clear(out[:n*size])
+			}
 		case src.Const:
 			for k := range n {
 				copy(out[k*size:], src.Data.Fixed[:size])
@@ -247,6 +297,9 @@ func (c *slabCol) append(src *RowsCol, at, n, capRows int) {
 	}
 	d.Offs = growOffs(d.Offs, d.N+1, capRows+1)
 	offs := d.Offs[from : d.N+1]
+	if from == 0 {
+		offs[0] = 0
+	}
 	switch {
 	case src.Null:
 		for k := range n {
@@ -276,12 +329,19 @@ func (c *slabCol) appendValid(src *RowsCol, at, n, capRows int) {
 		if !src.Null && src.Data.Valid == nil {
 			return
 		}
-		d.Valid = make([]byte, from, capRows)
+		if cap(c.valid) >= from {
+			d.Valid = c.valid[:from]
+		} else {
+			d.Valid = make([]byte, from, capRows)
+		}
 		fill(d.Valid, 1)
 	}
 	d.Valid = grow(d.Valid, d.N, capRows)
 	switch {
 	case src.Null: // zeros
+		if c.dirty {
+			clear(d.Valid[from:])
+		}
 	case src.Const || src.Data.Valid == nil:
 		fill(d.Valid[from:], 1)
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -52,7 +53,38 @@ type builder struct {
 	runs [][]memtable.Run
 	recv []int64 // by row of the segment
 	seqs []int64
+
+	mu    sync.Mutex // guards spare
+	spare [][]byte   // memory of gathered columns that are encoded
 }
+
+// buffer is n bytes aligned to 8, of any content.
+func (b *builder) buffer(n int) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, s := range b.spare {
+		if cap(s) >= n && cap(s) <= 4*n+4096 {
+			b.spare = slices.Delete(b.spare, i, i+1)
+			return s[:n]
+		}
+	}
+	return vec.AlignedBytes(n)
+}
+
+// done takes the memory of a gathered column back.
+func (b *builder) done(col *encoding.Column) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range [][]byte{col.Fixed, col.Valid, col.Bytes} {
+		if cap(s) > 0 && len(b.spare) < sparesMax {
+			b.spare = append(b.spare, s)
+		}
+	}
+	*col = encoding.Column{}
+}
+
+// sparesMax bounds the buffers that wait for another column.
+const sparesMax = 12
 
 func newBuilder(spec *Spec, l memtable.List, rows []uint32) (*builder, error) {
 	n := len(rows)
@@ -253,5 +285,6 @@ func (b *builder) column(i int) (*encodedColumn, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer b.done(col)
 	return encodeColumn(b.spec.ID, c.ID, col, sortKey)
 }

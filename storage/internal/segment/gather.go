@@ -33,7 +33,7 @@ func (b *builder) gather(c *Column) (*encoding.Column, error) {
 			cols[s] = *wide
 		}
 		if cols[s].Valid != nil && out.Valid == nil {
-			out.Valid = make([]byte, out.N)
+			out.Valid = b.buffer(out.N)
 		}
 	}
 	if out.Valid != nil {
@@ -48,7 +48,7 @@ func (b *builder) gather(c *Column) (*encoding.Column, error) {
 	if size == 0 {
 		return out, b.gatherBytes(out, cols)
 	}
-	out.Fixed = vec.AlignedBytes(out.N * size)
+	out.Fixed = b.buffer(out.N * size)
 	switch size {
 	case 1:
 		gatherAs[uint8](out.Fixed, cols, b.refs)
@@ -89,7 +89,7 @@ func (b *builder) gatherBytes(out *encoding.Column, cols []encoding.Column) erro
 		}
 		out.Offs[i+1] = uint32(total)
 	}
-	out.Bytes = make([]byte, 0, total)
+	out.Bytes = b.buffer(total)[:0]
 	for _, ref := range b.refs {
 		out.Bytes = append(out.Bytes, cols[ref>>16].Value(int(ref&0xFFFF))...)
 	}

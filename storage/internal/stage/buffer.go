@@ -16,11 +16,14 @@ type Buffer struct {
 	// Segments are the finished ones. Their rows have no sequence yet.
 	Segments []manifest.Segment
 
-	mem *memtable.Table
+	mem   *memtable.Table
+	used  int64 // bytes of the rows in memory
+	shown bool  // somebody may hold what List returned
 }
 
-// Add copies rows.
-func (b *Buffer) Add(rows *memtable.Rows, receivedAt int64) {
+// Add copies rows, whose body has size bytes.
+func (b *Buffer) Add(rows *memtable.Rows, size int, receivedAt int64) {
+	b.used += int64(size)
 	if b.mem == nil {
 		b.mem = memtable.NewTable()
 	}
@@ -29,10 +32,13 @@ func (b *Buffer) Add(rows *memtable.Rows, receivedAt int64) {
 
 // Rows and Bytes are what lies in memory.
 func (b *Buffer) Rows() int {
-	return b.List().Rows()
+	return b.list().Rows()
 }
 
-// Bytes is the memory that the rows take.
+// Used is the size of the rows in memory.
+func (b *Buffer) Used() int64 { return b.used }
+
+// Bytes is the memory that is held, for rows or for later ones.
 func (b *Buffer) Bytes() int64 {
 	if b.mem == nil {
 		return 0
@@ -40,15 +46,27 @@ func (b *Buffer) Bytes() int64 {
 	return b.mem.Bytes()
 }
 
-// List is what lies in memory, readable until the next Flush.
+// List is what lies in memory. It stays readable.
 func (b *Buffer) List() memtable.List {
+	b.shown = true
+	return b.list()
+}
+
+func (b *Buffer) list() memtable.List {
 	if b.mem == nil {
 		return nil
 	}
 	return b.mem.List()
 }
 
-// Flush writes what lies in memory. After an error the finished segments are in
+// Release lets go of memory that is kept for later rows.
+func (b *Buffer) Release() {
+	if b.Rows() == 0 {
+		b.mem = nil
+	}
+}
+
+// Flush writes what lies in memory, and keeps the memory. After an error the finished segments are in
 // Segments all the same, so that they can be discarded.
 func (b *Buffer) Flush(ctx context.Context) error {
 	if b.Rows() == 0 {
@@ -56,7 +74,11 @@ func (b *Buffer) Flush(ctx context.Context) error {
 	}
 	j := Job{Env: b.Env, Table: b.Table, Slabs: b.mem.List(), Reason: "load"}
 	err := j.Write(ctx)
-	b.Segments = append(b.Segments, j.Added...)
-	b.mem = nil
+	b.Segments, b.used = append(b.Segments, j.Added...), 0
+	if b.shown || err != nil {
+		b.mem, b.shown = nil, false
+	} else {
+		b.mem.Recycle()
+	}
 	return err
 }
