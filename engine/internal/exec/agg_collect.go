@@ -74,6 +74,16 @@ func (s *collectStore) seal() {
 	}
 }
 
+// reset empties the store: its feed goes on with it.
+func (s *collectStore) reset() {
+	for i, c := range s.cols {
+		if c != nil {
+			s.cols[i] = vec.NewBuilder(c.Type(), 0)
+		}
+	}
+	s.seq, s.next, s.sketches, s.sketchSize = nil, nil, nil, 0
+}
+
 func (q *query) newCollect(c *plan.AggCall) (aggregator, error) {
 	a := &collectAgg{kind: c.Agg.Kind, env: q.env, typ: c.Typ, direct: c.Agg.DirectOf(len(c.Args)), order: c.Order}
 	for _, e := range c.Args {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"quern/engine/fn"
@@ -403,5 +404,48 @@ func TestMemoryLimit(t *testing.T) {
 	n := &plan.Aggregate{In: scan, Keys: []plan.Expr{col(scan, 0)}}
 	if err := fails(t, tables, n, Config{Memory: 2 << 20}); errs.CodeOf(err) != errs.OutOfMemory {
 		t.Fatal(err)
+	}
+}
+
+// A partition whose groups do not fit in memory is merged in several passes.
+func TestSpilledGroupsInPasses(t *testing.T) {
+	tab := &exectest.Table{Types: []types.Type{types.Int4, types.Text}}
+	var want []string
+	const groups = 40_000
+	for i := range 3 * groups {
+		tab.Rows = append(tab.Rows, []types.Datum{{I: int64(i % groups)}, {S: fmt.Sprintf("a long string of row %d", i)}})
+		if i < groups {
+			s := func(j int) string { return fmt.Sprintf("a long string of row %d", j) }
+			want = append(want, fmt.Sprintf("%d|3|%s|%s", i, max(s(i), s(i+groups), s(i+2*groups)),
+				strings.Join([]string{s(i), s(i + groups), s(i + 2*groups)}, ";")))
+		}
+	}
+	tables := []*exectest.Table{tab}
+	scan := scanOf(tables, 0)
+	semi := lit(types.Text, types.Datum{S: ";"})
+	n := &plan.Aggregate{In: scan, Keys: []plan.Expr{col(scan, 0)}, Aggs: []plan.AggCall{
+		aggOf(fn.AggCount, types.Int8, col(scan, 1)), aggOf(fn.AggMax, types.Text, col(scan, 1)),
+		aggOf(fn.AggStringAgg, types.Text, col(scan, 1), semi)}}
+	set := exectest.Settings()[5:]
+	var passes atomic.Int64
+	exectest.RunWith(t, set, tables, false, want, func(src *exectest.Source, threads int) (exectest.Rows, error) {
+		r, err := Open(t.Context(), &Config{Plan: n, Snap: src, Threads: threads, Disk: testDisk(t), Memory: 1})
+		if err == nil {
+			r.q.mergeFloor = 24 << 10
+			r.q.onPass = func(n int) { passes.Store(max(passes.Load(), int64(n))) }
+		}
+		return r, err
+	})
+	if passes.Load() < 4 {
+		t.Errorf("at most %d passes", passes.Load())
+	}
+	// What no number of passes can hold is refused.
+	tab.Rows = tab.Rows[:0]
+	for range 3000 {
+		tab.Rows = append(tab.Rows, []types.Datum{{I: 1}, {S: strings.Repeat("x", 100)}})
+	}
+	err := fails(t, tables, n, Config{Disk: testDisk(t), Memory: 1})
+	if errs.CodeOf(err) != errs.OutOfMemory {
+		t.Errorf("one group of all memory: %v", err)
 	}
 }

@@ -174,7 +174,7 @@ func (s *aggStage) prepare(ctx context.Context) error {
 	}
 	s.in.close()
 	for i, d := range s.sets {
-		if err := d.groups.finish(); err != nil {
+		if err := d.groups.finish(ctx); err != nil {
 			return err
 		}
 		keys := make([]*compiled, len(s.keys))
@@ -182,18 +182,18 @@ func (s *aggStage) prepare(ctx context.Context) error {
 			keys[k] = column(s.q, k, s.keys[k].typ)
 		}
 		feeds := make([]*feed, s.q.threads)
-		err := s.q.consume(ctx, d.groups, func(_ context.Context, w, m int, b *vec.Batch) error {
+		err := s.q.consume(ctx, d.groups, func(ctx context.Context, w, m int, b *vec.Batch) error {
 			if feeds[w] == nil {
 				feeds[w] = newFeed(s.groups.worker(w), keys, s.callsOf(i))
 			}
-			return feeds[w].add(m, b)
+			return feeds[w].add(ctx, m, b)
 		})
 		if err != nil {
 			return err
 		}
 		d.groups.close()
 	}
-	return s.groups.finish()
+	return s.groups.finish(ctx)
 }
 
 func (s *aggStage) callsOf(set int) (out []*aggCall) {
@@ -212,7 +212,7 @@ func (s *aggStage) consumeInput(ctx context.Context) error {
 	}
 	workers := make([]*worker, s.q.threads)
 	direct := s.callsOf(-1)
-	return s.q.consume(ctx, s.takeFacts(), func(_ context.Context, w, m int, b *vec.Batch) error {
+	return s.q.consume(ctx, s.takeFacts(), func(ctx context.Context, w, m int, b *vec.Batch) error {
 		if workers[w] == nil {
 			workers[w] = &worker{main: newFeed(s.groups.worker(w), s.keys, direct)}
 			for _, d := range s.sets {
@@ -220,11 +220,11 @@ func (s *aggStage) consumeInput(ctx context.Context) error {
 			}
 		}
 		// Groups exist even if no distinct set has a row of them.
-		if err := workers[w].main.add(m, b); err != nil {
+		if err := workers[w].main.add(ctx, m, b); err != nil {
 			return err
 		}
 		for _, f := range workers[w].sets {
-			if err := f.add(b); err != nil {
+			if err := f.add(ctx, b); err != nil {
 				return err
 			}
 		}
@@ -281,7 +281,7 @@ var identity = func() []uint16 {
 	return s
 }()
 
-func (f *feed) add(morsel int, b *vec.Batch) error {
+func (f *feed) add(ctx context.Context, morsel int, b *vec.Batch) error {
 	n := b.Rows()
 	if morsel != f.morsel {
 		f.morsel, f.rows = morsel, 0
@@ -298,7 +298,7 @@ func (f *feed) add(morsel int, b *vec.Batch) error {
 		}
 	}
 	f.rows += uint64(b.Len)
-	return f.w.end()
+	return f.w.end(ctx)
 }
 
 // update gives one call its rows of the batch: those that pass its filter and
@@ -401,7 +401,7 @@ func newSetFeed(d *distinctSet, w int, keys []*compiled) *setFeed {
 	return f
 }
 
-func (f *setFeed) add(b *vec.Batch) error {
+func (f *setFeed) add(ctx context.Context, b *vec.Batch) error {
 	in := *b
 	if f.filter != nil {
 		sel, err := f.filter.selectRows(b)
@@ -432,5 +432,5 @@ func (f *setFeed) add(b *vec.Batch) error {
 		}
 	}
 	f.w.begin(f.vecs, in.Sel, in.Rows())
-	return f.w.end()
+	return f.w.end(ctx)
 }

@@ -34,8 +34,10 @@ type groups struct {
 	parted  bool
 	merged  *groupWorker // not parted
 	limit   int          // bytes of a local table
+	spilled *groupSpill  // nil = nothing was spilled
 	mu      sync.Mutex
 	accts   []*sched.Account // of the runners that merge partitions
+	runners int              // opened so far
 }
 
 // tableLimit is the size of a local table, in bytes: it stays in the second level
@@ -58,7 +60,8 @@ func (q *query) newGroups(keyTyps []types.Type, calls []*aggCall) *groups {
 			g.nstores++
 		}
 	}
-	g.stores = make([]*collectStore, g.nstores*q.threads)
+	// Those of workers, then those of runners that merge spilled partitions.
+	g.stores = make([]*collectStore, 2*g.nstores*q.threads)
 	return g
 }
 
@@ -87,6 +90,7 @@ func (g *groups) worker(w int) *groupWorker {
 			g: g, id: w, arena: arena, acct: g.q.account(),
 			table: hash.NewTable(g.keys, g.stride-g.keys.Words, arena),
 		}
+		g.workers[w].acct.Floor = g.q.spillFloor()
 		for _, c := range g.calls {
 			if c.collect != nil {
 				id := w*g.nstores + c.collect.index
@@ -137,15 +141,20 @@ func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows [
 	return w.buf, at
 }
 
-// end takes the batch's rows on.
-func (w *groupWorker) end() error {
+// end takes the batch's rows on. Without memory for them, all rows of the worker
+// go to disk.
+func (w *groupWorker) end(ctx context.Context) error {
 	if w.through {
 		w.parts.Scatter(w.buf, w.batch)
 	} else if len(w.g.keyTyps) > 0 && w.table.Size() > w.g.limit {
 		w.through = 2*w.table.Len() > w.in
 		w.flush()
 	}
-	return w.account()
+	err := w.account()
+	if err != nil && w.g.q.disk != nil && len(w.g.keyTyps) > 0 {
+		return w.spill(ctx)
+	}
+	return err
 }
 
 // flush empties the table into the partitions.
@@ -173,7 +182,10 @@ func (w *groupWorker) account() error {
 }
 
 // finish ends step 1: no more rows come.
-func (g *groups) finish() error {
+func (g *groups) finish(ctx context.Context) error {
+	if g.spilled != nil {
+		return g.finishSpill(ctx)
+	}
 	for _, s := range g.stores {
 		if s != nil {
 			s.seal()
@@ -189,8 +201,8 @@ func (g *groups) finish() error {
 		case w == nil:
 		case g.parted:
 			w.flush()
-			if err := w.account(); err != nil {
-				return err
+			if w.account() != nil {
+				w.acct.Force(int64(w.table.Size() + w.arena.Size() + w.parts.Size()))
 			}
 		case g.merged == nil:
 			g.merged = w
@@ -200,8 +212,8 @@ func (g *groups) finish() error {
 				return err
 			}
 			w.table.Reset()
-			if err := g.merged.account(); err != nil {
-				return err
+			if g.merged.account() != nil { // tables are small
+				g.merged.acct.Force(int64(g.merged.table.Size()))
 			}
 		}
 	}
@@ -249,6 +261,9 @@ func (g *groups) close() {
 	for _, a := range g.accts {
 		a.Close()
 	}
+	if g.spilled != nil {
+		g.spilled.file.Close()
+	}
 	for _, w := range g.workers {
 		if w == nil {
 			continue
@@ -272,7 +287,12 @@ func (g *groups) open() runner {
 		r.w = &groupWorker{g: g, arena: arena, acct: g.q.account(), table: hash.NewTable(g.keys, g.stride-g.keys.Words, arena)}
 		g.mu.Lock()
 		g.accts = append(g.accts, r.w.acct)
+		r.w.id = g.q.threads + g.runners
+		g.runners++
 		g.mu.Unlock()
+		if g.spilled != nil {
+			r.w.acct.Floor = max(g.q.spillFloor(), g.q.mergeFloor)
+		}
 	}
 	return r
 }
@@ -290,6 +310,9 @@ func (r *groupRunner) run(ctx context.Context, part int, emit sched.Emit) error 
 	g := r.g
 	if !g.parted {
 		return r.emit(ctx, g.merged.table, emit)
+	}
+	if g.spilled != nil {
+		return r.mergeSpilled(ctx, part, emit)
 	}
 	r.w.table.Reset()
 	for _, w := range g.workers {

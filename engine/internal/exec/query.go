@@ -62,21 +62,24 @@ var blocks = sched.NewBlocks(keepBlocks)
 // query is what the stages of one execution share. Immutable while it runs but
 // for what its fields synchronise themselves.
 type query struct {
-	snap      Scanner
-	params    []types.Datum
-	env       *fn.Env
-	threads   int
-	budget    *sched.Budget
-	disk      *spill.Space // nil = operators cannot spill
-	stats     *Stats
-	subs      map[*plan.Subquery]*plan.Lit
-	sortSplit int // rows from which sorting uses several workers
+	snap    Scanner
+	params  []types.Datum
+	env     *fn.Env
+	threads int
+	budget  *sched.Budget
+	disk    *spill.Space // nil = operators cannot spill
+	stats   *Stats
+	subs    map[*plan.Subquery]*plan.Lit
+	onPass  func(passes int) // of merging groups; nil outside tests
+	// mergeFloor is what the merge of a partition of groups may hold in any case.
+	mergeFloor int64
+	sortSplit  int // rows from which sorting uses several workers
 }
 
 func newQuery(cfg *Config) *query {
 	q := &query{
 		snap: cfg.Snap, params: cfg.Params, env: cfg.Env, threads: cfg.Threads, stats: cfg.Stats,
-		subs: map[*plan.Subquery]*plan.Lit{}, sortSplit: parallelSortRows,
+		subs: map[*plan.Subquery]*plan.Lit{}, sortSplit: parallelSortRows, mergeFloor: mergeFloor,
 	}
 	if q.env == nil {
 		q.env = &fn.Env{Format: types.DefaultFormat}
@@ -100,6 +103,9 @@ func newQuery(cfg *Config) *query {
 
 // account is a new operator's share of the budget.
 func (q *query) account() *sched.Account { return &sched.Account{Budget: q.budget} }
+
+// mergeFloor is a partition of groups that is merged whatever the budget says.
+const mergeFloor = 256 << 10
 
 // spillFloorMax is what each worker of an operator that spills may hold in any
 // case: the unit in which it spills.

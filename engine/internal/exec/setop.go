@@ -47,18 +47,18 @@ func (s *setOpStage) prepare(ctx context.Context) error {
 			return err
 		}
 		feeds := make([]*feed, s.q.threads)
-		err := s.q.consume(ctx, in, func(_ context.Context, w, m int, b *vec.Batch) error {
+		err := s.q.consume(ctx, in, func(ctx context.Context, w, m int, b *vec.Batch) error {
 			if feeds[w] == nil {
 				feeds[w] = newFeed(s.groups.worker(w), s.cols, s.calls[i:i+1])
 			}
-			return feeds[w].add(m, b)
+			return feeds[w].add(ctx, m, b)
 		})
 		if err != nil {
 			return err
 		}
 		in.close()
 	}
-	return s.groups.finish()
+	return s.groups.finish(ctx)
 }
 
 func (s *setOpStage) close() {

@@ -31,6 +31,7 @@ func (a *Arenas) add(size int) ([]byte, uint32) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.Chunks()
+	a.size.Add(int64(size))
 	if cap(old) == len(old) {
 		bigger := make([][]byte, len(old), 2*len(old)+8)
 		copy(bigger, old)
@@ -39,7 +40,6 @@ func (a *Arenas) add(size int) ([]byte, uint32) {
 	// Readers see at most the length that they loaded.
 	list := append(old, c)
 	a.chunks.Store(&list)
-	a.size.Add(int64(size))
 	return c, uint32(len(list) - 1)
 }
 
@@ -51,6 +51,21 @@ type Arena struct {
 	used int
 	next int
 	held int
+	own  []uint32 // its chunks
+}
+
+// Reset frees the arena's chunks, to which nothing may refer any more. Their
+// places in the list are not used again: who holds an older list would not see
+// what is put there.
+func (a *Arena) Reset() {
+	a.All.mu.Lock()
+	list := a.All.Chunks()
+	for _, i := range a.own {
+		list[i] = nil
+	}
+	a.All.mu.Unlock()
+	a.All.size.Add(-int64(a.held))
+	*a = Arena{All: a.All}
 }
 
 // Size is the memory that this arena has added, in bytes.
@@ -72,6 +87,7 @@ func (a *Arena) Put(b []byte) (uint64, uint64) {
 		if len(b) > a.next/2 { // a chunk of its own
 			c, idx := a.All.add(len(b))
 			a.held += len(b)
+			a.own = append(a.own, idx)
 			copy(c, b)
 			v := vec.MakeView(c, idx, 0)
 			return uint64(v.Len) | uint64(v.A)<<32, uint64(v.B) | uint64(v.C)<<32
@@ -79,6 +95,7 @@ func (a *Arena) Put(b []byte) (uint64, uint64) {
 		a.cur, a.idx = a.All.add(a.next)
 		a.used = 0
 		a.held += a.next
+		a.own = append(a.own, a.idx)
 	}
 	dst := a.cur[a.used : a.used+len(b)]
 	copy(dst, b)

@@ -99,6 +99,9 @@ func (k *Keys) Len() int { return len(k.cols) }
 // HasStrings tells whether any key has bytes outside the words.
 func (k *Keys) HasStrings() bool { return len(k.strs) > 0 }
 
+// Strings are the first words of the string keys.
+func (k *Keys) Strings() []int { return k.strs }
+
 // Encode writes the keys of the rows sel (nil = all) of keys into rows, one row
 // every stride words, and their hashes into hashes; len(hashes) rows. A string
 // that does not fit its words has the position of its row in the second one

@@ -92,6 +92,14 @@ func (p *Parts) Blocks(part int, f func(rows []uint64, n int) error) error {
 	return nil
 }
 
+// Reset gives everything back to the pool.
+func (p *Parts) Reset() {
+	for i := range p.parts {
+		p.Free(i)
+	}
+	p.words, p.Rows = 0, 0
+}
+
 // Free gives the blocks of a partition back to the pool.
 func (p *Parts) Free(part int) {
 	q := &p.parts[part]

@@ -14,6 +14,9 @@ type Sketch interface {
 	Merge(other Sketch)
 	// Size is its memory in bytes.
 	Size() int
+	// AppendTo and Load write it to bytes and make it from them.
+	AppendTo(b []byte) []byte
+	Load(b []byte) error
 }
 
 // Distinct counts distinct hashes: exactly up to hllExact, then by HyperLogLog

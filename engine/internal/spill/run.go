@@ -168,6 +168,16 @@ func (w *Writer) Finish() (*Run, error) {
 	return &w.run, nil
 }
 
+// Cut is Finish for a writer that goes on with another run.
+func (w *Writer) Cut() (*Run, error) {
+	if err := w.flush(); err != nil {
+		return nil, err
+	}
+	r := w.run
+	w.run = Run{f: r.f, typs: r.typs}
+	return &r, nil
+}
+
 // Reader reads a run. Not for concurrent use; a run may have several.
 type Reader struct {
 	run  *Run
