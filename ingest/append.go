@@ -238,6 +238,9 @@ func authorise(cat *catalog.Snapshot, t *catalog.Table, p policy.Principal, now 
 		// A table that the role may not see does not exist for it.
 		return undefinedTable(t.Name)
 	}
+	if t.Kind != catalog.KindTable {
+		return errs.New(errs.WrongObjectType, "cannot write to %s %q", t.Noun(), t.Name)
+	}
 	if !v.Has(policy.Insert) {
 		return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", t.Name)
 	}

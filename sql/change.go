@@ -6,6 +6,7 @@ import (
 
 	"quern/sql/internal/ast"
 	"quern/sql/internal/bind"
+	"quern/sql/internal/txrows"
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -47,18 +48,17 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 		return err
 	}
 	table := b.Target.Table.ID
-	if isTemp(table) {
-		return errs.NotSupported(verb + " on a temporary table")
-	}
-	if err := s.lockRows(ctx, []uint32{table}); err != nil {
-		return err
-	}
-	// The lock may have waited: names and policies are resolved anew.
-	if b, err = s.bind(ctx, st, c.p.params, c.p.hasParams); err != nil {
-		return err
-	}
-	if b.Target.Table.ID != table {
-		return errNotAgain
+	if !isTemp(table) {
+		if err := s.lockRows(ctx, []uint32{table}); err != nil {
+			return err
+		}
+		// The lock may have waited: names and policies are resolved anew.
+		if b, err = s.bind(ctx, st, c.p.params, c.p.hasParams); err != nil {
+			return err
+		}
+		if b.Target.Table.ID != table {
+			return errNotAgain
+		}
 	}
 	rows, err := s.runBound(ctx, b, c.params)
 	if err != nil {
@@ -101,13 +101,39 @@ func (s *Session) applyChange(ctx context.Context, b *bind.Bound, addrs []int64,
 		if rows, err = snap.Updated(ctx, table, addrs, b.Target.Cols, vals); err != nil {
 			return err
 		}
-		if _, _, err := s.write(ctx, rows, "update"); err != nil {
-			return err
-		}
 	}
+	s.dropRows(d)
+	if rows != nil {
+		_, _, err = s.write(ctx, rows, "update")
+	}
+	return err
+}
+
+// dropRows takes rows out of what the transaction shows: its own go at once,
+// committed ones with its Commit.
+func (s *Session) dropRows(d *storage.DeleteSet) {
 	s.tx.stale()
-	s.tx.deletes = append(s.tx.deletes, d)
-	return nil
+	switch {
+	case d.Own == nil:
+	case isTemp(d.Table):
+		s.temp.rows = txrows.Without(s.temp.rows, d.Table, d.Own)
+	default:
+		s.tx.rows = txrows.Without(s.tx.rows, d.Table, d.Own)
+	}
+	if d.Rows() > 0 {
+		s.tx.deletes = append(s.tx.deletes, d)
+	}
+}
+
+// empty takes all rows of a table out of what the transaction shows.
+func (s *Session) empty(table uint32) {
+	s.tx.stale()
+	if isTemp(table) {
+		s.temp.rows = txrows.WithoutTable(s.temp.rows, table)
+		return
+	}
+	s.tx.rows = txrows.WithoutTable(s.tx.rows, table)
+	s.tx.deletes = append(s.tx.deletes, &storage.DeleteSet{Table: table, All: true})
 }
 
 // truncate empties tables at the transaction's Commit.
@@ -115,14 +141,10 @@ func (s *Session) truncate(ctx context.Context, c *commandPortal, st *ast.Trunca
 	if err := s.mayWrite("TRUNCATE TABLE"); err != nil {
 		return err
 	}
-	switch {
-	case st.RestartIdentity:
+	if st.RestartIdentity {
 		return errs.NotSupported("TRUNCATE … RESTART IDENTITY")
-	case s.tx.block:
-		return errs.NotSupported("TRUNCATE in a transaction block").
-			WithHint("Run it alone, or use DELETE.")
 	}
-	var tables []uint32
+	var tables, stored []uint32
 	for _, ref := range st.Tables {
 		t, err := bind.FindTable(s.bindEnv(ctx, nil, false), ref.Name)
 		if err != nil {
@@ -135,21 +157,26 @@ func (s *Session) truncate(ctx context.Context, c *commandPortal, st *ast.Trunca
 		if !v.Has(policy.Truncate) || t.Schema == catalog.SchemaSystem {
 			return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", t.Name)
 		}
-		if isTemp(t.ID) {
-			return errs.NotSupported("TRUNCATE of a temporary table")
+		if t.Kind != catalog.KindTable {
+			return errs.New(errs.WrongObjectType, "%q is not a table", t.Name)
+		}
+		if slices.Contains(tables, t.ID) {
+			continue
 		}
 		tables = append(tables, t.ID)
+		if !isTemp(t.ID) {
+			stored = append(stored, t.ID)
+		}
 	}
-	if s.tx.wrote() {
-		return errs.NotSupported("TRUNCATE after other writes in one transaction")
+	if len(s.tx.loads) > 0 {
+		return errs.NotSupported("TRUNCATE after a write larger than memory in one transaction")
 	}
-	if err := s.lockRows(ctx, tables); err != nil {
+	if err := s.lockRows(ctx, stored); err != nil {
 		return err
 	}
-	for _, id := range slices.Compact(tables) {
-		s.tx.deletes = append(s.tx.deletes, &storage.DeleteSet{Table: id, All: true})
+	for _, id := range tables {
+		s.empty(id)
 	}
-	s.tx.stale()
 	c.tag = "TRUNCATE TABLE"
 	return nil
 }

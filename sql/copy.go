@@ -82,6 +82,9 @@ func (s *Session) copyFrom(ctx context.Context, base basePortal, st *ast.Copy) (
 	if err := s.mayWrite("COPY FROM"); err != nil {
 		return nil, err
 	}
+	if t.Kind != catalog.KindTable {
+		return nil, errs.New(errs.WrongObjectType, "cannot copy to %s %q", t.Noun(), t.Name)
+	}
 	if t.Schema == catalog.SchemaSystem {
 		return nil, errs.New(errs.InsufficientPrivilege, "permission denied for table %s", t.Name)
 	}

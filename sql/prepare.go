@@ -7,8 +7,10 @@ import (
 
 	"quern/sql/internal/ast"
 	"quern/sql/internal/bind"
+	"quern/sql/internal/ddl"
 	"quern/sql/internal/logical"
 	"quern/sql/internal/parse"
+	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
 	"quern/storage/types"
@@ -134,7 +136,7 @@ func (s *Session) describe(ctx context.Context, p *prepared) error {
 	case *ast.DeclareCursor:
 		return s.describeInner(ctx, p, &ast.SelectStmt{At: st.Query.At, Query: st.Query})
 	case *ast.CreateTableAs:
-		if st.Query != nil && !st.Materialized {
+		if st.Query != nil {
 			return s.describeInner(ctx, p, &ast.SelectStmt{At: st.Query.At, Query: st.Query})
 		}
 	case *ast.Explain:
@@ -322,7 +324,8 @@ func (s *Session) runPrepare(ctx context.Context, st *ast.Prepare, outer *statem
 func (s *Session) bindEnv(ctx context.Context, given []types.Type, hasParams bool) *bind.Env {
 	cat := s.catalog()
 	return &bind.Env{Catalog: cat, Principal: s.Principal(), SearchPath: s.searchPath(), Now: s.stmtAt,
-		Fn: s.env(ctx), Virtual: s.virtual(), Rows: s.tableRows, Stats: s.columnStats, Params: given, HasParams: hasParams}
+		Fn: s.env(ctx), Virtual: s.virtual(), Rows: s.tableRows, Stats: s.columnStats, Params: given, HasParams: hasParams,
+		ParseView: func(v *catalog.View) (*ast.Query, error) { return ddl.Query(v.Query) }}
 }
 
 // bind resolves a query or INSERT.

@@ -3,6 +3,7 @@ package sql
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"quern/engine"
 	"quern/engine/plan"
@@ -115,6 +116,8 @@ func (s *Session) execute(ctx context.Context, c *commandPortal) error {
 		return s.truncate(ctx, c, st)
 	case *ast.CreateTableAs:
 		return s.createTableAs(ctx, c, st)
+	case *ast.RefreshMaterializedView:
+		return s.refreshView(ctx, c, st)
 	case *ast.Explain:
 		return s.runExplain(ctx, c, st)
 	case *ast.DeclareCursor:
@@ -142,7 +145,17 @@ func (s *Session) execute(ctx context.Context, c *commandPortal) error {
 // ddlCtx is what definitions are planned with.
 func (s *Session) ddlCtx() *ddl.Ctx {
 	return &ddl.Ctx{Cat: s.permanent(), Who: s.Principal(), SessionUser: s.userID, SearchPath: s.searchPath(),
-		Now: s.db.nowMicros(), SaltBytes: s.db.random}
+		Now: s.db.nowMicros(), SaltBytes: s.db.random, Bind: s.bindOver}
+}
+
+// bindOver is what the queries of views are bound with: cat, or the session's
+// catalog.
+func (s *Session) bindOver(cat *catalog.Snapshot) *bind.Env {
+	env := s.bindEnv(context.Background(), nil, false)
+	if cat != nil {
+		env.Catalog = cat
+	}
+	return env
 }
 
 // planDDL plans a definition and adds its changes to the transaction.
@@ -152,6 +165,10 @@ func (s *Session) planDDL(st ast.Stmt) (string, error) {
 	}
 	d := s.ddlCtx()
 	r, ok, err := ddl.Plan(d, st)
+	if v, view := st.(*ast.CreateView); view && err == ddl.ErrTemporary {
+		s.notice(Notice{Severity: "NOTICE", Code: string(errs.Success), Msg: fmt.Sprintf("view %q will be a temporary view", v.Name[len(v.Name)-1])})
+		return s.planTemp(st)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -251,13 +268,14 @@ func (s *Session) returning(ctx context.Context, c *commandPortal, b *bind.Bound
 
 // createTableAs makes the table and its rows in one transaction.
 func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.CreateTableAs) error {
-	switch {
-	case st.Materialized:
-		return errs.NotSupported("CREATE MATERIALIZED VIEW")
-	case st.Execute != nil:
+	if st.Execute != nil {
 		return errs.NotSupported("CREATE TABLE AS EXECUTE")
 	}
-	if err := s.mayWrite("CREATE TABLE AS"); err != nil {
+	command := "CREATE TABLE AS"
+	if st.Materialized {
+		command = "CREATE MATERIALIZED VIEW"
+	}
+	if err := s.mayWrite(command); err != nil {
 		return err
 	}
 	d, name, err := s.ddlCtx(), st.Name, error(nil)
@@ -278,7 +296,7 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 	}
 	c.verb, c.tag = "SELECT", "SELECT 0"
 	if t == nil {
-		c.tag = "CREATE TABLE AS"
+		c.tag = command
 		return nil
 	}
 	b, err := s.bind(ctx, &ast.SelectStmt{At: st.Query.At, Query: st.Query}, c.p.params, c.p.hasParams)
@@ -288,6 +306,11 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 	cols, err := columnsAs(t, st, b.Field)
 	if err != nil {
 		return err
+	}
+	if st.Materialized {
+		if err := materialize(d, t, st); err != nil {
+			return err
+		}
 	}
 	if err := d.SetOptions(t, st.Options); err != nil {
 		return err
@@ -307,7 +330,7 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 		s.tx.ddl = nil
 	}
 	if err != nil || st.WithNoData {
-		c.tag = "CREATE TABLE AS"
+		c.tag = command
 		if rows != nil {
 			err = errors.Join(err, rows.Close())
 		}

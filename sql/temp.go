@@ -125,14 +125,16 @@ func (s *Session) onTemp(st ast.Stmt) bool {
 	switch st := st.(type) {
 	case *ast.CreateTable:
 		return st.Persistence == ast.Temporary
+	case *ast.CreateView:
+		return st.Persistence == ast.Temporary || st.OrReplace && s.namesTemp(st.Name)
 	case *ast.Drop:
-		return st.Kind == ast.ObjTable && slices.ContainsFunc(st.Names, s.namesTemp)
+		return (st.Kind == ast.ObjTable || st.Kind == ast.ObjView) && slices.ContainsFunc(st.Names, s.namesTemp)
 	case *ast.AlterTable:
 		return s.namesTemp(st.Table.Name)
 	case *ast.CreateIndex:
 		return s.namesTemp(st.Table.Name)
 	case *ast.Comment:
-		return st.Kind == ast.ObjTable && s.namesTemp(st.Name) ||
+		return (st.Kind == ast.ObjTable || st.Kind == ast.ObjView) && s.namesTemp(st.Name) ||
 			st.Kind == ast.ObjColumn && len(st.Name) > 1 && s.namesTemp(st.Name[:len(st.Name)-1])
 	case *ast.Grant:
 		return st.Kind == ast.ObjTable && slices.ContainsFunc(st.Objects, s.namesTemp)
@@ -147,12 +149,19 @@ func (s *Session) planTemp(st ast.Stmt) (string, error) {
 		return "", err
 	}
 	action := ast.OnCommitDefault
-	if ct, ok := st.(*ast.CreateTable); ok {
-		c := *ct
-		if c.Name, err = s.tempName(ct.Name); err != nil {
+	switch x := st.(type) {
+	case *ast.CreateTable:
+		c := *x
+		if c.Name, err = s.tempName(x.Name); err != nil {
 			return "", err
 		}
-		st, action = &c, ct.OnCommit
+		st, action = &c, x.OnCommit
+	case *ast.CreateView:
+		c := *x
+		if c.Name, err = s.tempName(x.Name); err != nil {
+			return "", err
+		}
+		st = &c
 	}
 	r, _, err := ddl.Plan(d, st)
 	if err != nil {

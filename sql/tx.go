@@ -60,8 +60,8 @@ type mark struct {
 
 type savepoint struct {
 	name    string
-	rows    int
-	deletes int
+	rows    []storage.TableRows
+	deletes []*storage.DeleteSet
 	bytes   int64
 	changes int
 	cat     *catalog.Snapshot
@@ -373,7 +373,7 @@ func (s *Session) runTx(ctx context.Context, st ast.Stmt) (tag string, err error
 		if !s.tx.block {
 			return "", errs.New(errs.NoActiveTransaction, "SAVEPOINT can only be used in transaction blocks")
 		}
-		s.tx.saves = append(s.tx.saves, savepoint{st.Name, len(s.tx.rows), len(s.tx.deletes), s.tx.bytes, len(s.tx.changes), s.tx.cat, s.markNow(), s.tx.loadAdds})
+		s.tx.saves = append(s.tx.saves, savepoint{st.Name, slices.Clip(s.tx.rows), slices.Clip(s.tx.deletes), s.tx.bytes, len(s.tx.changes), s.tx.cat, s.markNow(), s.tx.loadAdds})
 		return "SAVEPOINT", nil
 	case *ast.ReleaseSavepoint:
 		i, err := s.savepoint(st.Name, "RELEASE SAVEPOINT")
@@ -441,8 +441,8 @@ func (s *Session) rollbackTo(i int) {
 	t := &s.tx
 	sp := t.saves[i]
 	t.saves = t.saves[:i+1]
-	t.rows, t.bytes, t.changes, t.cat = t.rows[:sp.rows:sp.rows], sp.bytes, t.changes[:sp.changes:sp.changes], sp.cat
-	t.deletes = t.deletes[:sp.deletes:sp.deletes]
+	t.rows, t.deletes, t.bytes = sp.rows, sp.deletes, sp.bytes
+	t.changes, t.cat = t.changes[:sp.changes:sp.changes], sp.cat
 	if len(t.changes) == 0 {
 		t.base = nil
 	}

@@ -33,6 +33,9 @@ type DeleteSet struct {
 	All   bool // everything that is committed before this commit (TRUNCATE)
 	segs  map[uint64]*roaring.Bitmap
 	slabs map[*memtable.Slab]*roaring.Bitmap
+	// Own are rows of Pending.Rows (Snapshot.With): the table's live rows in
+	// order. The transaction drops them itself; Commit does not look at it.
+	Own *roaring.Bitmap
 }
 
 // Rows is the number of rows that the set names; 0 for All.
@@ -52,8 +55,8 @@ func (d *DeleteSet) Rows() int64 {
 var errRowsMoved = errs.New(errs.SerializationFailure, "could not serialize access due to concurrent update")
 
 // Rows turns values of the column catalog.ColRowAddress, read from this
-// snapshot, into a set. An address given twice counts once. Rows that an open
-// transaction added (With) are 0A000.
+// snapshot, into a set. An address given twice counts once. Rows of a load of the
+// same transaction are 0A000.
 func (n *Snapshot) Rows(table uint32, addrs []int64) (*DeleteSet, error) {
 	ts := n.st.table(table)
 	d := &DeleteSet{Table: table, segs: map[uint64]*roaring.Bitmap{}, slabs: map[*memtable.Slab]*roaring.Bitmap{}}
@@ -69,11 +72,29 @@ func (n *Snapshot) Rows(table uint32, addrs []int64) (*DeleteSet, error) {
 			d.segs[ts.segs[unit].meta.ID] = b
 		case unit >= 0 && int(unit) < len(ts.segs)+len(ts.slabs):
 			d.slabs[ts.slabs[int(unit)-len(ts.segs)].Slab] = b
-		default:
-			return nil, errs.NotSupported("changing rows that the same transaction wrote")
+		case !d.addOwn(n.private[table][:n.own[table]], int(unit)-len(ts.segs)-len(ts.slabs), rows):
+			return nil, errs.NotSupported("changing rows that the same transaction wrote, of a write larger than memory")
 		}
 	}
 	return d, nil
+}
+
+// addOwn adds rows of slab number unit of the transaction's own.
+func (d *DeleteSet) addOwn(own memtable.List, unit int, rows []uint32) bool {
+	if unit < 0 || unit >= len(own) {
+		return false
+	}
+	base := uint32(0)
+	for _, v := range own[:unit] {
+		base += uint32(v.Rows)
+	}
+	if d.Own == nil {
+		d.Own = roaring.New()
+	}
+	for _, r := range rows {
+		d.Own.Add(base + r)
+	}
+	return true
 }
 
 // rowsLock keeps flushes and deletes of one table apart.

@@ -23,6 +23,7 @@ type Snapshot struct {
 	st      *state
 	cat     *catalog.Snapshot        // st's, or a newer one (Pending.Catalog)
 	private map[uint32]memtable.List // a transaction's own rows
+	own     map[uint32]int           // how many slabs of private hold Pending.Rows
 	staged  map[uint32][]*segmentRef // and those of its loads
 	refs    *atomic.Int64            // open scans and derived snapshots hold it, too
 	once    sync.Once
@@ -130,9 +131,11 @@ func (n *Snapshot) With(p Pending) (*Snapshot, error) {
 			}
 		}
 	}
-	d := &Snapshot{s: n.s, st: st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}, staged: map[uint32][]*segmentRef{}}
+	d := &Snapshot{s: n.s, st: st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}, own: map[uint32]int{},
+		staged: map[uint32][]*segmentRef{}}
 	for id, t := range own {
 		d.private[id] = t.List()
+		d.own[id] = len(d.private[id])
 	}
 	for _, l := range p.Loads {
 		if err := l.show(d); err != nil {

@@ -131,7 +131,37 @@ type Options struct {
 	OnNewColumn   OnNewColumn `json:"on_new_column,omitempty"`
 }
 
-// Table is a stored table. ID is also its OID.
+// Kind is what a Table is.
+type Kind string
+
+// Kinds of Table. Views have no rows of their own; those of a materialized view
+// are written by REFRESH only.
+const (
+	KindTable   Kind = ""
+	KindView    Kind = "v"
+	KindMatView Kind = "m"
+)
+
+// View is the definition of a view.
+type View struct {
+	// Query is PostgreSQL text in which every relation has its schema and every
+	// column its relation, so that it means the same under any search_path.
+	Query string `json:"query"`
+	// Deps are what the query reads: dropping these breaks it.
+	Deps []Dep `json:"deps,omitempty"`
+	// Options are WITH (…) as name=value.
+	Options []string `json:"options,omitempty"`
+	// Empty says that a materialized view has not been populated.
+	Empty bool `json:"empty,omitempty"`
+}
+
+// Dep is a relation that a view reads, with the columns that it names.
+type Dep struct {
+	Table uint32   `json:"table"`
+	Cols  []uint32 `json:"cols,omitempty"`
+}
+
+// Table is a stored table or a view. ID is also its OID.
 type Table struct {
 	ID      uint32         `json:"id"`
 	Schema  uint32         `json:"schema"`
@@ -147,6 +177,20 @@ type Table struct {
 	Comment string         `json:"comment,omitempty"`
 	// BornByWrite is set for tables that ingest created (on_new_column evolve).
 	BornByWrite bool `json:"born,omitempty"`
+	Kind        Kind `json:"kind,omitempty"`
+	// View is set for views and materialized views.
+	View *View `json:"view,omitempty"`
+}
+
+// Noun is how messages call it: table, view, materialized view.
+func (t *Table) Noun() string {
+	switch t.Kind {
+	case KindView:
+		return "view"
+	case KindMatView:
+		return "materialized view"
+	}
+	return "table"
 }
 
 // MaskGuard is the masking "policy" of columns that ingest added to a table

@@ -119,6 +119,14 @@ func (v *View) mayChange() bool {
 // Resolve makes the view of a table for a principal at a statement's time
 // (µs since 1970). An unknown table is 42P01.
 func Resolve(src Source, table uint32, p Principal, now int64) (*View, error) {
+	return ResolveThrough(src, table, p, p, now)
+}
+
+// ResolveThrough is Resolve for a table inside a view (CREATE VIEW): the
+// privileges are those of the view's owner, what rows and values show is still
+// decided by the policies of p, who asks. Where p itself may not read the whole
+// table, the view counts as bound.
+func ResolveThrough(src Source, table uint32, owner, p Principal, now int64) (*View, error) {
 	t, ok := src.PolicyTable(table)
 	if !ok {
 		return nil, errs.New(errs.UndefinedTable, "relation with OID %d does not exist", table)
@@ -130,14 +138,19 @@ func Resolve(src Source, table uint32, p Principal, now int64) (*View, error) {
 			v.floor = max(t.Floor, now-t.Retention)
 		}
 	}
-	active := Active(src, p.RoleID)
-	v.privileges(&t, p, active)
+	v.privileges(&t, p, Active(src, p.RoleID))
+	own := v.priv&Select != 0
 	for i := range t.Columns {
 		if err := v.mask(src, &t.Columns[i], p); err != nil {
 			return nil, err
 		}
 	}
-	v.bound = len(v.masks) > 0 || v.filter != nil || v.priv&Select == 0
+	v.bound = len(v.masks) > 0 || v.filter != nil || !own
+	if owner != p {
+		v.priv, v.colPriv = 0, nil
+		v.privileges(&t, owner, Active(src, owner.RoleID))
+		v.priv &^= Unmask
+	}
 	return v, nil
 }
 

@@ -80,6 +80,8 @@ type TypeName struct {
 	Array []int
 	// SetOf is true only where PostgreSQL's grammar allows it.
 	SetOf bool
+	// Text is printed instead of all else, if set: types that binding found.
+	Text string
 }
 
 // Option is one item of a parenthesised option list, WITH (a = b) or COPY's

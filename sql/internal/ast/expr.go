@@ -21,6 +21,9 @@ type Literal struct {
 	At
 	Kind LiteralKind
 	Text string
+	// As is the type that a string or NULL of a view's definition was bound to,
+	// printed behind it; empty elsewhere.
+	As string
 }
 
 // Param is $N, N ≥ 1.

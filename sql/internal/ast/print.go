@@ -1,6 +1,7 @@
 package ast
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -32,8 +33,12 @@ func printNode(n Node, full bool) string {
 }
 
 type printer struct {
-	b    strings.Builder
+	b    bytes.Buffer
 	full bool
+	// layout is PrintView's: lines and their indent.
+	layout bool
+	indent int
+	name   func([]string) []string // of relations; nil = as they are
 }
 
 func (p *printer) s(parts ...string) {
@@ -237,6 +242,12 @@ func (p *printer) expr(e Expr) {
 		p.s(" OVERLAPS ")
 		p.expr(e.Right)
 	case *Exists:
+		if p.layout {
+			p.s("(EXISTS ")
+			p.subquery(e.Query)
+			p.s(")")
+			return
+		}
 		p.s("EXISTS ")
 		p.subquery(e.Query)
 	case *Subquery:
@@ -296,10 +307,21 @@ func (p *printer) not(not bool) {
 }
 
 func (p *printer) literal(e *Literal) {
+	if p.typedLiteral(e) {
+		return
+	}
+	if p.layout && signedNumber(e) {
+		p.layoutNumber(e)
+		return
+	}
 	switch e.Kind {
 	case LitNull:
 		p.s("NULL")
 	case LitBool:
+		if p.layout {
+			p.s(e.Text)
+			return
+		}
 		p.s(strings.ToUpper(e.Text))
 	case LitString:
 		p.s(QuoteLiteral(e.Text))
@@ -311,7 +333,11 @@ func (p *printer) literal(e *Literal) {
 }
 
 func (p *printer) cast(e *Cast) {
-	switch e.Syntax {
+	syntax := e.Syntax
+	if p.layout && e.Type.Fields == "" {
+		syntax = CastColons
+	}
+	switch syntax {
 	case CastColons:
 		// A number with a sign is one literal only in parentheses here.
 		p.operand(e.Expr, precCast)
@@ -351,6 +377,10 @@ func (p *printer) fields(fields string, mods []int) {
 }
 
 func (p *printer) typeName(t *TypeName) {
+	if t.Text != "" {
+		p.s(t.Text)
+		return
+	}
 	if t.SetOf {
 		p.s("SETOF ")
 	}
@@ -486,6 +516,10 @@ func (p *printer) array(e *Array) {
 }
 
 func (p *printer) caseExpr(e *Case) {
+	if p.layout {
+		p.layoutCase(e)
+		return
+	}
 	p.s("CASE")
 	if e.Arg != nil {
 		p.s(" ")

@@ -7,6 +7,10 @@ func (p *printer) subquery(q *Query) {
 }
 
 func (p *printer) query(q *Query) {
+	if p.layout {
+		p.layoutQuery(q)
+		return
+	}
 	p.with(q.With)
 	p.body(q.Body)
 	if len(q.OrderBy) > 0 {
@@ -88,8 +92,22 @@ func (p *printer) values(v *Values) {
 			p.s(", ")
 		}
 		p.s("(")
-		p.list(r)
+		if p.layout {
+			p.tight(r)
+		} else {
+			p.list(r)
+		}
 		p.s(")")
+	}
+}
+
+// tight is list without blanks.
+func (p *printer) tight(list []Expr) {
+	for i, e := range list {
+		if i > 0 {
+			p.s(",")
+		}
+		p.expr(e)
 	}
 }
 
@@ -117,6 +135,10 @@ func (p *printer) setOperand(q *Query, chain bool) {
 }
 
 func (p *printer) targets(list []*Target) {
+	if p.layout {
+		p.layoutTargets(list)
+		return
+	}
 	for i, t := range list {
 		if i > 0 {
 			p.s(", ")
@@ -142,10 +164,13 @@ func (p *printer) sel(s *Select) {
 		p.s(" ")
 		p.targets(s.Targets)
 	}
+	if p.layout && len(s.From) > 0 {
+		p.line(-indentStd, indentStd, 2)
+	}
 	p.from(" FROM ", s.From)
-	p.clause(" WHERE ", s.Where)
+	p.layoutClause(" WHERE ", s.Where, 1)
 	if g := s.Group; g != nil {
-		p.s(" GROUP BY ")
+		p.clauseLine(" GROUP BY ", 1)
 		switch {
 		case g.All:
 			p.s("ALL")
@@ -154,9 +179,13 @@ func (p *printer) sel(s *Select) {
 		}
 		p.list(g.Items)
 	}
-	p.clause(" HAVING ", s.Having)
+	p.layoutClause(" HAVING ", s.Having, 0)
 	for i, w := range s.Windows {
-		p.s([...]string{" WINDOW ", ", "}[min(i, 1)])
+		if i == 0 {
+			p.clauseLine(" WINDOW ", 1)
+		} else {
+			p.s(", ")
+		}
 		p.ident(w.Name)
 		p.s(" AS ")
 		p.window(w)
@@ -170,10 +199,27 @@ func (p *printer) clause(word string, e Expr) {
 	}
 }
 
+// layoutClause is clause on a line of its own; PostgreSQL's plain form has
+// parentheses around every condition.
+func (p *printer) layoutClause(word string, e Expr, plus int) {
+	if e == nil {
+		return
+	}
+	p.clauseLine(word, plus)
+	if p.layout {
+		p.operand(e, 0)
+		return
+	}
+	p.expr(e)
+}
+
 func (p *printer) from(word string, list []TableExpr) {
 	for i, t := range list {
 		if i == 0 {
 			p.s(word)
+		} else if p.layout {
+			p.s(",")
+			p.line(-indentStd, indentStd, indentVar)
 		} else {
 			p.s(", ")
 		}
@@ -183,7 +229,11 @@ func (p *printer) from(word string, list []TableExpr) {
 
 func (p *printer) alias(a *Alias) {
 	if a != nil {
-		p.s(" AS ")
+		if p.layout {
+			p.s(" ")
+		} else {
+			p.s(" AS ")
+		}
 		p.ident(a.Name)
 		p.columns(a.Columns)
 	}
@@ -195,7 +245,11 @@ func (p *printer) table(t TableExpr) {
 		if t.Only {
 			p.s("ONLY ")
 		}
-		p.idents(t.Name, ".")
+		name := t.Name
+		if p.name != nil {
+			name = p.name(name)
+		}
+		p.idents(name, ".")
 		p.alias(t.Alias)
 		if s := t.Sample; s != nil {
 			p.s(" TABLESAMPLE ")
@@ -268,10 +322,14 @@ func (p *printer) colDefs(list []ColDef) {
 }
 
 func (p *printer) join(j *Join) {
-	if j.Alias != nil {
+	plain := p.layout && p.full && j.Alias == nil // pg_get_viewdef's plain form
+	if j.Alias != nil || plain {
 		p.s("(")
 	}
 	p.joinSide(j.Left, false)
+	if p.layout {
+		p.line(-indentStd, indentStd, indentJoin)
+	}
 	if j.Natural {
 		p.s(" NATURAL")
 	}
@@ -287,9 +345,9 @@ func (p *printer) join(j *Join) {
 		}
 	case j.On != nil:
 		p.s(" ON ")
-		p.expr(j.On)
+		p.operand(j.On, 0)
 	}
-	if j.Alias != nil {
+	if j.Alias != nil || plain {
 		p.s(")")
 		p.alias(j.Alias)
 	}
@@ -299,7 +357,7 @@ func (p *printer) join(j *Join) {
 // one with an alias brings its own.
 func (p *printer) joinSide(t TableExpr, right bool) {
 	j, ok := t.(*Join)
-	if ok && j.Alias == nil && (right || p.full) {
+	if ok && j.Alias == nil && (right || p.full) && !(p.layout && p.full) {
 		p.s("(")
 		p.table(t)
 		p.s(")")

@@ -77,7 +77,16 @@ func widen(l *plan.Lit, t types.Type) (plan.Expr, bool) {
 	return &plan.Lit{Val: l.Val, Typ: t}, true
 }
 
+// literalAs reads a bare string or NULL as a value of type t.
 func (b *binder) literalAs(l *plan.Lit, t types.Type, ctx castContext, n ast.Node) (plan.Expr, error) {
+	x, err := b.readLiteral(l, t, ctx, n)
+	if v, ok := x.(*plan.Lit); ok && err == nil && b.rec != nil {
+		b.rec.literal(n, v)
+	}
+	return x, err
+}
+
+func (b *binder) readLiteral(l *plan.Lit, t types.Type, ctx castContext, n ast.Node) (plan.Expr, error) {
 	if l.Val.Null {
 		return &plan.Lit{Val: types.NullDatum, Typ: t}, nil
 	}
@@ -155,6 +164,9 @@ func (b *binder) castTo(ctx *exprCtx, arg ast.Expr, t types.Type, e *ast.Cast) (
 	r, err := b.coerce(x, t, castExplicit, e)
 	if err != nil {
 		return nil, err
+	}
+	if b.rec != nil {
+		b.rec.cast(arg)
 	}
 	if _, ok := x.(*plan.Col); ok && r == x && x.Type() != t {
 		// x::varchar of a varchar(n) loses the modifier.

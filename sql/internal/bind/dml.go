@@ -95,6 +95,9 @@ func (c *changer) target(with *ast.With, t *ast.TableRef) error {
 	if virt != nil || tab.Schema == catalog.SchemaSystem {
 		return at(errs.New(errs.InsufficientPrivilege, "permission denied for table %s", t.Name[len(t.Name)-1]), t)
 	}
+	if err := writable(tab, c.verb); err != nil {
+		return err
+	}
 	f, err := b.stored(tab, t)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ import (
 
 	"quern/engine/fn"
 	"quern/engine/plan"
+	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
 	"quern/storage/catalog"
 	"quern/storage/policy"
@@ -52,6 +53,9 @@ type Env struct {
 	Rows func(table uint32) int64
 	// Stats says what is known of a column of a view's table; nil = nothing.
 	Stats func(view *policy.View, col uint32) (logical.ColumnStats, bool)
+
+	// ParseView gives the tree of a view's query, a new one each time.
+	ParseView func(v *catalog.View) (*ast.Query, error)
 
 	// Params are the types that the client gave for $1…; OID 0 or Unknown =
 	// to be inferred. HasParams says that parameters exist at all (extended

@@ -176,6 +176,9 @@ func (b *binder) columnRef(ctx *exprCtx, e *ast.Column) (plan.Expr, error) {
 		}
 		return nil, err
 	}
+	if b.rec != nil {
+		b.rec.ref(b, ctx.scope, c, e)
+	}
 	return b.named(c, e), nil
 }
 

@@ -33,7 +33,11 @@ func (u *tableUse) check() error {
 		cols = append(cols, c)
 	}
 	slices.Sort(cols)
-	return u.view.CheckSelect(u.table.Name, cols)
+	err := u.view.CheckSelect(u.table.Name, cols)
+	if err != nil && u.table.Kind != catalog.KindTable {
+		return errs.New(errs.InsufficientPrivilege, "permission denied for %s %s", u.table.Noun(), u.table.Name)
+	}
+	return err
 }
 
 // from is a bound FROM item: its plan and the names it brings.
@@ -114,7 +118,36 @@ func (b *binder) tableRef(s *scope, t *ast.TableRef) (*from, error) {
 	if virt != nil {
 		return b.virtual(virt, t)
 	}
+	if b.rec != nil {
+		b.rec.relation(tab, t)
+	}
+	if tab.Kind == catalog.KindView {
+		return b.viewRef(tab, t)
+	}
+	if tab.Kind == catalog.KindMatView && tab.View.Empty {
+		return nil, errs.New(errs.ObjectNotInState, "materialized view %q has not been populated", tab.Name).
+			WithHint("Use the REFRESH MATERIALIZED VIEW command.")
+	}
 	return b.stored(tab, t)
+}
+
+// use notes that the statement reads a stored relation or a view.
+func (b *binder) use(tab *catalog.Table, view *policy.View, t *ast.TableRef) *tableUse {
+	use := &tableUse{table: tab, view: view, used: map[uint32]bool{}, pos: t}
+	b.uses = append(b.uses, use)
+	_, _, cut := view.Floor()
+	b.bound = b.bound || view.Bound() || cut
+	if !slices.Contains(b.tables, tab.ID) {
+		b.tables = append(b.tables, tab.ID)
+	}
+	return use
+}
+
+func (b *binder) schemaName(tab *catalog.Table) string {
+	if sc := b.env.Catalog.SchemaByID(tab.Schema); sc != nil {
+		return sc.Name
+	}
+	return ""
 }
 
 // lookup finds a relation by name: exactly one of the results is set.
@@ -179,22 +212,14 @@ func FindTable(env *Env, name []string) (*catalog.Table, error) {
 }
 
 func (b *binder) stored(tab *catalog.Table, t *ast.TableRef) (*from, error) {
-	view, err := policy.Resolve(b.env.Catalog, tab.ID, b.env.Principal, b.env.Now)
+	view, err := b.resolve(tab.ID)
 	if err != nil {
 		return nil, at(err, t)
 	}
-	use := &tableUse{table: tab, view: view, used: map[uint32]bool{}, pos: t}
-	b.uses = append(b.uses, use)
+	use := b.use(tab, view, t)
 	_, _, cut := view.Floor()
-	b.bound = b.bound || view.Bound() || cut
-	if !slices.Contains(b.tables, tab.ID) {
-		b.tables = append(b.tables, tab.ID)
-	}
-	schema := ""
-	if sc := b.env.Catalog.SchemaByID(tab.Schema); sc != nil {
-		schema = sc.Name
-	}
-	rel := &relation{schema: schema, alias: tab.Name, table: true}
+	schema := b.schemaName(tab)
+	rel := &relation{schema: schema, alias: tab.Name, table: true, stored: tab}
 	add := func(id uint32, name string, ty types.Type, notNull, hidden bool) {
 		c := &column{Column: b.newCol(name, ty), hidden: hidden, tableOID: tab.ID, attNum: int16(id),
 			rel: rel, use: use, field: id}
@@ -279,7 +304,7 @@ func rename(rel *relation, a *ast.Alias) error {
 	i := 0
 	for _, c := range rel.cols {
 		if !c.hidden && i < len(a.Columns) {
-			c.Name = a.Columns[i]
+			c.Name, c.renamed = a.Columns[i], true
 			i++
 		}
 	}

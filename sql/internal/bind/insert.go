@@ -84,8 +84,22 @@ func (b *binder) insertTarget(t *ast.TableRef) (*catalog.Table, *policy.View, er
 	if virt != nil {
 		return nil, nil, at(errs.New(errs.InsufficientPrivilege, "permission denied: %q is a system catalog", virt.Name), t)
 	}
+	if err := writable(tab, "INSERT"); err != nil {
+		return nil, nil, err
+	}
 	view, err := policy.Resolve(b.env.Catalog, tab.ID, b.env.Principal, b.env.Now)
 	return tab, view, err
+}
+
+// writable refuses to change views.
+func writable(tab *catalog.Table, verb string) error {
+	switch tab.Kind {
+	case catalog.KindView:
+		return errs.NotSupported(verb + " on a view")
+	case catalog.KindMatView:
+		return errs.New(errs.WrongObjectType, "cannot change materialized view %q", tab.Name)
+	}
+	return nil
 }
 
 func checkInsert(view *policy.View, tab *catalog.Table, cols []*catalog.Column) error {

@@ -47,6 +47,9 @@ func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
 	using := j.Using
 	if j.Natural {
 		using = common(l.cols, r.cols)
+		if b.rec != nil {
+			b.rec.natural(j, using)
+		}
 	}
 	if len(using) > 0 {
 		if err := b.using(s, f, node, l, r, using, j); err != nil {

@@ -83,7 +83,11 @@ func (b *binder) op(ctx *exprCtx, e *ast.Op) (plan.Expr, error) {
 	case "~~", "!~~", "~~*", "!~~*":
 		return b.like(l, r, '\\', e.Name, e)
 	}
-	return b.operator(e.Name, l, r, e)
+	x, err := b.operator(e.Name, l, r, e)
+	if c, ok := x.(*plan.Call); ok && err == nil && b.rec != nil {
+		b.rec.operands(e, c, l, r)
+	}
+	return x, err
 }
 
 func (b *binder) prefix(ctx *exprCtx, e *ast.Op) (plan.Expr, error) {

@@ -32,6 +32,10 @@ type binder struct {
 	level, selfLevel int
 	noSelf           notHere
 	params           paramState
+	// inView is the view whose query is being bound, nil for the statement's
+	// own text; rec notes what names mean while a view is defined.
+	inView *viewFrame
+	rec    *recorder
 	// refPos and refName tell where a column reference stands and how messages
 	// call it; grouping errors need them.
 	// exprPos tells where literals and parameters stand.

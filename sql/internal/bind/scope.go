@@ -6,6 +6,7 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
+	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -14,6 +15,7 @@ import (
 type column struct {
 	logical.Column
 	hidden   bool // found by name, not by *
+	renamed  bool // by an alias list
 	tableOID uint32
 	attNum   int16
 	rel      *relation
@@ -33,6 +35,8 @@ type relation struct {
 	// scalar is the column that the relation's own name stands for: the value of
 	// a function in FROM whose column has another name.
 	scalar *column
+	// stored is the table or view that it is, nil for others.
+	stored *catalog.Table
 }
 
 // scope is one query level's namespace.

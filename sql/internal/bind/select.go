@@ -95,6 +95,9 @@ func (st *selectState) target(t *ast.Target) error {
 		if err != nil {
 			return err
 		}
+		if st.b.rec != nil {
+			st.b.rec.star(st.b, st.scope, st.sel, t, cols)
+		}
 		for _, c := range cols {
 			e := st.b.named(c, star)
 			st.targets = append(st.targets, target{expr: e, col: outCol{Column: c.Column, tableOID: c.tableOID, attNum: c.attNum, src: star}})
@@ -110,6 +113,9 @@ func (st *selectState) target(t *ast.Target) error {
 	name := t.Alias
 	if name == "" {
 		name = columnName(t.Expr)
+	}
+	if st.b.rec != nil {
+		st.b.rec.target(t, name)
 	}
 	out := outCol{Column: logical.Column{Name: name, Type: e.Type()}, src: t.Expr}
 	if c, ok := t.Expr.(*ast.Column); ok {
@@ -146,6 +152,11 @@ func (st *selectState) order() error {
 	}
 	st.resolveTargets()
 	for _, it := range st.q.OrderBy {
+		if l, ok := it.Expr.(*ast.Literal); ok && st.b.rec != nil {
+			if n, err := strconv.Atoi(l.Text); err == nil && n > 0 && n <= len(st.targets) {
+				st.b.rec.ordinal(st.sel, l, n-1, func(e ast.Expr) { it.Expr = e })
+			}
+		}
 		e, err := st.sortExpr(it.Expr)
 		if err != nil {
 			return err

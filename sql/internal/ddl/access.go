@@ -83,7 +83,7 @@ func (c *Ctx) mustOwn(t *catalog.Table) error {
 		return errs.New(errs.InsufficientPrivilege, "permission denied: %q is a system catalog", t.Name)
 	}
 	if !c.active(t.Owner) {
-		return errs.New(errs.InsufficientPrivilege, "must be owner of table %s", t.Name)
+		return errs.New(errs.InsufficientPrivilege, "must be owner of %s %s", t.Noun(), t.Name)
 	}
 	return nil
 }

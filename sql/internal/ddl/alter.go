@@ -14,10 +14,14 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 	c.out.Tag = "ALTER TABLE"
 	switch st.Kind {
 	case ast.ObjTable:
+	case ast.ObjView:
+		c.out.Tag = "ALTER VIEW"
+	case ast.ObjMaterializedView:
+		c.out.Tag = "ALTER MATERIALIZED VIEW"
 	case ast.ObjIndex:
 		return errs.NotSupported("ALTER INDEX")
 	default:
-		return errs.NotSupported("ALTER VIEW")
+		return errs.NotSupported("this form of ALTER")
 	}
 	old, err := c.findTable(st.Table.Name)
 	if err != nil {
@@ -34,8 +38,16 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 	if isSystem(old.Schema) {
 		return errs.New(errs.InsufficientPrivilege, "permission denied: %q is a system catalog", old.Name)
 	}
+	if err := c.rightKind(old, st); err != nil {
+		return err
+	}
 	t := clone(old)
+	names := false
 	for _, a := range st.Actions {
+		switch a.(type) {
+		case *ast.RenameColumn, *ast.RenameTo, *ast.SetSchema:
+			names = true
+		}
 		if err := c.mayAlter(t, a); err != nil {
 			return err
 		}
@@ -44,6 +56,35 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 		}
 	}
 	c.putTable(t, !slices.EqualFunc(old.Columns, t.Columns, sameShape))
+	if names {
+		return c.renamed(t.ID)
+	}
+	return nil
+}
+
+// kinds are the relations that a statement's object word means.
+var kinds = map[ast.ObjectKind]catalog.Kind{ast.ObjView: catalog.KindView, ast.ObjMaterializedView: catalog.KindMatView}
+
+// rightKind: ALTER TABLE may rename views and change their owner, as in
+// PostgreSQL; all else of it is for tables.
+func (c *Ctx) rightKind(t *catalog.Table, st *ast.AlterTable) error {
+	if st.Kind != ast.ObjTable && t.Kind != kinds[st.Kind] && c.mayRead(t) {
+		return errs.New(errs.WrongObjectType, "%q is not a %s", t.Name, (&catalog.Table{Kind: kinds[st.Kind]}).Noun())
+	}
+	if t.Kind == catalog.KindTable {
+		return nil
+	}
+	for _, a := range st.Actions {
+		switch a := a.(type) {
+		case *ast.RenameColumn, *ast.RenameTo, *ast.SetSchema, *ast.OwnerTo, *ast.SetColumnStorage, *ast.ClusterOn:
+		case *ast.SetOptions:
+			if a.Column != "" || t.Kind != catalog.KindView {
+				return errs.NotSupported("this form of ALTER " + strings.ToUpper(t.Noun()))
+			}
+		default:
+			return errs.NotSupported("this form of ALTER " + strings.ToUpper(t.Noun()))
+		}
+	}
 	return nil
 }
 
@@ -183,6 +224,9 @@ func (c *Ctx) alterDrop(t *catalog.Table, a *ast.DropColumn) error {
 	case isKeyColumn(t, a.Name) && (t.Options.TimeColumn == a.Name || t.Options.Retention > 0 || t.Floor > 0 || len(t.Options.OrderBy) > 0):
 		return errs.New(errs.DependentObjects, "cannot drop column %q of table %q because table options depend on it", a.Name, t.Name)
 	}
+	if err := c.columnReaders(t, col, a.Cascade); err != nil {
+		return err
+	}
 	id := col.ID
 	t.Columns = slices.DeleteFunc(t.Columns, func(x catalog.Column) bool { return x.ID == id })
 	t.Keys = slices.DeleteFunc(t.Keys, func(k catalog.Key) bool { return slices.Contains(k.Cols, id) })
@@ -273,6 +317,9 @@ func (c *Ctx) alterOptions(t *catalog.Table, a *ast.SetOptions) error {
 		}
 		return errs.NotSupported("ALTER COLUMN … SET (…)")
 	}
+	if t.Kind == catalog.KindView {
+		return alterViewOptions(t, a)
+	}
 	if !a.Reset {
 		return c.setOptions(t, a.Options, false)
 	}
@@ -310,6 +357,13 @@ func (c *Ctx) alterType(t *catalog.Table, a *ast.AlterColumnType) error {
 	typ, err := ResolveType(a.Type)
 	if err != nil {
 		return err
+	}
+	if v := c.dependents(t.ID, col.ID); len(v) > 0 {
+		e := errs.New(errs.FeatureNotSupported, "cannot alter type of a column used by a view or rule")
+		if c.mayRead(v[0]) {
+			_ = e.WithDetail("rule _RETURN on %s depends on column %q", c.describe(v[0]), col.Name)
+		}
+		return e
 	}
 	if a.Using != nil || typ.OID != col.Type.OID || typ.Mod != col.Type.Mod && typ.Mod != -1 {
 		return errs.NotSupported("ALTER COLUMN … TYPE")

@@ -5,7 +5,8 @@
 //	                   BaseVersion; on 40001 it takes a new snapshot and plans anew
 //
 // One file per family: table.go and column.go CREATE TABLE, options.go WITH
-// (…), alter.go, drop.go, role.go, grant.go, masking.go. Who may do what stands
+// (…), view.go views and what renames do to them, dropviews.go what hangs on
+// them, alter.go, drop.go, role.go, grant.go, masking.go. Who may do what stands
 // at the top of each function that plans a statement, before anything that
 // would tell whether another object exists.
 //
@@ -20,6 +21,7 @@ import (
 	"fmt"
 
 	"quern/sql/internal/ast"
+	"quern/sql/internal/bind"
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
@@ -35,6 +37,9 @@ type Ctx struct {
 	SearchPath []string
 	// Now is the statement's clock in µs since 1970.
 	Now int64
+	// Bind is the session as the binder sees it, over a catalog; nil = the
+	// session's, with its temporary tables. For the queries of views.
+	Bind func(cat *catalog.Snapshot) *bind.Env
 	// SaltBytes gives random bytes for password verifiers.
 	SaltBytes func([]byte) error
 
@@ -64,6 +69,8 @@ func Plan(c *Ctx, st ast.Stmt) (_ Result, ok bool, err error) {
 	switch st := st.(type) {
 	case *ast.CreateTable:
 		err = c.createTable(st)
+	case *ast.CreateView:
+		err = c.createView(st)
 	case *ast.AlterTable:
 		err = c.alterTable(st)
 	case *ast.Drop:
@@ -101,11 +108,7 @@ func Plan(c *Ctx, st ast.Stmt) (_ Result, ok bool, err error) {
 
 // refused names the constructs of this family that are not offered.
 func refused(st ast.Stmt) string {
-	switch st := st.(type) {
-	case *ast.CreateView:
-		return "CREATE VIEW"
-	case *ast.RefreshMaterializedView:
-		return "REFRESH MATERIALIZED VIEW"
+	switch st.(type) {
 	case *ast.AlterDefaultPrivileges:
 		return "ALTER DEFAULT PRIVILEGES"
 	case *ast.ReassignOwned:
@@ -130,10 +133,6 @@ func refused(st ast.Stmt) string {
 		return "ERASE SUBJECT"
 	case *ast.IngestToken, *ast.ShowIngestTokens:
 		return "INGEST TOKEN"
-	case *ast.CreateTableAs:
-		if st.Materialized {
-			return "CREATE MATERIALIZED VIEW"
-		}
 	}
 	return ""
 }

@@ -14,11 +14,17 @@ func (c *Ctx) drop(st *ast.Drop) error {
 	switch st.Kind {
 	case ast.ObjTable:
 		c.out.Tag = "DROP TABLE"
-		return c.dropTables(st)
+		return c.dropTables(st, catalog.KindTable)
+	case ast.ObjView:
+		c.out.Tag = "DROP VIEW"
+		return c.dropTables(st, catalog.KindView)
+	case ast.ObjMaterializedView:
+		c.out.Tag = "DROP MATERIALIZED VIEW"
+		return c.dropTables(st, catalog.KindMatView)
 	case ast.ObjSchema:
 		c.out.Tag = "DROP SCHEMA"
 		return c.dropSchemas(st)
-	case ast.ObjView, ast.ObjMaterializedView, ast.ObjIndex, ast.ObjSequence:
+	case ast.ObjIndex, ast.ObjSequence:
 		return c.dropNothing(st)
 	}
 	return errs.NotSupported("this form of DROP")
@@ -26,13 +32,13 @@ func (c *Ctx) drop(st *ast.Drop) error {
 
 // dropNothing is DROP of a kind of which no object can exist.
 func (c *Ctx) dropNothing(st *ast.Drop) error {
-	word := map[ast.ObjectKind]string{ast.ObjView: "view", ast.ObjMaterializedView: "materialized view",
-		ast.ObjIndex: "index", ast.ObjSequence: "sequence"}[st.Kind]
+	word := map[ast.ObjectKind]string{ast.ObjIndex: "index", ast.ObjSequence: "sequence"}[st.Kind]
 	c.out.Tag = "DROP " + strings.ToUpper(word)
 	for _, n := range st.Names {
 		name := strings.Join(n, ".")
 		if t, _ := c.findTable(n); t != nil && !isSystem(t.Schema) && c.mayRead(t) {
-			return errs.New(errs.WrongObjectType, "%q is not a %s", name, word).WithHint("Use DROP TABLE to remove a table.")
+			return errs.New(errs.WrongObjectType, "%q is not %s", name, article(word)).
+				WithHint("Use DROP %s to remove a %s.", strings.ToUpper(t.Noun()), t.Noun())
 		}
 		if !st.IfExists {
 			return errs.New(errs.UndefinedTable, "%s %q does not exist", word, name)
@@ -42,8 +48,18 @@ func (c *Ctx) dropNothing(st *ast.Drop) error {
 	return nil
 }
 
-func (c *Ctx) dropTables(st *ast.Drop) error {
+func article(noun string) string {
+	if noun == "index" {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// dropTables drops relations of one kind.
+func (c *Ctx) dropTables(st *ast.Drop, kind catalog.Kind) error {
+	noun := (&catalog.Table{Kind: kind}).Noun()
 	dropped := map[uint32]bool{}
+	what := ""
 	for _, n := range st.Names {
 		t, err := c.findTable(n)
 		if err != nil {
@@ -56,10 +72,14 @@ func (c *Ctx) dropTables(st *ast.Drop) error {
 				continue
 			}
 			if !st.IfExists {
-				return errs.New(errs.UndefinedTable, "table %q does not exist", name)
+				return errs.New(errs.UndefinedTable, "%s %q does not exist", noun, name)
 			}
-			c.notice("table %q does not exist, skipping", name)
+			c.notice("%s %q does not exist, skipping", noun, name)
 			continue
+		}
+		if t.Kind != kind && c.mayRead(t) {
+			return errs.New(errs.WrongObjectType, "%q is not a %s", t.Name, noun).
+				WithHint("Use DROP %s to remove a %s.", strings.ToUpper(t.Noun()), t.Noun())
 		}
 		if err := c.mustOwn(t); err != nil {
 			return err
@@ -68,6 +88,12 @@ func (c *Ctx) dropTables(st *ast.Drop) error {
 			dropped[t.ID] = true
 			c.put(catalog.Change{Drop: "table", ID: t.ID})
 		}
+		if what = c.describe(t); len(dropped) > 1 {
+			what = "desired object(s)"
+		}
+	}
+	if err := c.dropDependents(dropped, what, st.Cascade); err != nil {
+		return err
 	}
 	return c.dropReferences(dropped, st.Cascade)
 }
@@ -127,6 +153,9 @@ func (c *Ctx) dropSchemas(st *ast.Drop) error {
 			}
 			dropped[t.ID] = true
 			c.put(catalog.Change{Drop: "table", ID: t.ID})
+		}
+		if err := c.dropDependents(dropped, "schema "+name, st.Cascade); err != nil {
+			return err
 		}
 		if err := c.dropReferences(dropped, st.Cascade); err != nil {
 			return err
@@ -206,7 +235,16 @@ func (c *Ctx) alterSchema(st *ast.AlterSchema) error {
 		n.Owner = id
 	}
 	c.put(catalog.Change{Schema: &n})
-	return nil
+	if st.Rename == "" {
+		return nil
+	}
+	var inside []uint32
+	for _, t := range c.Cat.Tables() {
+		if t.Schema == s.ID {
+			inside = append(inside, t.ID)
+		}
+	}
+	return c.renamed(inside...)
 }
 
 func (c *Ctx) createIndex(st *ast.CreateIndex) error {
@@ -236,10 +274,13 @@ func (c *Ctx) comment(st *ast.Comment) error {
 		text = *st.Text
 	}
 	switch st.Kind {
-	case ast.ObjTable:
+	case ast.ObjTable, ast.ObjView, ast.ObjMaterializedView:
 		t, err := c.ownTable(st.Name, st.Pos)
 		if err != nil {
 			return err
+		}
+		if kind := kinds[st.Kind]; t.Kind != kind {
+			return errs.New(errs.WrongObjectType, "%q is not a %s", t.Name, (&catalog.Table{Kind: kind}).Noun())
 		}
 		t.Comment = text
 		c.putTable(t, false)

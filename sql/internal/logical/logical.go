@@ -127,10 +127,13 @@ type Item struct {
 	Expr plan.Expr
 }
 
-// Project computes Items.
+// Project computes Items. With Barrier it is the border of a view that shows
+// less than what it reads: of what stands above it only predicates that cannot
+// raise may move below, and it stays a node of its own.
 type Project struct {
-	In    Node
-	Items []Item
+	In      Node
+	Items   []Item
+	Barrier bool
 }
 
 // Filter keeps the rows for which all Preds are true.

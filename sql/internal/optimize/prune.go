@@ -139,7 +139,7 @@ func pruneValues(n *logical.Values, need logical.Set) logical.Node {
 }
 
 func pruneProject(n *logical.Project, need logical.Set) logical.Node {
-	c := &logical.Project{In: n.In}
+	c := &logical.Project{In: n.In, Barrier: n.Barrier}
 	seen := logical.Set{}
 	for _, it := range n.Items {
 		if need[it.Col.ID] && !seen[it.Col.ID] {
@@ -149,7 +149,7 @@ func pruneProject(n *logical.Project, need logical.Set) logical.Node {
 	}
 	for {
 		in, ok := c.In.(*logical.Project)
-		if !ok {
+		if !ok || in.Barrier || c.Barrier {
 			break
 		}
 		merged := merge(c, in)
@@ -158,7 +158,7 @@ func pruneProject(n *logical.Project, need logical.Set) logical.Node {
 		}
 		c = merged
 	}
-	if passesThrough(c) {
+	if passesThrough(c) && !c.Barrier {
 		return prune(c.In, need)
 	}
 	c.In = prune(c.In, logical.Refs(c.Exprs()...))

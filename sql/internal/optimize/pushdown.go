@@ -102,7 +102,7 @@ func pushProject(n *logical.Project, preds []plan.Expr) logical.Node {
 	}
 	var above, below []plan.Expr
 	for _, p := range preds {
-		if logical.Refs(p).Meets(fixed) {
+		if logical.Refs(p).Meets(fixed) || n.Barrier && !leakproof(p) {
 			above = append(above, p)
 		} else {
 			below = append(below, substituted(p, by))

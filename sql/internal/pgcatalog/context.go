@@ -143,10 +143,17 @@ var generators = map[string]func(*Context, *rows) error{
 	"pg_catalog.pg_stat_user_tables":    pgStatTables,
 	"pg_catalog.pg_stat_all_tables":     pgStatTables,
 	"pg_catalog.pg_stat_activity":       pgStatActivity,
+	"pg_catalog.pg_rewrite":             pgRewrite,
+	"pg_catalog.pg_depend":              pgDepend,
+	"pg_catalog.pg_views":               pgViews,
+	"pg_catalog.pg_matviews":            pgMatviews,
 	"pg_catalog.pg_cursors":             pgCursors,
 	"pg_catalog.pg_prepared_statements": pgPrepared,
 
 	"information_schema.information_schema_catalog_name": isCatalogName,
+	"information_schema.views":                           isViews,
+	"information_schema.view_table_usage":                isViewTableUsage,
+	"information_schema.view_column_usage":               isViewColumnUsage,
 	"information_schema.schemata":                        isSchemata,
 	"information_schema.tables":                          isTables,
 	"information_schema.columns":                         isColumns,
@@ -225,6 +232,7 @@ func (c *Context) roleName(id uint32) string {
 // OIDs of objects that exist as parts of others: bases that leave room for the
 // part's number. They never reach those of tables, which count up from 16384.
 const (
+	ruleBase       = 1_000_000_000
 	rowTypeBase    = 1_500_000_000
 	defaultBase    = 2_000_000_000
 	constraintBase = 2_600_000_000

@@ -84,7 +84,7 @@ func init() {
 		"pg_get_expr":                        getExpr,
 		"pg_get_constraintdef":               constraintDefOf,
 		"pg_get_indexdef":                    indexDefOf,
-		"pg_get_viewdef":                     none,
+		"pg_get_viewdef":                     viewDef,
 		"pg_get_ruledef":                     none,
 		"pg_get_triggerdef":                  none,
 		"pg_get_partkeydef":                  none,

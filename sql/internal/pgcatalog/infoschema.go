@@ -2,6 +2,7 @@ package pgcatalog
 
 import (
 	"slices"
+	"strings"
 
 	"quern/storage/catalog"
 	"quern/storage/policy"
@@ -26,11 +27,21 @@ func isSchemata(c *Context, w *rows) error {
 
 func isTables(c *Context, w *rows) error {
 	for t, v := range c.tables {
-		insert := v.Has(policy.Insert)
-		for i := range t.Columns {
-			insert = insert || v.HasColumn(policy.Insert, t.Columns[i].ID)
+		if t.Kind == catalog.KindMatView {
+			continue
 		}
-		w.add("table_catalog", dbName, "table_schema", c.schemaName(t.Schema), "table_name", t.Name, "table_type", "BASE TABLE",
+		kind := "BASE TABLE"
+		switch {
+		case t.Kind == catalog.KindView:
+			kind = "VIEW"
+		case isTempSchema(c.schemaName(t.Schema)):
+			kind = "LOCAL TEMPORARY"
+		}
+		insert := t.Kind == catalog.KindTable && v.Has(policy.Insert)
+		for i := range t.Columns {
+			insert = insert || t.Kind == catalog.KindTable && v.HasColumn(policy.Insert, t.Columns[i].ID)
+		}
+		w.add("table_catalog", dbName, "table_schema", c.schemaName(t.Schema), "table_name", t.Name, "table_type", kind,
 			"is_insertable_into", insert, "is_typed", false)
 	}
 	for _, r := range sortedRelations() {
@@ -44,8 +55,13 @@ func isTables(c *Context, w *rows) error {
 	return nil
 }
 
+func isTempSchema(name string) bool { return strings.HasPrefix(name, "pg_temp_") }
+
 func isColumns(c *Context, w *rows) error {
 	for t, v := range c.tables {
+		if t.Kind == catalog.KindMatView {
+			continue
+		}
 		pos := 0
 		for i := range t.Columns {
 			col := &t.Columns[i]
@@ -56,7 +72,7 @@ func isColumns(c *Context, w *rows) error {
 			}
 			columnRow(w, c.schemaName(t.Schema), t.Name, col.Name, int(col.ID), col.Type, col.NotNull && v.Mask(col.ID) == nil,
 				"column_default", opt(col.Default.Expr), "is_identity", col.Identity != "",
-				"identity_generation", map[string]any{"a": "ALWAYS", "d": "BY DEFAULT"}[col.Identity], "is_updatable", true)
+				"identity_generation", map[string]any{"a": "ALWAYS", "d": "BY DEFAULT"}[col.Identity], "is_updatable", t.Kind == catalog.KindTable)
 		}
 	}
 	return nil

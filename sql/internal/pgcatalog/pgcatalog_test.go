@@ -40,7 +40,14 @@ func testContext(t *testing.T) *Context {
 			{ID: 2, Name: "ts", Type: types.Timestamptz, Comment: "when"}},
 		Keys:   []catalog.Key{{Name: "ev_pkey", Kind: "p", Cols: []uint32{1}}},
 		Grants: []policy.Grant{{Role: 0, Grantor: catalog.RoleAdmin, Priv: policy.Select}}}
-	cat, err := catalog.New().Apply([]catalog.Change{{Table: tab, Create: true}})
+	view := func(id uint32, name string, kind catalog.Kind) *catalog.Table {
+		return &catalog.Table{ID: id, Schema: catalog.SchemaPublic, Name: name, Owner: catalog.RoleAdmin, Version: 1, NextCol: 2, Kind: kind,
+			Columns: []catalog.Column{{ID: 1, Name: "id", Type: types.Int4}},
+			View:    &catalog.View{Query: `SELECT "Ev ents".id AS id FROM public."Ev ents"`, Deps: []catalog.Dep{{Table: catalog.FirstOID, Cols: []uint32{1}}}}}
+	}
+	cat, err := catalog.New().Apply([]catalog.Change{{Table: tab, Create: true},
+		{Table: view(catalog.FirstOID+1, "vw", catalog.KindView), Create: true},
+		{Table: view(catalog.FirstOID+2, "mv", catalog.KindMatView), Create: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

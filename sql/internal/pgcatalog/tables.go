@@ -74,9 +74,14 @@ func pgClass(c *Context, w *rows) error {
 		if strings.HasPrefix(c.schemaName(t.Schema), "pg_temp_") {
 			persistence = "t"
 		}
+		am, file := uint32(heapAM), t.ID
+		if t.Kind == catalog.KindView {
+			n, am, file = 0, 0, 0
+		}
 		w.add("oid", t.ID, "relname", t.Name, "relnamespace", t.Schema, "reltype", rowTypeOID(t), "relowner", t.Owner,
-			"relam", heapAM, "relfilenode", t.ID, "reltuples", n, "relhasindex", indexed, "relpersistence", persistence, "relkind", "r",
-			"relnatts", len(t.Columns), "relispopulated", true, "relreplident", "d", "reloptions", c.relOptions(t),
+			"relam", am, "relfilenode", file, "reltuples", n, "relhasindex", indexed, "relpersistence", persistence,
+			"relkind", relKinds[t.Kind], "relhasrules", t.View != nil,
+			"relnatts", len(t.Columns), "relispopulated", t.View == nil || !t.View.Empty, "relreplident", "d", "reloptions", c.relOptions(t),
 			"relacl", c.acl(t.Owner, t.Grants, "arwdDxt"))
 		for i := range t.Keys {
 			if t.Keys[i].Kind != "f" {
@@ -105,6 +110,9 @@ func builtinClasses(w *rows) {
 // relOptions are a table's options as WITH (…) shows them.
 func (c *Context) relOptions(t *catalog.Table) any {
 	var out []string
+	if t.View != nil {
+		out = append(out, t.View.Options...)
+	}
 	o := &t.Options
 	for _, x := range []struct{ name, value string }{
 		{"time_column", o.TimeColumn}, {"order_by", strings.Join(o.OrderBy, ", ")}, {"partition_by", o.PartitionBy},
@@ -293,6 +301,9 @@ func pgDescription(c *Context, w *rows) error {
 
 func pgTables(c *Context, w *rows) error {
 	for t := range c.tables {
+		if t.Kind != catalog.KindTable {
+			continue
+		}
 		w.add("schemaname", c.schemaName(t.Schema), "tablename", t.Name, "tableowner", c.roleName(t.Owner),
 			"hasindexes", len(t.Keys) > 0, "hasrules", false, "hastriggers", false, "rowsecurity", false)
 	}
@@ -307,7 +318,7 @@ func pgTables(c *Context, w *rows) error {
 
 func pgStatTables(c *Context, w *rows) error {
 	for t, v := range c.tables {
-		if t.Schema == catalog.SchemaSystem {
+		if t.Schema == catalog.SchemaSystem || t.Kind == catalog.KindView {
 			continue
 		}
 		row := []any{"relid", t.ID, "schemaname", c.schemaName(t.Schema), "relname", t.Name}

@@ -1,0 +1,69 @@
+// Package txrows edits the rows that an open transaction has written but not
+// committed: lists of storage.TableRows, which are never changed in place,
+// because savepoints share them.
+package txrows
+
+import (
+	"quern/storage"
+	"quern/storage/vec"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Without is rows without those of a table that own names: live rows of that
+// table are counted over the whole list, from 0.
+func Without(rows []storage.TableRows, table uint32, own *roaring.Bitmap) []storage.TableRows {
+	out := make([]storage.TableRows, 0, len(rows))
+	at := uint32(0)
+	for _, r := range rows {
+		if r.Table != table {
+			out = append(out, r)
+			continue
+		}
+		n := r
+		n.Batches = nil
+		for _, b := range r.Batches {
+			kept, next := without(b, at, own)
+			at = next
+			if kept.Rows() > 0 {
+				n.Batches = append(n.Batches, kept)
+			}
+		}
+		if len(n.Batches) > 0 {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// without is b without the rows that own names; its first live row is number
+// at, the next batch's first is next.
+func without(b *vec.Batch, at uint32, own *roaring.Bitmap) (kept *vec.Batch, next uint32) {
+	next = at + uint32(b.Rows())
+	if own.Rank(next)-own.Rank(at) == 0 && !own.Contains(at) {
+		return b, next
+	}
+	n := *b
+	n.Sel = make(vec.Selection, 0, b.Rows())
+	for k := range b.Rows() {
+		row := k
+		if b.Sel != nil {
+			row = int(b.Sel[k])
+		}
+		if !own.Contains(at + uint32(k)) {
+			n.Sel = append(n.Sel, uint16(row))
+		}
+	}
+	return &n, next
+}
+
+// WithoutTable is rows without all of a table.
+func WithoutTable(rows []storage.TableRows, table uint32) []storage.TableRows {
+	out := make([]storage.TableRows, 0, len(rows))
+	for _, r := range rows {
+		if r.Table != table {
+			out = append(out, r)
+		}
+	}
+	return out
+}
