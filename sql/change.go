@@ -116,9 +116,9 @@ func (s *Session) dropRows(d *storage.DeleteSet) {
 	switch {
 	case d.Own == nil:
 	case isTemp(d.Table):
-		s.temp.rows = txrows.Without(s.temp.rows, d.Table, d.Own)
+		s.temp.rows = txrows.Without(s.temp.rows, d.Table, d.Own.Contains)
 	default:
-		s.tx.rows = txrows.Without(s.tx.rows, d.Table, d.Own)
+		s.tx.rows = txrows.Without(s.tx.rows, d.Table, d.Own.Contains)
 	}
 	if d.Rows() > 0 {
 		s.tx.deletes = append(s.tx.deletes, d)

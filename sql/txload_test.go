@@ -23,7 +23,7 @@ func TestLargeTransactions(t *testing.T) {
 		{"admin#2", sum, "1|0|first\nSELECT 1"},
 		{"admin", "SELECT count(*), count(distinct n) FROM t", "20002|20002\nSELECT 1"},
 		{"admin", "SELECT a, _commit_seq FROM t WHERE a = 777", "777|0\nSELECT 1"},
-		{"admin", "DELETE FROM t WHERE a = 777", "ERROR 0A000 changing rows that the same transaction wrote is not supported"},
+		{"admin", "DELETE FROM t WHERE a = 777", "ERROR 0A000 changing rows that the same transaction wrote, of a write larger than memory is not supported"},
 		{"admin", "ROLLBACK", "ROLLBACK"},
 		{"admin", sum, "1|0|first\nSELECT 1"},
 		{"admin", "BEGIN", "BEGIN"},

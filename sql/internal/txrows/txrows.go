@@ -6,13 +6,11 @@ package txrows
 import (
 	"quern/storage"
 	"quern/storage/vec"
-
-	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// Without is rows without those of a table that own names: live rows of that
+// Without is rows without those of a table that drop names: live rows of that
 // table are counted over the whole list, from 0.
-func Without(rows []storage.TableRows, table uint32, own *roaring.Bitmap) []storage.TableRows {
+func Without(rows []storage.TableRows, table uint32, drop func(row uint32) bool) []storage.TableRows {
 	out := make([]storage.TableRows, 0, len(rows))
 	at := uint32(0)
 	for _, r := range rows {
@@ -23,7 +21,7 @@ func Without(rows []storage.TableRows, table uint32, own *roaring.Bitmap) []stor
 		n := r
 		n.Batches = nil
 		for _, b := range r.Batches {
-			kept, next := without(b, at, own)
+			kept, next := without(b, at, drop)
 			at = next
 			if kept.Rows() > 0 {
 				n.Batches = append(n.Batches, kept)
@@ -36,13 +34,10 @@ func Without(rows []storage.TableRows, table uint32, own *roaring.Bitmap) []stor
 	return out
 }
 
-// without is b without the rows that own names; its first live row is number
+// without is b without the rows that drop names; its first live row is number
 // at, the next batch's first is next.
-func without(b *vec.Batch, at uint32, own *roaring.Bitmap) (kept *vec.Batch, next uint32) {
+func without(b *vec.Batch, at uint32, drop func(row uint32) bool) (kept *vec.Batch, next uint32) {
 	next = at + uint32(b.Rows())
-	if own.Rank(next)-own.Rank(at) == 0 && !own.Contains(at) {
-		return b, next
-	}
 	n := *b
 	n.Sel = make(vec.Selection, 0, b.Rows())
 	for k := range b.Rows() {
@@ -50,7 +45,7 @@ func without(b *vec.Batch, at uint32, own *roaring.Bitmap) (kept *vec.Batch, nex
 		if b.Sel != nil {
 			row = int(b.Sel[k])
 		}
-		if !own.Contains(at + uint32(k)) {
+		if !drop(at + uint32(k)) {
 			n.Sel = append(n.Sel, uint16(row))
 		}
 	}
