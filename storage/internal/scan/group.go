@@ -207,7 +207,7 @@ func (b *groupSource) skip(p *pred, from, n int, dicts *dictCache) bool {
 	}
 	z := col.Zone(b.g, from, from+n)
 	if !col.HasDict() {
-		return !p.survives(&z, nil)
+		return !p.survives(&z, nil) || from == 0 && n == b.n && b.lacks(p, dicts)
 	}
 	if p.kind != ordered {
 		return !p.survives(&z, &codeSet{hi: ^uint32(0)})
@@ -220,9 +220,61 @@ func (b *groupSource) skip(p *pred, from, n int, dicts *dictCache) bool {
 	return !p.survives(&z, dicts.get(p, d))
 }
 
-// match decides predicates on RLE and SPARSE pages of integers by run.
+// lookUpMax is how many values a predicate may ask for to be looked up in the page's
+// distinct values: each look reads all of them.
+const lookUpMax = 4
+
+// lacks tells whether the page's own distinct values say that no row satisfies p.
+func (b *groupSource) lacks(p *pred, dicts *dictCache) bool {
+	src := &b.cols[p.col]
+	point := p.kind == ranged && p.lo == p.hi && !p.not || p.kind == listed && len(p.keys) <= lookUpMax
+	text := p.kind == ordered && (p.op == Eq || p.op == In) && p.typ.Phys() == types.PhysBytes
+	if !point && !text || b.err != nil {
+		return false
+	}
+	if src.page == nil {
+		if src.page, b.err = src.col.Page(b.g); b.err != nil {
+			return false
+		}
+	}
+	if text {
+		if src.page.Own() == 0 {
+			return false
+		}
+		d, err := b.dict(src)
+		if err != nil {
+			b.err = err
+			return false
+		}
+		return !dicts.get(p, d).any(0, uint32(d.Values.Len-1))
+	}
+	t := src.col.Type()
+	if p.typ.Phys() >= types.PhysF32 || t.Phys() >= types.PhysF32 {
+		return false
+	}
+	keys := p.keys
+	if p.kind == ranged {
+		keys = []int64{p.lo}
+	}
+	for _, k := range keys {
+		lacks, known, err := src.page.Lacks(k, k, t.Unsigned())
+		if err != nil {
+			b.err = err
+		}
+		if !known || !lacks {
+			return false
+		}
+	}
+	return true
+}
+
+// match decides predicates on RLE and SPARSE pages of integers by run, and equality on
+// CHARS pages by their packed characters.
 func (b *groupSource) match(p *pred, from, n int, sel, dst vec.Selection) (vec.Selection, bool, error) {
 	src := &b.cols[p.col]
+	if p.kind == ordered && p.op == Eq {
+		return b.matchText(p, from, n, sel, dst)
+	}
 	if src.col == nil || p.kind != ranged && p.kind != listed || src.col.Type().Phys() != p.typ.Phys() || src.col.Type().Unsigned() != p.typ.Unsigned() {
 		return nil, false, nil
 	}
@@ -255,10 +307,48 @@ func (b *groupSource) match(p *pred, from, n int, sel, dst vec.Selection) (vec.S
 	if !ok || err != nil {
 		return nil, false, err
 	}
-	out := dst[:k]
+	return src.notNull(dst[:k], from, n), true, nil
+}
+
+// notNull shortens sel to rows of [from, from+n) that are not NULL.
+func (c *groupCol) notNull(sel vec.Selection, from, n int) vec.Selection {
 	var words [vec.BatchRows / 64]uint64
-	if valid := src.page.Valid(words[:], from, n); valid != nil {
-		out = kernel.SelectBits(dst, valid, n, out, true)
+	if valid := c.page.Valid(words[:], from, n); valid != nil {
+		return kernel.SelectBits(sel, valid, n, sel, true)
 	}
-	return out, true, nil
+	return sel
+}
+
+func (b *groupSource) matchText(p *pred, from, n int, sel, dst vec.Selection) (vec.Selection, bool, error) {
+	src := &b.cols[p.col]
+	if src.col == nil || src.col.Type().Phys() != types.PhysBytes || p.typ.Phys() != types.PhysBytes || p.typ.OID == types.BpcharOID {
+		return nil, false, nil
+	}
+	if src.page == nil {
+		page, err := src.col.Page(b.g)
+		if err != nil {
+			return nil, false, err
+		}
+		src.page = page
+	}
+	if src.page.Kind != encoding.Chars {
+		return nil, false, nil
+	}
+	var rows [vec.BatchRows]uint16
+	out, _ := src.page.EqualText(p.consts[0].BytesAt(0), from, n, rows[:])
+	out = src.notNull(out, from, n)
+	if sel == nil {
+		return dst[:copy(dst, out)], true, nil
+	}
+	k := 0
+	for _, i := range sel {
+		for len(out) > 0 && out[0] < i {
+			out = out[1:]
+		}
+		if len(out) > 0 && out[0] == i {
+			dst[k] = i
+			k++
+		}
+	}
+	return dst[:k], true, nil
 }

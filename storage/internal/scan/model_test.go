@@ -18,7 +18,8 @@ import (
 // The model keeps rows as datums and says what a scan must yield.
 
 var modelTypes = []types.Type{types.Timestamptz, types.Bool, types.Int2, types.Int4, types.Int8, types.Float4,
-	types.Float8, types.NumericType(12, 2), types.Interval, types.UUID, types.Text, types.Bpchar, types.Text}
+	types.Float8, types.NumericType(12, 2), types.Interval, types.UUID, types.Text, types.Bpchar, types.Text,
+	types.Text, types.JSONB, types.Text}
 
 type modelRow struct {
 	vals []types.Datum
@@ -66,6 +67,12 @@ func modelDatum(rng *rand.Rand, c int) types.Datum {
 		return types.Datum{S: fmt.Sprint(small) + "   "[:rng.IntN(3)]}
 	case 12:
 		return types.Datum{S: fmt.Sprintf("a prefix of more than sixteen bytes %d", rng.IntN(1000))}
+	case 13:
+		return types.Datum{S: fmt.Sprintf("id:%08x", rng.Uint32()>>(rng.IntN(2)*28))}
+	case 14:
+		return types.Datum{S: fmt.Sprintf(`{"a": %d, "b": "%x", "c": [%t]}`, small, rng.IntN(500), small > 0)}
+	case 15:
+		return types.Datum{S: fmt.Sprintf("%d of a pool of values", rng.IntN(1200))}
 	}
 	return types.Datum{S: []string{"", "a", "ab", "abc\x00", "a longer value than inline", "\xff\xfe"}[rng.IntN(6)]}
 }

@@ -272,13 +272,13 @@ func (b *builder) column(i int) (*encodedColumn, error) {
 		if i > n {
 			id, v = catalog.ColCommitSeq, b.seqs
 		}
-		return encodeColumn(b.spec.ID, id, &encoding.Column{Phys: types.PhysI64, N: len(v), Fixed: vec.BytesOf(v)}, false)
+		return encodeColumn(b.spec, id, &encoding.Column{Phys: types.PhysI64, N: len(v), Fixed: vec.BytesOf(v)}, false)
 	}
 	c := &b.spec.Cols[i]
 	sortKey := slices.ContainsFunc(b.spec.Order, func(k SortKey) bool { return k.Col == c.ID })
 	if c.Type.Phys() == types.PhysBytes {
 		if d := b.dictionary(c); d != nil {
-			return encodeDict(b.spec.ID, c.ID, d, sortKey)
+			return encodeDict(b.spec, c.ID, d, sortKey)
 		}
 	}
 	col, err := b.gather(c)
@@ -286,5 +286,5 @@ func (b *builder) column(i int) (*encodedColumn, error) {
 		return nil, err
 	}
 	defer b.done(col)
-	return encodeColumn(b.spec.ID, c.ID, col, sortKey)
+	return encodeColumn(b.spec, c.ID, col, sortKey)
 }

@@ -121,7 +121,8 @@ func (c *Col) Type() types.Type { return c.typ }
 // bound codes then.
 func (c *Col) HasDict() bool { return c.hasDict }
 
-// Page returns the page of row group g, verified.
+// Page returns the page of row group g, verified. A compressed one is expanded by every
+// call: readers keep what they get while they read the row group.
 func (c *Col) Page(g int) (*encoding.Page, error) {
 	if p := c.opened[g].Load(); p != nil {
 		return p, nil
@@ -136,7 +137,13 @@ func (c *Col) openPage(g int) (opened *encoding.Page, err error) {
 	if b == nil || checksum(b, c.file.id, c.id, uint32(g)) != e.crc {
 		return nil, damaged(c.file.Path, int64(e.offset), "bad page")
 	}
-	if e.codec != 0 {
+	switch e.codec {
+	case 0:
+	case encoding.CodecS2:
+		if b, err = encoding.Unsqueeze(b, int(e.raw)); err != nil {
+			return nil, c.at(err, int64(e.offset))
+		}
+	default:
 		return nil, errs.NotSupported("page with an unknown codec")
 	}
 	p, err := encoding.Open(b, c.phys)
@@ -149,7 +156,10 @@ func (c *Col) openPage(g int) (opened *encoding.Page, err error) {
 	if c.phys == types.PhysBytes && !p.AllNull() && (p.Kind == encoding.Dict && p.Own() == 0) != c.hasDict {
 		return nil, damaged(c.file.Path, int64(e.offset), "codes without a dictionary, or the reverse")
 	}
-	c.opened[g].Store(p)
+	if e.codec == 0 {
+		// NB: a page that is not in the file itself lives as long as its readers.
+		c.opened[g].Store(p)
+	}
 	return p, nil
 }
 

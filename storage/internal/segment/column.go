@@ -11,6 +11,7 @@ import (
 // encodedColumn is a column ready to be written; page offsets count from data.
 type encodedColumn struct {
 	id           uint32
+	cold         bool
 	data         []byte
 	pages        []page
 	zonesGroup   []byte
@@ -20,14 +21,20 @@ type encodedColumn struct {
 }
 
 func (c *encodedColumn) page(segment uint64, p []byte, rows, nulls int) {
-	c.pages = append(c.pages, page{offset: uint64(len(c.data)), length: uint32(len(p)),
-		crc: checksum(p, segment, c.id, uint32(len(c.pages))), rows: uint32(rows), nulls: uint32(nulls), encoding: p[0]})
+	x := page{offset: uint64(len(c.data)), raw: uint32(len(p)), rows: uint32(rows), nulls: uint32(nulls), encoding: p[0]}
+	if c.cold {
+		if b, ok := encoding.Squeeze(p); ok {
+			p, x.codec = b, encoding.CodecS2
+		}
+	}
+	x.length, x.crc = uint32(len(p)), checksum(p, segment, c.id, uint32(len(c.pages)))
+	c.pages = append(c.pages, x)
 	c.data = append(c.data, p...)
 }
 
 // encodeColumn encodes a column without dictionary.
-func encodeColumn(segment uint64, id uint32, col *encoding.Column, sortKey bool) (*encodedColumn, error) {
-	out := &encodedColumn{id: id}
+func encodeColumn(spec *Spec, id uint32, col *encoding.Column, sortKey bool) (*encodedColumn, error) {
+	out := &encodedColumn{id: id, cold: spec.Cold}
 	e := encoding.Encoder{SortKey: sortKey}
 	for from := 0; from < col.N; from += GroupRows {
 		to := min(col.N, from+GroupRows)
@@ -35,7 +42,7 @@ func encodeColumn(segment uint64, id uint32, col *encoding.Column, sortKey bool)
 		if err != nil {
 			return nil, err
 		}
-		out.page(segment, p, to-from, nulls(col.Valid, from, to))
+		out.page(spec.ID, p, to-from, nulls(col.Valid, from, to))
 		out.sum(col, from, to)
 	}
 	out.zones(col, prefixed(col.Phys, false))
@@ -123,8 +130,8 @@ func sumOf[T int16 | int32 | uint32 | int64](s *sum, v []T, valid []byte, from i
 }
 
 // encodeDict encodes a dictionary column.
-func encodeDict(segment uint64, id uint32, d *dictionary, sortKey bool) (*encodedColumn, error) {
-	out := &encodedColumn{id: id, dict: d.section()}
+func encodeDict(spec *Spec, id uint32, d *dictionary, sortKey bool) (*encodedColumn, error) {
+	out := &encodedColumn{id: id, cold: spec.Cold, dict: d.section()}
 	e := encoding.Encoder{SortKey: sortKey}
 	for from := 0; from < len(d.codes); from += GroupRows {
 		to := min(len(d.codes), from+GroupRows)
@@ -136,7 +143,7 @@ func encodeDict(segment uint64, id uint32, d *dictionary, sortKey bool) (*encode
 		if err != nil {
 			return nil, err
 		}
-		out.page(segment, p, to-from, nulls(d.valid, from, to))
+		out.page(spec.ID, p, to-from, nulls(d.valid, from, to))
 	}
 	out.zones(&encoding.Column{Phys: types.PhysI32, Unsigned: true, N: len(d.codes), Valid: d.valid, Fixed: vec.BytesOf(d.codes)}, false)
 	return out, nil

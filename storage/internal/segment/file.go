@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"quern/storage/errs"
+	"quern/storage/internal/encoding"
 	"quern/storage/types"
 	"quern/storage/vfs"
 )
@@ -135,7 +136,17 @@ func (s *File) section(column uint32, k kind) ([]byte, error) {
 	}
 	e := &s.dir[i]
 	b := s.part(e.offset, e.length)
-	if b == nil || e.raw > e.length || checksum(b, s.id, column, uint32(k)) != e.crc {
+	squeezed := e.flags&sectionSqueezed != 0
+	if b == nil || e.raw > e.length && !squeezed || checksum(b, s.id, column, uint32(k)) != e.crc {
+		return nil, damaged(s.Path, int64(e.offset), "bad section")
+	}
+	if e.flags&^sectionSqueezed != 0 {
+		return nil, errs.NotSupported("section with flags of a newer format")
+	}
+	if squeezed {
+		if b, err := encoding.Unsqueeze(b, int(e.raw)); err == nil {
+			return b, nil
+		}
 		return nil, damaged(s.Path, int64(e.offset), "bad section")
 	}
 	return b[:e.raw:e.raw], nil

@@ -60,14 +60,21 @@ type entry struct {
 	kind   kind
 	offset uint64
 	length uint32
+	flags  uint16
 	raw    uint32
 	crc    uint32
 }
 
+// sectionSqueezed is an entry's flag: raw is the length before compression.
+const sectionSqueezed = 1
+
+// headerCold is the file's flag for pages or sections that are compressed.
+const headerCold = 2
+
 func (e *entry) append(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, e.column)
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(e.kind))
-	dst = binary.LittleEndian.AppendUint16(dst, 0)
+	dst = binary.LittleEndian.AppendUint16(dst, e.flags)
 	dst = binary.LittleEndian.AppendUint64(dst, e.offset)
 	dst = binary.LittleEndian.AppendUint32(dst, e.length)
 	dst = binary.LittleEndian.AppendUint32(dst, e.raw)
@@ -79,6 +86,7 @@ func readEntry(b []byte) entry {
 	return entry{
 		column: binary.LittleEndian.Uint32(b),
 		kind:   kind(binary.LittleEndian.Uint16(b[4:])),
+		flags:  binary.LittleEndian.Uint16(b[6:]),
 		offset: binary.LittleEndian.Uint64(b[8:]),
 		length: binary.LittleEndian.Uint32(b[16:]),
 		raw:    binary.LittleEndian.Uint32(b[20:]),
@@ -90,6 +98,7 @@ func readEntry(b []byte) entry {
 type page struct {
 	offset   uint64
 	length   uint32
+	raw      uint32 // before compression
 	crc      uint32
 	rows     uint32
 	nulls    uint32
@@ -100,7 +109,7 @@ type page struct {
 func (p *page) append(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, p.offset)
 	dst = binary.LittleEndian.AppendUint32(dst, p.length)
-	dst = binary.LittleEndian.AppendUint32(dst, p.length)
+	dst = binary.LittleEndian.AppendUint32(dst, p.raw)
 	dst = binary.LittleEndian.AppendUint32(dst, p.crc)
 	dst = binary.LittleEndian.AppendUint32(dst, p.rows)
 	dst = binary.LittleEndian.AppendUint32(dst, p.nulls)
@@ -111,6 +120,7 @@ func readPage(b []byte) page {
 	return page{
 		offset:   binary.LittleEndian.Uint64(b),
 		length:   binary.LittleEndian.Uint32(b[8:]),
+		raw:      binary.LittleEndian.Uint32(b[12:]),
 		crc:      binary.LittleEndian.Uint32(b[16:]),
 		rows:     binary.LittleEndian.Uint32(b[20:]),
 		nulls:    binary.LittleEndian.Uint32(b[24:]),

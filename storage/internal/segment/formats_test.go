@@ -3,9 +3,9 @@ package segment
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"testing"
 
 	"quern/storage/internal/encoding"
@@ -15,11 +15,21 @@ import (
 	"quern/storage/vfs"
 )
 
-// formatsFile was written by TestWriteFormats and is never written again: files
-// of format 1 open for ever. A later minor version adds a file beside it.
-const formatsFile = "../../../testdata/formats/v1/every_encoding.qseg"
+// formatsDir holds files that TestWriteFormats wrote; none is ever written again:
+// files of format 1 open for ever. A later minor version adds a file beside them.
+const formatsDir = "../../../testdata/formats/v1/"
 
-const formatsRows = 2500
+// formatsFiles are the files, in the order in which minor versions added them.
+var formatsFiles = []struct {
+	name string
+	rows int
+	cols []formatsCol
+	cold bool
+}{
+	{"every_encoding.qseg", 2500, formatsCols, false},
+	{"minor1.qseg", 3050, formatsCols1, false},
+	{"minor1_cold.qseg", 3050, append(formatsCols1[:len(formatsCols1):len(formatsCols1)], formatsCols[15:]...), true},
+}
 
 // formatsCol is a column of the file: the k-th value, and how its page is encoded.
 type formatsCol struct {
@@ -77,96 +87,159 @@ var formatsCols = []formatsCol{
 	{types.Text, encoding.Const, func(*rand.Rand, int) types.Datum { return types.NullDatum }},
 }
 
-func formatsSpec() *Spec {
+var int4Array = types.Int4.Array()
+
+// formatsCols1 are what minor version 1 added; they must not change either.
+var formatsCols1 = []formatsCol{
+	{types.Float8, encoding.ALP, func(rng *rand.Rand, k int) types.Datum {
+		return types.Datum{F: [...]float64{0: math.NaN(), 1: math.Inf(-1), 2: math.Copysign(0, -1), 99: 1e300}[k%100] + float64(rng.IntN(99999))/100}
+	}},
+	{types.Float4, encoding.ALP, nullable(func(rng *rand.Rand, _ int) types.Datum { return types.Datum{F: float64(float32(rng.IntN(999)) / 10)} })},
+	{types.Float8, encoding.ALPRD, func(rng *rand.Rand, k int) types.Datum {
+		return types.Datum{F: float64(k%3-1|1) * (64 + 64*rng.Float64())}
+	}},
+	{types.Text, encoding.Chars, nullable(func(rng *rand.Rand, _ int) types.Datum {
+		return types.Datum{S: fmt.Sprintf("order:%010x", rng.Uint64N(1<<40))}
+	})},
+	{types.Text, encoding.Chars, func(rng *rand.Rand, _ int) types.Datum {
+		return types.Datum{S: fmt.Sprintf("%08x-%04x-4%03x", rng.Uint32(), rng.Uint32N(1<<16), rng.Uint32N(1<<12))}
+	}},
+	{types.JSONB, encoding.Template, nullable(func(rng *rand.Rand, k int) types.Datum {
+		if k%2 == 0 {
+			return types.Datum{S: fmt.Sprintf(`{"id": %d, "ok": %t, "sub": {"x": -%d.%03d, "tags": ["%x", "é"]}}`, rng.IntN(1e9), k%3 == 0, rng.IntN(9), rng.IntN(1000), rng.Uint32())}
+		}
+		return types.Datum{S: fmt.Sprintf(`[%d, {"id": %d, "e": 1e%d}]`, k, -k-1, k)}
+	})},
+	{types.JSON, encoding.Template, func(rng *rand.Rand, k int) types.Datum {
+		return types.Datum{S: fmt.Sprintf(`{"level":"%s","message":"took %d ms" ,"n":null}`, []string{"info", "warn"}[rng.IntN(2)], rng.IntN(99999))}
+	}},
+	{types.Text, encoding.Dict, func(rng *rand.Rand, _ int) types.Datum {
+		return types.Datum{S: fmt.Sprintf("a rather long text that is one of many and repeats within its row group %d", rng.IntN(2000)*7919)}
+	}},
+	{int4Array, encoding.FSST, func(rng *rand.Rand, k int) types.Datum {
+		d, err := types.ParseText(int4Array, fmt.Sprintf("{%d,NULL,%d}", rng.IntN(99), k), types.DefaultFormat)
+		if err != nil {
+			panic(err)
+		}
+		return d
+	}},
+}
+
+func formatsSpec(cols []formatsCol) *Spec {
 	s := &Spec{ID: 1, UUID: [16]byte{9}, Table: 2, Version: 1, TimeCol: 9, Writer: "quern", Reason: "flush"}
-	for i, c := range formatsCols {
+	for i, c := range cols {
 		s.Cols = append(s.Cols, Column{ID: uint32(i + 1), Name: fmt.Sprintf("c%d", i+1), Type: c.typ, Missing: types.NullDatum})
 	}
 	return s
 }
 
-// formatsVectors are the values of the file.
-func formatsVectors() []vec.Vector {
-	var cols []vec.Vector
-	for i, c := range formatsCols {
+// formatsVectors are the values of a file.
+func formatsVectors(cols []formatsCol, rows int) []vec.Vector {
+	var out []vec.Vector
+	for i, c := range cols {
 		rng := rand.New(rand.NewPCG(uint64(i), 5))
-		b := vec.NewBuilder(c.typ, formatsRows)
-		for k := range formatsRows {
+		b := vec.NewBuilder(c.typ, rows)
+		for k := range rows {
 			d := c.draw(rng, k)
 			b.Append(&d)
 		}
-		cols = append(cols, b.Finish())
+		out = append(out, b.Finish())
 	}
-	return cols
+	return out
 }
 
-// TestWriteFormats writes the file; see formatsFile.
+// TestWriteFormats writes the files that are not there yet; see formatsDir.
 func TestWriteFormats(t *testing.T) {
 	if os.Getenv("QUERN_WRITE_FORMATS") == "" {
 		t.Skip("QUERN_WRITE_FORMATS is not set")
 	}
-	var ids []uint32
-	for i := range formatsCols {
-		ids = append(ids, uint32(i+1))
-	}
-	body, err := memtable.EncodeRows(nil, 1, ids, []*vec.Batch{{Len: formatsRows, Cols: formatsVectors()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := memtable.DecodeRows(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mem := memtable.NewTable()
-	mem.Append(r, 1_700_000_000_000_000, 7)
-	if _, err := Build(t.Context(), vfs.OS{}, formatsFile+".tmp", formatsFile, formatsSpec(), mem.List(), nil); err != nil {
-		t.Fatal(err)
+	for _, file := range formatsFiles {
+		path := formatsDir + file.name
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		var ids []uint32
+		for i := range file.cols {
+			ids = append(ids, uint32(i+1))
+		}
+		body, err := memtable.EncodeRows(nil, 1, ids, []*vec.Batch{{Len: file.rows, Cols: formatsVectors(file.cols, file.rows)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := memtable.DecodeRows(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem := memtable.NewTable()
+		mem.Append(r, 1_700_000_000_000_000, 7)
+		spec := formatsSpec(file.cols)
+		spec.Cold = file.cold
+		if _, err := Build(t.Context(), vfs.OS{}, path+".tmp", path, spec, mem.List(), nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// TestFormats: the checked-in file opens, is whole and holds what it was made of,
+// TestFormats: the checked-in files open, are whole and hold what they were made of,
 // in every encoding.
 func TestFormats(t *testing.T) {
-	f, err := Open(vfs.OS{}, formatsFile, Expect{ID: 1})
+	seen := map[encoding.Kind]bool{}
+	for _, file := range formatsFiles {
+		t.Run(file.name, func(t *testing.T) {
+			f, err := Open(vfs.OS{}, formatsDir+file.name, Expect{ID: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if err := f.Verify(); err != nil {
+				t.Fatal(err)
+			}
+			squeezed := 0
+			for i, want := range formatsVectors(file.cols, file.rows) {
+				c, err := f.Column(uint32(i + 1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.pages[0].codec != 0 {
+					squeezed++
+				}
+				if _, err := f.section(c.id, kindDict); err != nil {
+					t.Fatal(err)
+				}
+				checkFormats(t, c, &file.cols[i], &want)
+				seen[file.cols[i].kind] = true
+			}
+			if (squeezed > 0) != file.cold {
+				t.Fatalf("%d compressed pages", squeezed)
+			}
+		})
+	}
+	for k := encoding.Plain; k <= encoding.Template; k++ {
+		if !seen[k] && k != 11 && k != 12 {
+			t.Errorf("the files lack encoding %d", k)
+		}
+	}
+}
+
+func checkFormats(t *testing.T, c *Col, is *formatsCol, want *vec.Vector) {
+	t.Helper()
+	p, err := c.Page(0)
+	if err != nil || p.Kind != is.kind || c.Type() != is.typ {
+		t.Fatalf("column %d: encoding %d, want %d (%v)", c.id, p.Kind, is.kind, err)
+	}
+	col, err := c.decode(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := f.Verify(); err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range formatsVectors() {
-		c, err := f.Column(uint32(i + 1))
-		if err != nil {
-			t.Fatal(err)
+	for k := range want.Len {
+		if col.Null(k) != want.Null(k) {
+			t.Fatalf("column %d row %d: null %v", c.id, k, col.Null(k))
 		}
-		p, err := c.Page(0)
-		if err != nil || p.Kind != formatsCols[i].kind || c.Type() != formatsCols[i].typ {
-			t.Fatalf("column %d: encoding %d, want %d (%v)", i+1, p.Kind, formatsCols[i].kind, err)
+		if want.Null(k) {
+			continue
 		}
-		col, err := c.decode(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for k := range formatsRows {
-			if col.Null(k) != want.Null(k) {
-				t.Fatalf("column %d row %d: null %v", i+1, k, col.Null(k))
-			}
-			if want.Null(k) {
-				continue
-			}
-			if got, want := formatsValue(t, c, col, k), formatsWant(&want, k); !bytes.Equal(got, want) {
-				t.Fatalf("column %d row %d: % x, want % x", i+1, k, got, want)
-			}
-		}
-	}
-	var kinds []encoding.Kind
-	for _, c := range formatsCols {
-		kinds = append(kinds, c.kind)
-	}
-	for k := encoding.Plain; k <= encoding.FSST; k++ {
-		if !slices.Contains(kinds, k) {
-			t.Errorf("the file lacks encoding %d", k)
+		if got, want := formatsValue(t, c, col, k), formatsWant(want, k); !bytes.Equal(got, want) {
+			t.Fatalf("column %d row %d: % x, want % x", c.id, k, got, want)
 		}
 	}
 }

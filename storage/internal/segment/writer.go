@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"quern/storage/errs"
+	"quern/storage/internal/encoding"
 	"quern/storage/vfs"
 )
 
@@ -31,7 +32,11 @@ func (w *writer) header() []byte {
 	h := append([]byte(nil), headerMagic...)
 	h = binary.LittleEndian.AppendUint16(h, major)
 	h = binary.LittleEndian.AppendUint16(h, minor)
-	h = binary.LittleEndian.AppendUint32(h, 0)
+	flags := uint32(0)
+	if w.spec.Cold {
+		flags |= headerCold
+	}
+	h = binary.LittleEndian.AppendUint32(h, flags)
 	h = binary.LittleEndian.AppendUint64(h, w.spec.ID)
 	h = append(h, w.spec.UUID[:]...)
 	h = binary.LittleEndian.AppendUint32(h, w.spec.Table)
@@ -100,12 +105,17 @@ func writeAt(f vfs.File, b []byte, off int64) error {
 
 // section writes a section of column and its directory entry.
 func (w *writer) section(column uint32, k kind, b []byte) error {
-	raw := len(b)
+	raw, flags := len(b), uint16(0)
+	if w.spec.Cold && k == kindDict {
+		if x, ok := encoding.Squeeze(b); ok {
+			b, flags = x, sectionSqueezed
+		}
+	}
 	b = padded(b)
 	if len(b) > math.MaxUint32 {
 		return errs.New(errs.ProgramLimit, "section of a segment is larger than 4 GiB")
 	}
-	w.dir = append(w.dir, entry{column: column, kind: k, offset: uint64(w.off), length: uint32(len(b)),
+	w.dir = append(w.dir, entry{column: column, kind: k, flags: flags, offset: uint64(w.off), length: uint32(len(b)),
 		raw: uint32(raw), crc: checksum(b, w.spec.ID, column, uint32(k))})
 	return w.write(b)
 }
