@@ -22,6 +22,8 @@ type Store interface {
 	Catalog() *catalog.Snapshot
 	Commit(ctx context.Context, c *storage.Commit) (storage.Outcome, error)
 	StartLoad(c *storage.Commit, cat *catalog.Snapshot) (*storage.Load, error)
+	// Pressure is how full memory and log are: at 1 commits wait.
+	Pressure() float64
 }
 
 // Options bound an Ingester. The zero value of a field means its default.
@@ -127,6 +129,7 @@ func setKey(c *storage.Commit, r *Request, table uint32, digest [16]byte) error 
 }
 
 func (g *Ingester) commit(ctx context.Context, c *storage.Commit, shown []Rejected) (*Answer, error) {
+	c.Patience = patience
 	out, err := g.store.Commit(ctx, c)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,8 @@ const (
 )
 
 // memoryFactor is what a byte of a body costs until it is committed: the body,
-// its columns, the encoded rows and the frame.
+// its columns, the encoded rows and the frame. Bytes beyond LoadBytes cost
+// themselves: they are decoded piece by piece.
 const memoryFactor = 4
 
 // patience is how long a request waits for memory before it is turned away.
@@ -45,10 +46,10 @@ type memory struct {
 
 func newMemory(n int64) *memory { return &memory{n, semaphore.NewWeighted(n)} }
 
-// take waits for n bytes, at most for patience; what the budget can never give
-// costs all of it.
-func (m *memory) take(ctx context.Context, n int64) (int64, error) {
-	n = min(n, m.max)
+// take waits for n bytes, at most for patience. Who holds the whole budget
+// already gets what it wants.
+func (m *memory) take(ctx context.Context, n, held int64) (int64, error) {
+	n = min(n, m.max-held)
 	if m.free.TryAcquire(n) {
 		return n, nil
 	}
@@ -70,7 +71,11 @@ type body struct {
 	m     *memory
 	held  int64
 	raw   *counter
-	out   int64
+	// inMemory is LoadBytes: that much may be held in several forms.
+	inMemory int64
+	pressure func() float64
+	slowed   time.Duration
+	out      int64
 }
 
 type counter struct {
@@ -87,7 +92,7 @@ func (c *counter) Read(p []byte) (int, error) {
 // openBody undoes the content encoding and reads the beginning. The caller
 // releases the body.
 func (g *Ingester) openBody(ctx context.Context, r *Request) (*body, error) {
-	b := &body{m: g.mem, raw: &counter{r: r.Body}}
+	b := &body{m: g.mem, inMemory: g.o.LoadBytes, pressure: g.store.Pressure, raw: &counter{r: r.Body}}
 	plain, err := contentDecoder(b.raw, r.ContentEncoding)
 	if err != nil {
 		return nil, err
@@ -108,13 +113,14 @@ func (b *body) readTo(ctx context.Context, limit int64) error {
 	for !b.whole && int64(len(b.head)) < limit {
 		if len(b.head) == cap(b.head) {
 			size := min(max(8<<10, 2*int64(cap(b.head))), limit)
-			n, err := b.m.take(ctx, (size-int64(cap(b.head)))*memoryFactor)
+			n, err := b.m.take(ctx, b.cost(size)-b.cost(int64(cap(b.head))), b.held)
 			if err != nil {
 				return err
 			}
 			b.held += n
 			b.head = append(make([]byte, 0, size), b.head...)
 		}
+		b.slow(ctx)
 		n, err := b.Read(b.head[len(b.head):cap(b.head)])
 		b.head = b.head[:len(b.head)+n]
 		if err == io.EOF {
@@ -134,6 +140,29 @@ func (b *body) readTo(ctx context.Context, limit int64) error {
 	}
 	return nil
 }
+
+// Reading slows down when the store is nearly full: each piece that is read costs
+// slowPause per percent above slowFrom, at most patience for the whole request.
+const (
+	slowFrom  = 0.9
+	slowPause = 2 * time.Millisecond
+)
+
+func (b *body) slow(ctx context.Context) {
+	over := b.pressure() - slowFrom
+	if over <= 0 || b.slowed >= patience {
+		return
+	}
+	pause := time.Duration(min(over*100, 25) * float64(slowPause))
+	b.slowed += pause
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+	}
+}
+
+// cost is what n bytes of the beginning take of the budget.
+func (b *body) cost(n int64) int64 { return n + (memoryFactor-1)*min(n, b.inMemory) }
 
 // Read gives the rest of the body.
 func (b *body) Read(p []byte) (int, error) {

@@ -3,8 +3,10 @@ package ingest_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,5 +177,40 @@ func TestCopyLoads(t *testing.T) {
 	}
 	if n := len(fsys.Tree("data/tables/")); n != files {
 		t.Errorf("%d files before the failed COPY, %d after it", files, n)
+	}
+}
+
+// TestBodiesShareMemory: a body larger than the budget goes alone; a second one
+// waits, and is turned away with the code of an overload.
+func TestBodiesShareMemory(t *testing.T) {
+	clock := func() time.Time { return now }
+	s, err := storage.Open(storage.Options{Dir: "data", FS: crashfs.New(), Now: clock, Manual: true, WALFileBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	g := ingest.New(s, ingest.Options{Now: clock, LoadBytes: 64 << 10, Memory: 40 << 10})
+	body := manyLines(1000, func(i int) string { return fmt.Sprintf("{\"a\":%d,\"b\":\"text of row %d\"}\n", i, i) })
+	r, w := io.Pipe()
+	first := make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := g.Append(context.Background(), &ingest.Request{Principal: admin, Table: "t", Create: true, Source: "http", Body: r})
+		first <- err
+	})
+	defer wg.Wait()
+	_, _ = io.WriteString(w, body) // in a buffer of the decoder
+	_, _ = io.WriteString(w, body) // the first is in the body's memory now
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // no patience
+	if _, err := g.Append(ctx, &ingest.Request{Principal: admin, Table: "t", Source: "http", Body: strings.NewReader(body)}); errs.CodeOf(err) != errs.OutOfMemory {
+		t.Errorf("second body: %v", err)
+	}
+	_ = w.Close()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if a, err := post(g, "t", body, nil); err != nil || a.Accepted != 1000 {
+		t.Error(counts(a), err)
 	}
 }

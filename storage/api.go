@@ -22,6 +22,7 @@ package storage
 
 import (
 	"context"
+	"time"
 
 	"quern/storage/catalog"
 	"quern/storage/policy"
@@ -47,8 +48,11 @@ type Commit struct {
 	User    string // role name, for DEFAULT current_user
 	// Ingest marks the routes where a row that breaks a rule (NOT NULL) goes
 	// to quarantine instead of failing the commit.
-	Ingest  bool
-	Refused int64 // rows already refused by the decoder (on_error=abort has none)
+	Ingest bool
+	// Patience is how long the commit waits while memory or the log is full, before
+	// it fails with 53200; 0 = as long as it takes.
+	Patience time.Duration
+	Refused  int64 // rows already refused by the decoder (on_error=abort has none)
 }
 
 // TableRows are rows of one table. Commit copies what it keeps of Batches.

@@ -331,8 +331,15 @@ func (s *Store) madeRoom() {
 	}
 }
 
-// waitForRoom holds a commit back while memory or the log is full.
-func (s *Store) waitForRoom(ctx context.Context) error {
+// Pressure is how full the memory of rows and the log are: 1 = commits wait.
+func (s *Store) Pressure() float64 {
+	return max(float64(s.bg.memBytes.Load())/float64(s.opts.MemBytesMax), float64(s.bg.walBytes.Load())/float64(s.opts.WALBytesMax))
+}
+
+// waitForRoom holds a commit back while memory or the log is full, but not longer
+// than patience, if that is not 0.
+func (s *Store) waitForRoom(ctx context.Context, patience time.Duration) error {
+	var late <-chan time.Time
 	for !s.opts.Manual && (s.bg.memBytes.Load() > s.opts.MemBytesMax || s.bg.walBytes.Load() > s.opts.WALBytesMax) {
 		if err := s.failure(); err != nil {
 			return err
@@ -344,8 +351,14 @@ func (s *Store) waitForRoom(ctx context.Context) error {
 		room := s.bg.room
 		s.bg.roomMu.Unlock()
 		s.nudge()
+		if patience > 0 && late == nil {
+			late = s.opts.After(patience)
+		}
 		select {
 		case <-room:
+		case <-late:
+			return errs.New(errs.OutOfMemory, "the server takes in more than it can write").
+				WithHint("Send the request again later.")
 		case <-s.opts.After(stepPause): // the store may have failed
 		case <-s.closing:
 			return errShutdown

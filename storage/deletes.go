@@ -115,7 +115,7 @@ func (s *Store) rowsLock(table uint32) *rowsLock {
 // tables, which must be in ascending order, and holds flushes of them back.
 // Whoever takes it opens the snapshot that it reads afterwards.
 func (s *Store) LockRows(ctx context.Context, tables ...uint32) (unlock func(), err error) {
-	if err := s.waitForRoom(ctx); err != nil {
+	if err := s.waitForRoom(ctx, 0); err != nil {
 		return nil, err
 	}
 	var held []chan struct{}

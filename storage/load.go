@@ -120,7 +120,7 @@ func (l *Load) makeRoom(ctx context.Context) error {
 		}
 	}
 	if full {
-		return l.s.waitForRoom(ctx)
+		return l.s.waitForRoom(ctx, 0)
 	}
 	return nil
 }

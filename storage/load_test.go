@@ -3,12 +3,15 @@ package storage_test
 import (
 	"context"
 	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/vfs/crashfs"
+	"quern/storage/vfs/faultfs"
 )
 
 // loadRows loads ids in pieces of ten with the key, and returns the outcome.
@@ -167,4 +170,36 @@ func TestLoadThenDrop(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestPatience: a commit that may not wait for ever is turned away while memory
+// is full, and goes through when a flush made room.
+func TestPatience(t *testing.T) {
+	c, faulty := newClock(), faultfs.New(crashfs.New())
+	opts := options(faulty, c)
+	opts.Manual, opts.MemBytesMax = false, 1
+	opts.After = func(d time.Duration) <-chan time.Time {
+		ch := make(chan time.Time, 1)
+		if d == 3*time.Second {
+			ch <- c.Now()
+		}
+		return ch
+	}
+	s := open(t, opts)
+	defer s.Close()
+	createTable(t, s, events(tab))
+	faulty.Arm(faultfs.Fault{Op: faultfs.Mkdir, Nth: 1, Err: syscall.ENOSPC, Sticky: true}) // no flush succeeds
+	commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, 1)}})
+	if s.Pressure() < 1 {
+		t.Fatalf("pressure %v", s.Pressure())
+	}
+	_, err := s.Commit(context.Background(), &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, 2)}, Patience: 3 * time.Second})
+	if errs.CodeOf(err) != errs.OutOfMemory {
+		t.Fatalf("a commit into full memory: %v", err)
+	}
+	faulty.Disarm()
+	if err := s.Flush(context.Background(), 0); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, 3)}})
 }

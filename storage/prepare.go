@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"time"
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -21,10 +22,11 @@ type pending struct {
 	attached []attachment
 	bodies   [][]byte // what tables alias
 	// deletes come before tables.
-	deletes []*DeleteSet
-	key     *dedup.Entry
-	source  string
-	stats   []tableCounts
+	deletes  []*DeleteSet
+	key      *dedup.Entry
+	source   string
+	patience time.Duration
+	stats    []tableCounts
 
 	outcome Outcome
 	err     error
@@ -78,7 +80,7 @@ func (s *Store) prepare(c *Commit, cat *catalog.Snapshot) (*pending, error) {
 		cat = next
 	}
 	pr := &preparer{s: s, c: c, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{},
-		p: &pending{schema: c.Schema, base: c.BaseVersion, source: c.Source, done: make(chan struct{})}}
+		p: &pending{schema: c.Schema, base: c.BaseVersion, source: c.Source, patience: c.Patience, done: make(chan struct{})}}
 	pr.rejects = append(pr.rejects, c.Rejects...)
 	pr.p.frame = wal.NewFrame(pr.now, s.buffers.get(sizeHint(c)))
 	if err := pr.encode(); err != nil {

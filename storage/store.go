@@ -110,6 +110,11 @@ func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) 
 		}
 	}
 	defer func() { s.settleLoads(c, err) }()
+	if len(c.Deletes) == 0 { // before memory is taken for the frame
+		if err := s.waitForRoom(ctx, c.Patience); err != nil {
+			return Outcome{}, err
+		}
+	}
 	defer s.lockCommit(c)()
 	for range racesMax {
 		p, err := s.prepare(c, s.state.Load().cat)
@@ -137,7 +142,7 @@ func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) 
 // is only known when p.done is closed.
 func (s *Store) submit(ctx context.Context, p *pending) error {
 	if len(p.deletes) == 0 { // LockRows waited; who holds it must not wait for a flush
-		if err := s.waitForRoom(ctx); err != nil {
+		if err := s.waitForRoom(ctx, p.patience); err != nil {
 			return err
 		}
 	}
