@@ -23,14 +23,14 @@ const stepPause = time.Second
 
 // background is the state of the jobs.
 type background struct {
-	mu sync.Mutex // one step at a time; guards retired
+	mu sync.Mutex // one step at a time; guards retired and vectors
 
-	// foldersMu guards the next two. A folder is not removed while a load may
-	// be about to use it.
+	// foldersMu guards the next two. A folder is not removed while somebody
+	// may be about to put a file there.
 	foldersMu sync.Mutex
 	// partitions are the folders whose names are durable.
 	partitions map[string]bool
-	loads      int // under way
+	writers    int // loads, flushes, merges and backups under way
 
 	// building is held by the load that writes segments.
 	building chan struct{}
@@ -83,6 +83,14 @@ func (s *Store) note(m *memState) {
 	}
 }
 
+// nudgeMerges tells the loops of merges that there may be work.
+func (s *Store) nudgeMerges() {
+	select {
+	case s.mergeDue <- struct{}{}:
+	default:
+	}
+}
+
 // nudge tells the background loop that there may be work.
 func (s *Store) nudge() {
 	select {
@@ -96,7 +104,7 @@ func (s *Store) backgroundLoop() {
 	defer cancel()
 	for {
 		for {
-			more, err := s.Step(ctx)
+			more, err := s.step(ctx)
 			if err != nil {
 				s.opts.Log.Error("background step", "err", err)
 			}
@@ -122,10 +130,18 @@ func (s *Store) isClosing() bool {
 	}
 }
 
-// Step does one piece of background work: naming of loads, flush, purge, retiring of log files,
-// removal of files that nobody reads. more says that another call may find work
-// at once. After a full disk it may simply be called again.
+// Step does one piece of background work: naming of loads, flush, purge, retiring
+// of log files, removal of files that nobody reads, and in a store that is driven
+// by hand a merge. more says that another call may find work at once. After a full
+// disk it may simply be called again.
 func (s *Store) Step(ctx context.Context) (more bool, err error) {
+	if more, err = s.step(ctx); more || err != nil || !s.opts.Manual || s.opts.NoCompaction {
+		return more, err
+	}
+	return s.compactStep(ctx, false)
+}
+
+func (s *Store) step(ctx context.Context) (more bool, err error) {
 	s.bg.mu.Lock()
 	defer s.bg.mu.Unlock()
 	if err := s.failure(); err != nil {
@@ -207,10 +223,7 @@ func (s *Store) stepFlush(ctx context.Context) (bool, error) {
 	if id == 0 {
 		return false, nil
 	}
-	// A long statement must not fill memory or the log: past these bounds it
-	// loses (40001).
-	wait := s.bg.memBytes.Load() > s.opts.MemBytesMax/10*9 || s.bg.walBytes.Load() > s.opts.WALBytesMax/10*9
-	return s.flushTable(ctx, id, wait)
+	return true, s.flushTable(ctx, id)
 }
 
 // Flush writes all rows in memory into segments, of one table or (0) of all.
@@ -228,7 +241,7 @@ func (s *Store) Flush(ctx context.Context, table uint32) error {
 		if table != 0 && m.table != table {
 			continue
 		}
-		if _, err := s.flushTable(ctx, m.table, true); err != nil {
+		if err := s.flushTable(ctx, m.table); err != nil {
 			return err
 		}
 	}

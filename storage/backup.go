@@ -12,6 +12,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/internal/backup"
+	"quern/storage/internal/delvec"
 	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/stage"
@@ -158,7 +159,7 @@ func (t *backupTake) table(table *catalog.Table) error {
 		if rows == nil || rows.IsEmpty() {
 			continue
 		}
-		body, err := encodeVector(seg.meta.ID, t.doc.Seq, rows)
+		body, err := delvec.Encode(seg.meta.ID, t.doc.Seq, rows)
 		if err != nil {
 			return err
 		}
@@ -180,6 +181,8 @@ func (t *backupTake) memory(table *catalog.Table, ts *tableState) error {
 	f := &flushJob{slabs: ts.slabs, dels: ts.slabDels}
 	j := stage.Job{Env: t.s.stageEnv(), Table: table, Slabs: ts.slabs, Deleted: f.deleted(), Reason: "backup"}
 	j.Floor, j.HasFloor = floorOf(table, t.doc.Created)
+	t.s.holdFolders(1)
+	defer t.s.holdFolders(-1)
 	// The folder's own log has the rows: these files are only for the backup.
 	defer func() { j.Env.Discard(j.Added) }()
 	if err := j.Write(t.ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/backup"
 	"quern/storage/internal/dedup"
+	"quern/storage/internal/delvec"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/wal"
@@ -121,7 +122,7 @@ func checkSection(sec wal.Section) error {
 	case wal.BatchKey:
 		_, err = new(dedup.Entry).Decode(sec.Body)
 	case wal.Delete:
-		_, err = decodeDelete(sec.Body)
+		_, err = delvec.DecodeBody(sec.Body)
 	case wal.Stats:
 		_, _, err = decodeStats(sec.Body)
 	case sectionCounters:

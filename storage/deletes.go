@@ -9,6 +9,7 @@ import (
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/internal/delvec"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/wal"
 
@@ -21,11 +22,10 @@ import (
 // flush drops deleted rows of slabs while it builds; bitmaps of segments are
 // written to .qdv files before the log lets go of their frames (vectors.go).
 //
-// Addresses are those of one snapshot. Store.place resolves them only if they
-// still hold: a flush of the table excludes commits with deletes from its
-// freeze to its publication, and a commit whose slab is gone or whose row was
-// deleted since fails with 40001. Statements take LockRows for their whole run,
-// which also holds flushes back, so that outside of blocks this is not met.
+// Addresses are those of one snapshot. A commit translates those that a flush or
+// a merge moved since (Store.forwarded); one whose row was deleted since fails
+// with 40001. Statements take LockRows for their whole run, so that outside of
+// blocks this is not met.
 
 // DeleteSet are rows to delete of one table.
 type DeleteSet struct {
@@ -97,10 +97,12 @@ func (d *DeleteSet) addOwn(own memtable.List, unit int, rows []uint32) bool {
 	return true
 }
 
-// rowsLock keeps flushes and deletes of one table apart.
+// rowsLock keeps deletes of one table apart.
 type rowsLock struct {
 	statement chan struct{} // held by a statement for its whole run
-	commit    chan struct{} // held by a flush, and by a commit with deletes
+	// commit is held by a commit with deletes, and by whoever puts segments in the
+	// place of slabs or of other segments: addresses hold while it is.
+	commit chan struct{}
 }
 
 func (s *Store) rowsLock(table uint32) *rowsLock {
@@ -112,7 +114,7 @@ func (s *Store) rowsLock(table uint32) *rowsLock {
 }
 
 // LockRows waits until no other statement changes or deletes rows of the
-// tables, which must be in ascending order, and holds flushes of them back.
+// tables, which must be in ascending order.
 // Whoever takes it opens the snapshot that it reads afterwards.
 func (s *Store) LockRows(ctx context.Context, tables ...uint32) (unlock func(), err error) {
 	if err := s.waitForRoom(ctx, 0); err != nil {
@@ -140,7 +142,7 @@ func (s *Store) LockRows(ctx context.Context, tables ...uint32) (unlock func(), 
 	return unlock, nil
 }
 
-// lockCommit excludes flushes of the tables of c's deletes.
+// lockCommit holds the addresses of the tables of c's deletes.
 func (s *Store) lockCommit(c *Commit) (unlock func()) {
 	var tables []uint32
 	for i := range c.Deletes {
@@ -156,23 +158,6 @@ func (s *Store) lockCommit(c *Commit) (unlock func()) {
 			<-s.rowsLock(id).commit
 		}
 	}
-}
-
-// lockFlush excludes deletes from a table until unlock. Without wait it gives
-// up (nil) while a statement has the table.
-func (s *Store) lockFlush(table uint32, wait bool) (unlock func()) {
-	l := s.rowsLock(table)
-	if wait {
-		l.commit <- struct{}{}
-		return func() { <-l.commit }
-	}
-	select {
-	case l.statement <- struct{}{}:
-	default:
-		return nil
-	}
-	l.commit <- struct{}{}
-	return func() { <-l.commit; <-l.statement }
 }
 
 // deletes adds the DELETE sections of a commit.
@@ -194,9 +179,9 @@ func (pr *preparer) deletes() error {
 	return nil
 }
 
-// section encodes d, see deleteBody.
+// section encodes d.
 func (d *DeleteSet) section() ([]byte, error) {
-	body := deleteBody{all: d.All, segs: d.segs, frames: map[uint64]*roaring.Bitmap{}}
+	body := delvec.Body{All: d.All, Segs: d.segs, Frames: map[uint64]*roaring.Bitmap{}}
 	for slab, rows := range d.slabs {
 		runs := slab.Runs()
 		at := 0
@@ -205,15 +190,15 @@ func (d *DeleteSet) section() ([]byte, error) {
 			for at+1 < len(runs) && runs[at+1].Start <= row {
 				at++
 			}
-			b := body.frames[runs[at].Seq]
+			b := body.Frames[runs[at].Seq]
 			if b == nil {
 				b = roaring.New()
-				body.frames[runs[at].Seq] = b
+				body.Frames[runs[at].Seq] = b
 			}
 			b.Add(runs[at].Ordinal + row - runs[at].Start)
 		}
 	}
-	return body.encode()
+	return body.Encode()
 }
 
 // admitDeletes checks that the addresses of p still hold. It runs in the
@@ -340,16 +325,16 @@ func (r *replay) delete(v *wal.FrameView, sec wal.Section) error {
 	if r.st.cat.Table(sec.Table) == nil {
 		return nil // dropped later
 	}
-	body, err := decodeDelete(sec.Body)
+	body, err := delvec.DecodeBody(sec.Body)
 	if err != nil {
 		return err
 	}
-	if body.all {
+	if body.All {
 		r.truncate(sec.Table, v.Seq)
 		return nil
 	}
 	d := &DeleteSet{Table: sec.Table, segs: map[uint64]*roaring.Bitmap{}, slabs: map[*memtable.Slab]*roaring.Bitmap{}}
-	for id, rows := range body.segs {
+	for id, rows := range body.Segs {
 		seg, ok := r.m.Segments[id]
 		switch {
 		case ok && !rows.IsEmpty() && int64(rows.Maximum()) >= seg.Rows:
@@ -360,10 +345,8 @@ func (r *replay) delete(v *wal.FrameView, sec wal.Section) error {
 			return &errs.Corrupt{File: "DELETE section", Reason: fmt.Sprintf("unknown segment %d", id)}
 		} // NB: a retired one: whoever retired it folded its deletes in.
 	}
-	if v.Seq > r.m.Applied[sec.Table] {
-		if err := r.findRows(d, body.frames); err != nil {
-			return err
-		}
+	if err := r.findRows(d, body.Frames); err != nil {
+		return err
 	}
 	r.st.put(sec.Table, r.st.table(sec.Table).delete(d))
 	return nil
@@ -374,8 +357,8 @@ func (r *replay) findRows(d *DeleteSet, frames map[uint64]*roaring.Bitmap) error
 	left := uint64(0)
 	for seq, b := range frames {
 		// NB: below the floor the log has let go of rows that a later TRUNCATE
-		// took; those of a flush are not looked for at all.
-		if seq >= r.m.FloorSeq {
+		// took; a flush folded the deletes of its rows in.
+		if seq >= r.m.FloorSeq && seq > r.m.Applied[d.Table] {
 			left += b.GetCardinality()
 		}
 	}

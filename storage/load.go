@@ -46,9 +46,7 @@ func (s *Store) StartLoad(c *Commit, cat *catalog.Snapshot) (*Load, error) {
 	if cat == nil {
 		cat = s.state.Load().cat
 	}
-	s.bg.foldersMu.Lock()
-	s.bg.loads++
-	s.bg.foldersMu.Unlock()
+	s.holdFolders(1)
 	l := &Load{s: s, bufs: map[uint32]*stage.Buffer{}, given: map[uint32][]uint32{}, shown: map[uint64]*segmentRef{}}
 	own := &Commit{Source: c.Source, User: c.User, Ingest: c.Ingest}
 	l.pr = &preparer{s: s, c: own, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{}, load: l}
@@ -157,7 +155,7 @@ func (l *Load) finish(ctx context.Context) error {
 		a := attachment{table: id}
 		for _, m := range l.bufs[id].Segments {
 			ref := l.s.openSegment(m)
-			ref.logOnly = true
+			ref.logOnly.Store(true)
 			a.refs = append(a.refs, ref)
 			if ref.err != nil {
 				l.attached = append(l.attached, a)
@@ -223,9 +221,7 @@ func (l *Load) Close() {
 	}
 	l.bufs, l.pr = nil, nil
 	l.note()
-	l.s.bg.foldersMu.Lock()
-	l.s.bg.loads--
-	l.s.bg.foldersMu.Unlock()
+	l.s.holdFolders(-1)
 	l.s.madeRoom()
 }
 
@@ -279,7 +275,7 @@ func (s *Store) stepAttach(context.Context) (bool, error) {
 		return false, s.ioError(err)
 	}
 	for _, r := range list {
-		r.logOnly = false
+		r.logOnly.Store(false)
 	}
 	return true, s.do(func() { s.bg.attached = s.bg.attached[len(list):] })
 }
@@ -320,7 +316,7 @@ func (r *replay) attach(v *wal.FrameView, sec wal.Section, isNew bool) error {
 			continue // dropped later
 		}
 		ref := r.s.openSegment(m)
-		ref.logOnly = true
+		ref.logOnly.Store(true)
 		t := *r.st.table(m.Table)
 		t.segs = append(append([]*segmentRef(nil), t.segs...), ref)
 		r.st.put(m.Table, &t)

@@ -45,6 +45,8 @@ type Options struct {
 	KeysMin   int
 	// Manual starts no background goroutine: the caller drives Step. Tests do.
 	Manual bool
+	// NoCompaction merges no segments.
+	NoCompaction bool
 	// Writer is the product version, recorded in segments.
 	Writer string
 
@@ -59,6 +61,9 @@ type Mutations struct {
 	DurableSeqZero    bool
 	DeleteNotInFrame  bool
 	AttachNotInFrame  bool
+	// MergeForgetsDeletes loses deletes that arrive in mid-merge.
+	MergeForgetsDeletes bool
+	FlushForgetsDeletes bool
 }
 
 // WithMutations returns o with planted bugs. Only the crash harness uses it.

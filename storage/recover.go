@@ -26,8 +26,9 @@ func Open(opts Options) (*Store, error) {
 		opts: opts, mems: map[uint32]*memState{}, tallies: newTallies(),
 		keys:  dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin),
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
-		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
-		pins: pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}, building: make(chan struct{}, 1), vectors: map[uint64]savedVector{}},
+		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1), mergeDue: make(chan struct{}, 1),
+		compact: compaction{busy: map[uint64]bool{}, later: map[uint64]int64{}},
+		pins:    pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}, building: make(chan struct{}, 1), vectors: map[uint64]savedVector{}},
 	}
 	if err := s.open(); err != nil {
 		return nil, openError(errors.Join(err, s.abandon()))
@@ -35,6 +36,9 @@ func Open(opts Options) (*Store, error) {
 	s.workers.Go(s.committer)
 	if !opts.Manual {
 		s.workers.Go(s.backgroundLoop)
+		for range mergeWorkers(&opts) {
+			s.workers.Go(s.compactLoop)
+		}
 	}
 	return s, nil
 }

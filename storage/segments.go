@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path"
 	"slices"
+	"sync/atomic"
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -20,14 +21,11 @@ import (
 // segmentRef is a segment of a state, open for as long as a snapshot may read
 // it. A damaged one is fenced: whoever needs it gets err, all else answers.
 type segmentRef struct {
-	meta manifest.Segment
-	file *segment.File
-	err  error
-	// retired is set once the manifest does not name it; guarded by background.mu.
-	retired bool
-	// logOnly: stepAttach has not told the manifest yet. Guarded by background.mu
-	// once a state shows the segment.
-	logOnly bool
+	meta    manifest.Segment
+	file    *segment.File
+	err     error
+	retired atomic.Bool // the manifest does not name it any more
+	logOnly atomic.Bool // stepAttach has not told the manifest yet
 }
 
 // openSegment opens a segment that the manifest names.
@@ -85,7 +83,7 @@ func (s *Store) closeSegments() error {
 		list = append(list, r.ref.close())
 	}
 	for _, r := range s.bg.orphans {
-		if !r.retired {
+		if !r.retired.Load() {
 			list = append(list, r.close())
 		}
 	}
@@ -123,6 +121,7 @@ func (t *tableScan) addSegment(unit int, seg *segmentRef, deleted *roaring.Bitma
 }
 
 func (t *tableScan) openGroup(m *morsel) (*scan.Reader, error) {
+	t.snap.s.compact.throttle.Read()
 	r, err := t.scan.Group(m.group.seg.file, m.group.n, m.place)
 	if r == nil && err == nil {
 		t.mu.Lock()
@@ -160,9 +159,9 @@ func (s *Store) stepPurge(ctx context.Context) (bool, error) {
 func (s *Store) takeOrphans(known []*segmentRef) []*segmentRef {
 	var out, wait []*segmentRef
 	for _, r := range s.bg.orphans {
-		if r.logOnly {
+		if r.logOnly.Load() {
 			wait = append(wait, r)
-		} else if !r.retired && !slices.Contains(known, r) && !slices.Contains(out, r) {
+		} else if !r.retired.Load() && !slices.Contains(known, r) && !slices.Contains(out, r) {
 			out = append(out, r)
 		}
 	}
@@ -180,7 +179,7 @@ func (s *Store) findExpired() (out []*segmentRef) {
 		}
 		floor, ok := floorOf(t, now)
 		for _, r := range st.tables[i].segs {
-			if ok && !r.retired && !r.logOnly && r.meta.TimeMax < floor {
+			if ok && !r.retired.Load() && !r.logOnly.Load() && r.meta.TimeMax < floor {
 				out = append(out, r)
 			}
 		}
@@ -224,7 +223,7 @@ func (s *Store) retireSegments(gone []*segmentRef) {
 			t.segs = kept
 			next.put(r.meta.Table, t.only())
 		}
-		r.retired = true
+		r.retired.Store(true)
 		s.bg.retired = append(s.bg.retired, retiredSegment{r, next.version})
 	}
 	s.publish(next)
@@ -233,6 +232,7 @@ func (s *Store) retireSegments(gone []*segmentRef) {
 // stepUnlink removes files that no snapshot can read any more.
 func (s *Store) stepUnlink(context.Context) (bool, error) {
 	oldest := s.pins.oldest(s.state.Load().version)
+	s.compact.forwards.Expire(oldest)
 	var ready, wait []retiredSegment
 	for _, r := range s.bg.retired {
 		if r.version <= oldest {
@@ -268,7 +268,7 @@ func (s *Store) stepUnlink(context.Context) (bool, error) {
 func (s *Store) removeFolder(rel string) {
 	s.bg.foldersMu.Lock()
 	defer s.bg.foldersMu.Unlock()
-	if s.bg.loads == 0 && s.opts.FS.Remove(s.path(rel)) == nil {
+	if s.bg.writers == 0 && s.opts.FS.Remove(s.path(rel)) == nil {
 		delete(s.bg.partitions, rel)
 	}
 }

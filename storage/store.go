@@ -44,6 +44,8 @@ type Store struct {
 	workers sync.WaitGroup
 	wake    chan struct{} // a background step may find work
 
+	mergeDue chan struct{} // a merge may be due
+
 	// failed is the first final error: from then on nothing is acknowledged.
 	failed atomic.Pointer[error]
 
@@ -51,7 +53,8 @@ type Store struct {
 	mems     map[uint32]*memState
 	flushDue bool // a MemTable has reached its size
 
-	bg background
+	bg      background
+	compact compaction
 }
 
 // dirs are the folders of a data folder.
@@ -116,8 +119,12 @@ func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) 
 		}
 	}
 	defer s.lockCommit(c)()
+	moved, err := s.forwarded(c)
+	if err != nil {
+		return Outcome{}, err
+	}
 	for range racesMax {
-		p, err := s.prepare(c, s.state.Load().cat)
+		p, err := s.prepare(moved, s.state.Load().cat)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -143,6 +150,9 @@ func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) 
 func (s *Store) submit(ctx context.Context, p *pending) error {
 	if len(p.deletes) == 0 { // LockRows waited; who holds it must not wait for a flush
 		if err := s.waitForRoom(ctx, p.patience); err != nil {
+			return err
+		}
+		if err := s.waitForMerges(ctx, p); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,8 @@
 // with a model. One seed makes one run; a failing seed replays.
 //
 //	workload   groups of commits (with and without keys, over several tables),
-//	           repeats of keys, bad rows, loads, DDL, flushes, background steps,
+//	           repeats of keys, bad rows, loads, DDL, deletes (also while a flush or a
+//	           merge writes their rows), flushes, merges, background steps,
 //	           backups
 //	cut        at any write, sync, rename or removal, also during recovery;
 //	           0 to 100 % of what was not synced is kept, torn at 512 bytes
@@ -35,7 +36,7 @@ type Report struct {
 	// Failures are the first few, each with its seed.
 	Failures []string
 	// Flushes and Retired tell that the workload came that far.
-	Flushes, Retired, Loads, Backups int
+	Flushes, Retired, Loads, Backups, Merges int
 }
 
 // Violations is the number of all violations.
@@ -102,6 +103,7 @@ func (r *Report) add(o *Report) {
 	r.Retired += o.Retired
 	r.Loads += o.Loads
 	r.Backups += o.Backups
+	r.Merges += o.Merges
 	r.Failures = append(r.Failures, o.Failures...)
 	r.Failures = r.Failures[:min(len(r.Failures), failuresMax)]
 }

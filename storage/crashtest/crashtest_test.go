@@ -19,14 +19,14 @@ func TestPowerCut(t *testing.T) {
 		first, _ = strconv.Atoi(s)
 	}
 	rep := Run(seeds, int64(first))
-	t.Logf("%s; %d flushes, %d background steps, %d loads, %d backups", rep.String(), rep.Flushes, rep.Retired, rep.Loads, rep.Backups)
+	t.Logf("%s; %d flushes, %d background steps, %d loads, %d backups, %d merges", rep.String(), rep.Flushes, rep.Retired, rep.Loads, rep.Backups, rep.Merges)
 	for _, f := range rep.Failures {
 		t.Error(f)
 	}
 	if rep.Violations() > 0 {
 		t.Fatal("violations")
 	}
-	if seeds >= 50 && (rep.Acked == 0 || rep.Loads == 0 || rep.Backups == 0 || rep.Cuts < seeds) {
+	if seeds >= 50 && (rep.Acked == 0 || rep.Loads == 0 || rep.Backups == 0 || rep.Cuts < seeds || rep.Merges < seeds/2) {
 		t.Fatalf("the workload did not run: %+v", rep)
 	}
 }
@@ -34,14 +34,20 @@ func TestPowerCut(t *testing.T) {
 // TestMutations plants known bugs: the harness must report each.
 func TestMutations(t *testing.T) {
 	for name, m := range map[string]storage.Mutations{
-		"ack before sync":     {AckBeforeSync: true},
-		"publish before sync": {PublishBeforeSync: true},
-		"key not in frame":    {KeyNotInFrame: true},
-		"durable_seq is 0":    {DurableSeqZero: true},
-		"delete not in frame": {DeleteNotInFrame: true},
-		"attach not in frame": {AttachNotInFrame: true},
+		"ack before sync":                 {AckBeforeSync: true},
+		"publish before sync":             {PublishBeforeSync: true},
+		"key not in frame":                {KeyNotInFrame: true},
+		"durable_seq is 0":                {DurableSeqZero: true},
+		"delete not in frame":             {DeleteNotInFrame: true},
+		"deletes during a merge are lost": {MergeForgetsDeletes: true},
+		"deletes during a flush are lost": {FlushForgetsDeletes: true},
+		"attach not in frame":             {AttachNotInFrame: true},
 	} {
-		rep := RunMutated(20, 1000, m)
+		seeds := 20
+		if m.MergeForgetsDeletes { // takes a delete of a merge's rows at the right moment
+			seeds = 60
+		}
+		rep := RunMutated(seeds, 1000, m)
 		t.Logf("%s: %s", name, rep.String())
 		if rep.Violations() == 0 {
 			t.Errorf("%s went unnoticed", name)
@@ -51,7 +57,7 @@ func TestMutations(t *testing.T) {
 
 // TestFaults is T4 of RELIABILITY.md: every N-th file operation fails once.
 func TestFaults(t *testing.T) {
-	stride := int64(9)
+	stride := int64(17)
 	if os.Getenv("QUERN_CRASH_SEEDS") != "" {
 		stride = 1
 	}

@@ -98,6 +98,12 @@ func (r *run) smallWorkload() {
 		if round > 0 && len(r.m.live()) > 0 {
 			r.tolerate(r.backup)
 		}
+		if len(r.m.live()) > 0 {
+			r.tolerate(r.removeRows)
+		}
+		if err := s.Compact(ctx, true); err != nil {
+			r.allow(err)
+		}
 		r.now = r.now.Add(2 * time.Minute)
 		for range 12 {
 			more, err := s.Step(ctx)

@@ -36,6 +36,8 @@ type run struct {
 	ids   *rand.Rand // randomness of the store
 	looks int        // syncs at which a reader could look
 	down  bool       // the power went during this round
+	// inside says that the workload runs within another of its operations.
+	inside bool
 	// over, if set, is a failing file system over fs; lenient lets operations
 	// of the workload fail with the errors of a failing disk.
 	over    vfs.FS
@@ -183,8 +185,14 @@ func (r *run) round() {
 	r.planCut(int64(20 + r.rng.IntN(150)))
 	if !r.mut.AckBeforeSync { // the workload would run on during the sync
 		r.fs.BeforeSync(func(name string) {
-			if strings.Contains(name, "/wal/") {
+			switch {
+			case strings.Contains(name, "/wal/"):
 				r.look()
+			case strings.HasSuffix(name, ".qseg") && !r.inside && r.rng.IntN(2) == 0:
+				// Rows that a flush or a merge has taken already are deleted.
+				r.inside = true
+				r.removeRows()
+				r.inside = false
 			}
 		})
 	}
@@ -206,6 +214,8 @@ func (r *run) step() {
 		r.background()
 	case n == 7:
 		r.flush()
+	case n == 14 || n == 15:
+		r.compact()
 	case n == 8:
 		r.now = r.now.Add(90 * time.Second)
 	case n == 10 || n == 11:
@@ -365,6 +375,26 @@ func (r *run) background() {
 		}
 		r.rep.Retired++
 	}
+}
+
+// compact merges all that can be merged; now and then there is more than one
+// segment.
+func (r *run) compact() {
+	for range r.rng.IntN(3) {
+		r.commitGroup()
+		if !r.down {
+			r.flush()
+		}
+		if r.down {
+			return
+		}
+	}
+	before := r.s.Compaction().Jobs
+	if err := r.s.Compact(context.Background(), true); err != nil {
+		r.died(err)
+		return
+	}
+	r.rep.Merges += int(r.s.Compaction().Jobs - before)
 }
 
 func (r *run) flush() {

@@ -100,35 +100,59 @@ func IsNoSpace(err error) bool {
 // must be on the same file system. On an error nothing is left under tmpName as
 // far as that can be removed; name is either untouched or complete.
 func WriteFile(fsys FS, tmpName, name string, write func(File) error) error {
-	if err := writeSynced(fsys, tmpName, write); err != nil {
-		_ = fsys.Remove(tmpName) // The first error is the one to report.
-		return err
-	}
-	if err := fsys.Rename(tmpName, name); err != nil {
-		_ = fsys.Remove(tmpName)
-		return err
-	}
-	return fsys.SyncDir(path.Dir(name))
-}
-
-func writeSynced(fsys FS, name string, write func(File) error) error {
-	// A file of this name can only be the rest of an earlier attempt.
-	if err := fsys.Remove(name); err != nil && !IsNotExist(err) {
-		return err
-	}
-	f, err := fsys.Create(name)
+	s, err := Stage(fsys, tmpName, name)
 	if err != nil {
 		return err
 	}
-	if err := write(f); err != nil {
-		_ = f.Close()
+	if err := write(s.File); err != nil {
+		s.Abort()
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		_ = f.Close()
+	return s.Commit()
+}
+
+// Staged is a file on its way: WriteFile for whoever writes several at once.
+type Staged struct {
+	File
+	fs        FS
+	tmp, name string
+}
+
+// Stage creates tmpName, to become name. Commit or Abort ends it.
+func Stage(fsys FS, tmpName, name string) (*Staged, error) {
+	// A file of this name can only be the rest of an earlier attempt.
+	if err := fsys.Remove(tmpName); err != nil && !IsNotExist(err) {
+		return nil, err
+	}
+	f, err := fsys.Create(tmpName)
+	if err != nil {
+		_ = fsys.Remove(tmpName)
+		return nil, err
+	}
+	return &Staged{f, fsys, tmpName, name}, nil
+}
+
+// Commit syncs the file and gives it its name, durably.
+func (s *Staged) Commit() error {
+	if err := s.Sync(); err != nil {
+		s.Abort()
 		return err
 	}
-	return f.Close()
+	err := s.Close()
+	if err == nil {
+		err = s.fs.Rename(s.tmp, s.name)
+	}
+	if err != nil {
+		_ = s.fs.Remove(s.tmp) // The first error is the one to report.
+		return err
+	}
+	return s.fs.SyncDir(path.Dir(s.name))
+}
+
+// Abort removes the file.
+func (s *Staged) Abort() {
+	_ = s.Close()
+	_ = s.fs.Remove(s.tmp)
 }
 
 // WriteFileBytes is WriteFile for content that is in memory already.

@@ -94,8 +94,12 @@ func (t *Table) Freeze() List {
 }
 
 // Thaw gives back what the last Freeze took, after a flush that failed. The
-// slabs stay sealed.
-func (t *Table) Thaw(l List) { t.frozen -= len(l) }
+// slabs stay sealed. Those that were dropped meanwhile do not count.
+func (t *Table) Thaw(l List) {
+	for t.frozen > 0 && slices.ContainsFunc(l, func(v SlabView) bool { return v.Slab == t.list[t.frozen-1].Slab }) {
+		t.frozen--
+	}
+}
 
 // Drop removes slabs that Freeze returned; a segment holds their rows now.
 func (t *Table) Drop(l List) {

@@ -25,14 +25,21 @@ const buildWorkers = 2
 // spec.Order and writes them as one durable segment at path, by way of tmpPath.
 // On an error nothing is left.
 func Build(ctx context.Context, fs vfs.FS, tmpPath, path string, spec *Spec, l memtable.List, rows []uint32) (Info, error) {
+	info, _, err := BuildOrder(ctx, fs, tmpPath, path, spec, l, rows)
+	return info, err
+}
+
+// BuildOrder is Build and also tells which row of which slab each row of the
+// segment was, for FlushForward.
+func BuildOrder(ctx context.Context, fs vfs.FS, tmpPath, path string, spec *Spec, l memtable.List, rows []uint32) (Info, []uint32, error) {
 	b, err := newBuilder(spec, l, rows)
 	if err != nil {
-		return Info{}, err
+		return Info{}, nil, err
 	}
 	b.sort()
 	var info Info
 	err = vfs.WriteFile(fs, tmpPath, path, func(f vfs.File) error {
-		w, err := newWriter(f, spec)
+		w, err := newWriter(f, spec, writeBytes)
 		if err != nil {
 			return err
 		}
@@ -42,7 +49,7 @@ func Build(ctx context.Context, fs vfs.FS, tmpPath, path string, spec *Spec, l m
 		info, err = w.finish(b.groups())
 		return err
 	})
-	return info, err
+	return info, b.refs, err
 }
 
 // builder holds the rows of one segment to be.
@@ -151,25 +158,31 @@ func (b *builder) groups() []Group {
 	var out []Group
 	for from := 0; from < len(b.refs); from += GroupRows {
 		to := min(len(b.refs), from+GroupRows)
-		g := Group{Rows: to - from, SeqMin: math.MaxUint64, TimeMin: math.MaxInt64, TimeMax: math.MinInt64,
-			ReceivedMin: math.MaxInt64, ReceivedMax: math.MinInt64, EffectiveMin: math.MaxInt64, EffectiveMax: math.MinInt64}
-		for i := from; i < to; i++ {
-			recv, null, t := b.recv[i], true, int64(0)
-			if event != nil && !event.Null(i) {
-				null, t = false, TimeAt(event, i)
-				g.TimeMin, g.TimeMax = min(g.TimeMin, t), max(g.TimeMax, t)
-			}
-			e := Effective(t, null, recv)
-			g.EffectiveMin, g.EffectiveMax = min(g.EffectiveMin, e), max(g.EffectiveMax, e)
-			g.ReceivedMin, g.ReceivedMax = min(g.ReceivedMin, recv), max(g.ReceivedMax, recv)
-			g.SeqMin, g.SeqMax = min(g.SeqMin, uint64(b.seqs[i])), max(g.SeqMax, uint64(b.seqs[i]))
-		}
-		if g.TimeMin > g.TimeMax {
-			g.TimeMin, g.TimeMax = 0, 0
-		}
-		out = append(out, g)
+		out = append(out, groupOf(event, from, b.recv[from:to], b.seqs[from:to]))
 	}
 	return out
+}
+
+// groupOf describes rows for GROUPS: event time from row at of event on (nil: there
+// is none), receive times and sequences.
+func groupOf(event *encoding.Column, at int, recv, seqs []int64) Group {
+	g := Group{Rows: len(recv), SeqMin: math.MaxUint64, TimeMin: math.MaxInt64, TimeMax: math.MinInt64,
+		ReceivedMin: math.MaxInt64, ReceivedMax: math.MinInt64, EffectiveMin: math.MaxInt64, EffectiveMax: math.MinInt64}
+	for i, r := range recv {
+		null, t := true, int64(0)
+		if event != nil && !event.Null(at+i) {
+			null, t = false, TimeAt(event, at+i)
+			g.TimeMin, g.TimeMax = min(g.TimeMin, t), max(g.TimeMax, t)
+		}
+		e := Effective(t, null, r)
+		g.EffectiveMin, g.EffectiveMax = min(g.EffectiveMin, e), max(g.EffectiveMax, e)
+		g.ReceivedMin, g.ReceivedMax = min(g.ReceivedMin, r), max(g.ReceivedMax, r)
+		g.SeqMin, g.SeqMax = min(g.SeqMin, uint64(seqs[i])), max(g.SeqMax, uint64(seqs[i]))
+	}
+	if g.TimeMin > g.TimeMax {
+		g.TimeMin, g.TimeMax = 0, 0
+	}
+	return g
 }
 
 func (b *builder) eventTimes() *encoding.Column {

@@ -16,6 +16,8 @@ type encodedColumn struct {
 	pages        []page
 	zonesGroup   []byte
 	zonesGranule []byte
+	granules     []encoding.Zone
+	finer        bool // some granule is bounded closer than its row group
 	dict         []byte
 	sums         []byte
 }
@@ -62,28 +64,37 @@ func nulls(valid []byte, from, to int) int {
 
 // zones computes both zone sections from col: values, or codes.
 func (c *encodedColumn) zones(col *encoding.Column, prefix bool) {
-	var granules []encoding.Zone
-	same := true
 	for from := 0; from < col.N; from += GroupRows {
-		var group encoding.Zone
-		first := len(granules)
-		for at := from; at < min(col.N, from+GroupRows); at += GranuleRows {
-			var z encoding.Zone
-			z.Extend(col, at, min(col.N, at+GranuleRows))
-			granules = append(granules, z)
-			group.Merge(&z)
-		}
-		for i := first; i < len(granules); i++ {
-			z := &granules[i]
-			same = same && z.Flags == group.Flags && z.MinI == group.MinI && z.MaxI == group.MaxI &&
-				z.MinP == group.MinP && z.MaxP == group.MaxP && (z.Nulls == 0) == (group.Nulls == 0) && (z.Nulls == z.Rows) == (group.Nulls == group.Rows)
-		}
-		c.zonesGroup = appendZoneGroup(c.zonesGroup, &group, prefix)
+		c.groupZones(col, from, min(col.N, from+GroupRows), prefix)
 	}
-	// Granules that say no more than their row group are left out.
-	if !same {
-		c.zonesGranule = granuleZones(granules, prefix)
+	c.closeZones(prefix)
+}
+
+// groupZones adds the bounds of the next row group, rows [from, to) of col.
+func (c *encodedColumn) groupZones(col *encoding.Column, from, to int, prefix bool) {
+	var group encoding.Zone
+	first := len(c.granules)
+	for at := from; at < to; at += GranuleRows {
+		var z encoding.Zone
+		z.Extend(col, at, min(to, at+GranuleRows))
+		c.granules = append(c.granules, z)
+		group.Merge(&z)
 	}
+	for i := first; i < len(c.granules); i++ {
+		z := &c.granules[i]
+		c.finer = c.finer || z.Flags != group.Flags || z.MinI != group.MinI || z.MaxI != group.MaxI ||
+			z.MinP != group.MinP || z.MaxP != group.MaxP || (z.Nulls == 0) != (group.Nulls == 0) || (z.Nulls == z.Rows) != (group.Nulls == group.Rows)
+	}
+	c.zonesGroup = appendZoneGroup(c.zonesGroup, &group, prefix)
+}
+
+// closeZones makes the section of granules, unless they say no more than their
+// row groups.
+func (c *encodedColumn) closeZones(prefix bool) {
+	if c.finer {
+		c.zonesGranule = granuleZones(c.granules, prefix)
+	}
+	c.granules = nil
 }
 
 // sum adds the row group's entry to SUMS, for integers.

@@ -129,33 +129,50 @@ func (c *Col) verifyDict() error {
 
 // decode reads row group g whole: values, or codes of a dictionary.
 func (c *Col) decode(g int) (*encoding.Column, error) {
+	col := new(encoding.Column)
+	return col, c.decodeRows(col, g, 0, c.file.groups[g].Rows, new(encoding.Space))
+}
+
+// decodeRows reads rows [from, from+n) of row group g into col, whose memory it
+// uses again; from is the start of a batch. read is scratch.
+func (c *Col) decodeRows(col *encoding.Column, g, from, n int, read *encoding.Space) error {
 	p, err := c.Page(g)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	col := &encoding.Column{Phys: c.phys, Unsigned: c.unsigned, N: p.Rows}
+	col.Phys, col.Unsigned, col.N = c.phys, c.unsigned, n
 	if c.hasDict {
 		col.Phys, col.Unsigned = types.PhysI32, true
 	}
 	if p.Nulls > 0 {
-		col.Valid = make([]byte, p.Rows)
-	}
-	if size := col.Phys.Size(); size > 0 {
-		col.Fixed = vec.AlignedBytes(p.Rows * size)
+		col.Valid = reuse(col.Valid, n)[:n]
 	} else {
-		col.Offs = make([]uint32, 1, p.Rows+1)
+		col.Valid = nil
+	}
+	size := col.Phys.Size()
+	if size > 0 {
+		if cap(col.Fixed) < n*size {
+			col.Fixed = vec.AlignedBytes(n * size)
+		}
+		col.Fixed = col.Fixed[:n*size]
+	} else {
+		col.Offs, col.Bytes = append(reuse(col.Offs, n+1)[:0], 0), col.Bytes[:0]
 	}
 	if p.AllNull() {
-		col.Offs = make([]uint32, p.Rows+1)
-		return col, nil
+		clear(col.Fixed)
+		clear(col.Valid)
+		if size == 0 {
+			col.Offs = col.Offs[:n+1]
+			clear(col.Offs)
+		}
+		return nil
 	}
-	var read encoding.Space
-	for from := 0; from < p.Rows; from += vec.BatchRows {
-		n := min(vec.BatchRows, p.Rows-from)
+	for at := from; at < from+n; at += vec.BatchRows {
+		k := min(vec.BatchRows, from+n-at)
 		if p.Nulls > 0 {
 			var words [vec.BatchRows / 64]uint64
-			valid := col.Valid[from : from+n]
-			if w := p.Valid(words[:], from, n); w != nil {
+			valid := col.Valid[at-from : at-from+k]
+			if w := p.Valid(words[:], at, k); w != nil {
 				kernel.UnpackBits(valid, w, 0)
 			} else {
 				for i := range valid {
@@ -163,23 +180,32 @@ func (c *Col) decode(g int) (*encoding.Column, error) {
 				}
 			}
 		}
-		if err := c.decodeBatch(p, col, from, n, &read); err != nil {
-			return nil, err
+		if err := c.decodeBatch(p, col, at, at-from, k, read); err != nil {
+			return err
 		}
 	}
-	return col, nil
+	return nil
 }
 
-func (c *Col) decodeBatch(p *encoding.Page, col *encoding.Column, from, n int, read *encoding.Space) error {
+// reuse is v with room for n.
+func reuse[T any](v []T, n int) []T {
+	if cap(v) < n {
+		return make([]T, n)
+	}
+	return v
+}
+
+// decodeBatch reads rows [from, from+n) of p into rows [to, to+n) of col.
+func (c *Col) decodeBatch(p *encoding.Page, col *encoding.Column, from, to, n int, read *encoding.Space) error {
 	if c.hasDict && p.Kind == encoding.Dict {
 		d, err := c.Dict()
 		if err != nil {
 			return err
 		}
-		return p.Codes(vec.CastSlice[uint32](col.Fixed)[from:from+n], from, d.Values.Len)
+		return p.Codes(vec.CastSlice[uint32](col.Fixed)[to:to+n], from, d.Values.Len)
 	}
 	if size := col.Phys.Size(); size > 0 {
-		return p.Fixed(col.Fixed[from*size:(from+n)*size], from, n, make([]int64, n))
+		return p.Fixed(col.Fixed[to*size:(to+n)*size], from, n, make([]int64, n))
 	}
 	views := make([]vec.View, n)
 	buf, err := p.Views(views, from, nil, read)

@@ -21,10 +21,11 @@ type writer struct {
 	dir  []entry
 }
 
+// writeBytes are written at once.
 const writeBytes = 1 << 20
 
-func newWriter(f vfs.File, spec *Spec) (*writer, error) {
-	w := &writer{f: f, spec: spec, buf: make([]byte, 0, writeBytes)}
+func newWriter(f vfs.File, spec *Spec, bufBytes int) (*writer, error) {
+	w := &writer{f: f, spec: spec, buf: make([]byte, 0, bufBytes)}
 	return w, w.write(w.header())
 }
 
@@ -76,12 +77,12 @@ func boolByte(b bool) byte {
 
 func (w *writer) write(b []byte) error {
 	w.off += int64(len(b))
-	if len(w.buf)+len(b) > writeBytes {
+	if len(w.buf)+len(b) > cap(w.buf) {
 		if err := w.flush(int64(len(b))); err != nil {
 			return err
 		}
 	}
-	if len(b) >= writeBytes {
+	if len(b) >= cap(w.buf) {
 		return writeAt(w.f, b, w.off-int64(len(b)))
 	}
 	w.buf = append(w.buf, b...)
@@ -123,13 +124,20 @@ func (w *writer) section(column uint32, k kind, b []byte) error {
 // column writes an encoded column.
 func (w *writer) column(c *encodedColumn) error {
 	base := uint64(w.off)
-	var pages []byte
 	for i := range c.pages {
 		c.pages[i].offset += base
-		pages = c.pages[i].append(pages)
 	}
 	if err := w.write(c.data); err != nil {
 		return err
+	}
+	return w.sections(c)
+}
+
+// sections writes the sections of a column whose pages are written.
+func (w *writer) sections(c *encodedColumn) error {
+	var pages []byte
+	for i := range c.pages {
+		pages = c.pages[i].append(pages)
 	}
 	for _, s := range []struct {
 		k kind

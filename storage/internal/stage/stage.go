@@ -66,7 +66,11 @@ type Job struct {
 	Floor    int64
 	HasFloor bool
 
-	Added []manifest.Segment
+	// KeepOrders: Orders gets what segment.BuildOrder says of each of Added.
+	KeepOrders bool
+
+	Added  []manifest.Segment
+	Orders [][]uint32
 }
 
 // Write builds one segment per partition. After an error Added holds those that
@@ -91,12 +95,12 @@ func (j *Job) part(ctx context.Context, part segment.Part) error {
 	id := e.NextID()
 	spec := Spec(j.Table, e.Writer, j.Reason)
 	spec.ID, spec.UUID = id, e.UUID()
-	rel := path.Join("tables", fmt.Sprintf("%08x", j.Table.ID), part.Name, fmt.Sprintf("%016x.qseg", id))
+	rel := SegmentPath(j.Table.ID, part.Name, id)
 	if err := e.Folder(path.Dir(rel)); err != nil {
 		return e.Error(err)
 	}
 	tmp := path.Join(e.Dir, "tmp", fmt.Sprintf("%016x.qseg", id))
-	info, err := segment.Build(ctx, e.FS, tmp, path.Join(e.Dir, rel), &spec, j.Slabs, part.Rows)
+	info, order, err := segment.BuildOrder(ctx, e.FS, tmp, path.Join(e.Dir, rel), &spec, j.Slabs, part.Rows)
 	if err != nil {
 		_ = e.FS.Remove(path.Join(e.Dir, rel)) // It has its name if only the folder's sync failed.
 		return e.Error(err)
@@ -112,7 +116,15 @@ func (j *Job) part(ctx context.Context, part segment.Part) error {
 		TimeMin: info.TimeMin, TimeMax: info.TimeMax, ReceivedMin: info.ReceivedMin, ReceivedMax: info.ReceivedMax,
 		Created: e.Now(),
 	})
+	if j.KeepOrders {
+		j.Orders = append(j.Orders, order)
+	}
 	return nil
+}
+
+// SegmentPath is where a segment lies in the data folder.
+func SegmentPath(table uint32, partition string, id uint64) string {
+	return path.Join("tables", fmt.Sprintf("%08x", table), partition, fmt.Sprintf("%016x.qseg", id))
 }
 
 // Discard removes files that nothing names; the next start removes what stays.
@@ -126,7 +138,7 @@ func (e *Env) Discard(list []manifest.Segment) {
 // allows, or a finer one if its partitions are large.
 func (j *Job) split() []segment.Part {
 	spec := segment.SplitSpec{MinRows: j.Env.RowsMin, MaxParts: partsMax, Deleted: j.Deleted, Floor: j.Floor, HasFloor: j.HasFloor}
-	grain, fixed := grainOf(j.Table)
+	grain, fixed := GrainOf(j.Table)
 	if col := j.Table.TimeColumn(); col != nil {
 		spec.TimeCol = col.ID
 	} else {
@@ -154,9 +166,9 @@ func largest(parts []segment.Part) int {
 	return n
 }
 
-// grainOf is the grain of a table's partitions; fixed says that the table's
+// GrainOf is the grain of a table's partitions; fixed says that the table's
 // option chose it.
-func grainOf(t *catalog.Table) (g segment.Grain, fixed bool) {
+func GrainOf(t *catalog.Table) (g segment.Grain, fixed bool) {
 	switch t.Options.PartitionBy {
 	case "hour":
 		return segment.GrainHour, true

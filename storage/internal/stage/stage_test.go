@@ -21,7 +21,7 @@ func TestGrain(t *testing.T) {
 		{"none", 0, segment.GrainNone, true}, {"month", 0, segment.GrainMonth, true}, {"hour", 0, segment.GrainHour, true},
 	} {
 		tb := &catalog.Table{Options: catalog.Options{PartitionBy: c.option, Retention: c.retention}}
-		if g, fixed := grainOf(tb); g != c.want || fixed != c.fixed {
+		if g, fixed := GrainOf(tb); g != c.want || fixed != c.fixed {
 			t.Errorf("partition_by %q retention %d days: grain %d %v", c.option, c.retention/day, g, fixed)
 		}
 	}
