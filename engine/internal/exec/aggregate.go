@@ -23,6 +23,8 @@ type aggCall struct {
 	countOnly bool // arguments matter only by being NULL or not
 	collect   *collectAgg
 	set       int // index of its distinct set, -1 = none
+	// shares is an earlier call with the same state over the same values.
+	shares *aggCall
 }
 
 // aggStage is the aggregation operator. Aggregates with DISTINCT do not see the
@@ -64,6 +66,12 @@ func (q *query) buildAggregate(ctx context.Context, n *plan.Aggregate) (stage, e
 		if err := s.addToSet(c, &n.Aggs[i]); err != nil {
 			return nil, err
 		}
+		for j, d := range s.calls {
+			if d.set == c.set && d.shares == nil && sharesState(d, c) && sameInput(&n.Aggs[j], &n.Aggs[i]) {
+				c.shares = d
+				break
+			}
+		}
 		s.calls = append(s.calls, c)
 	}
 	s.groups = q.newGroups(keyTyps, s.calls)
@@ -71,6 +79,44 @@ func (q *query) buildAggregate(ctx context.Context, n *plan.Aggregate) (stage, e
 		d.groups = q.newGroups(append(keyTyps[:len(keyTyps):len(keyTyps)], typesOf(d.args)...), nil)
 	}
 	return s, nil
+}
+
+// sharesState tells whether the states of two calls are alike: sum and avg keep
+// the same.
+func sharesState(a, b *aggCall) bool {
+	base := func(c *aggCall) aggregator {
+		switch x := c.agg.(type) {
+		case intSum:
+			x.avg = false
+			return x
+		case bigSum:
+			x.avg = false
+			return x
+		case numSum:
+			x.avg = false
+			return x
+		case floatSum:
+			x.avg = false
+			return x
+		}
+		return nil
+	}
+	x := base(a)
+	return x != nil && x == base(b)
+}
+
+// sameInput tells whether two calls see the same values.
+func sameInput(a, b *plan.AggCall) bool {
+	volatile := false
+	for _, e := range a.Args {
+		_, _ = rewrite(e, func(e plan.Expr) (plan.Expr, error) {
+			c, ok := e.(*plan.Call)
+			volatile = volatile || ok && c.Fn.Vol == fn.Volatile
+			return e, nil
+		})
+	}
+	return !volatile && a.Distinct == b.Distinct && len(a.Order) == 0 && len(b.Order) == 0 &&
+		reflect.DeepEqual(a.Args, b.Args) && reflect.DeepEqual(a.Filter, b.Filter)
 }
 
 func typesOf(cs []*compiled) []types.Type {
@@ -198,7 +244,7 @@ func (s *aggStage) prepare(ctx context.Context) error {
 
 func (s *aggStage) callsOf(set int) (out []*aggCall) {
 	for _, c := range s.calls {
-		if c.set == set {
+		if c.set == set && c.shares == nil {
 			out = append(out, c)
 		}
 	}

@@ -45,6 +45,9 @@ func (s *aggStage) takeFacts() stage {
 			continue
 		}
 		for i, c := range s.calls {
+			if c.shares != nil {
+				continue
+			}
 			c.addFacts(w.table.Rows[c.off:], &facts[i], cols[i] < 0)
 		}
 	}

@@ -53,6 +53,10 @@ func (q *query) newGroups(keyTyps []types.Type, calls []*aggCall) *groups {
 	}
 	g.stride = g.keys.Words
 	for _, c := range calls {
+		if c.shares != nil {
+			c.off = c.shares.off
+			continue
+		}
 		c.off = g.stride
 		g.stride += c.agg.words()
 		if c.collect != nil {
@@ -239,6 +243,9 @@ func (g *groups) mergeRows(w *groupWorker, at []uint32, rows []uint64, n int) er
 		}
 		m := aggMerge{rows: w.table.Rows, at: at[:k], src: src, stride: g.stride, arena: w.arena, stores: g.stores}
 		for _, c := range g.calls {
+			if c.shares != nil {
+				continue
+			}
 			m.off = c.off
 			if err := c.agg.merge(&m); err != nil {
 				return err

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"math/bits"
+
 	"quern/engine/plan"
 	"quern/storage"
 	"quern/storage/types"
@@ -16,10 +18,13 @@ type joinFilter struct {
 	set keySet
 }
 
-// keySet holds int keys lo … lo+64·len(bits)−1, exactly.
+// keySet holds int keys: those from lo to lo+64·len(bits)−1 exactly, or, where
+// their range is too wide for a bit each, a Bloom filter of one word per key.
 type keySet struct {
-	lo   int64
-	bits []uint64
+	lo    int64
+	bits  []uint64
+	bloom bool
+	shift uint // of a hash, to its word
 }
 
 func (k *keySet) has(v int64) bool {
@@ -27,14 +32,26 @@ func (k *keySet) has(v int64) bool {
 	return i>>6 < uint64(len(k.bits)) && k.bits[i>>6]>>(i&63)&1 != 0
 }
 
+// word gives the place of a key in a Bloom filter and the bits that it sets.
+func (k *keySet) word(v int64) (at, mask uint64) {
+	h := uint64(v) * 0x9E3779B97F4A7C15
+	return h >> k.shift, 1<<(h&63) | 1<<(h>>6&63) | 1<<(h>>12&63)
+}
+
+func (k *keySet) maybe(v int64) bool {
+	at, mask := k.word(v)
+	return k.bits[at]&mask == mask
+}
+
 const (
 	// filterList is the most keys that are compared one by one.
 	filterList = 8
 	// filterSpread bounds the bits of a set: per key, and at least.
 	filterSpread   = 64
-	filterBitsMin  = 1 << 20
+	filterBitsMin  = 1 << 23
 	filterBitsMax  = 1 << 28
-	filterUselessN = 8 // a set that keeps more than n−1 rows of n is not asked any more
+	filterBloomMax = 1 << 22 // keys
+	filterUselessN = 8       // a set that keeps more than n−1 rows of n is not asked any more
 	filterTrial    = 16 * vec.BatchRows
 )
 
@@ -155,12 +172,26 @@ func (s *scanStage) addJoinFilter(col int, keys *vec.Vector, rows int) {
 		storage.Pred{Col: col, Op: storage.PredLe, Val: types.Datum{I: hi}})
 	span := uint64(hi-lo) + 1 // 0 if all of int8
 	if span == 0 || span > filterBitsMax || span > max(filterBitsMin, filterSpread*uint64(len(vals))) {
+		s.addBloom(col, vals)
 		return
 	}
 	set := keySet{lo: lo, bits: make([]uint64, (span+63)/64)}
 	for _, v := range vals {
 		i := uint64(v - lo)
 		set.bits[i>>6] |= 1 << (i & 63)
+	}
+	s.filters = append(s.filters, joinFilter{col: col, set: set})
+}
+
+func (s *scanStage) addBloom(col int, vals []int64) {
+	if len(vals) > filterBloomMax {
+		return
+	}
+	n := bits.Len(uint(len(vals) - 1)) // words ≥ keys: some 2 in 1,000 pass in error
+	set := keySet{bloom: true, shift: uint(64 - n), bits: make([]uint64, 1<<n)}
+	for _, v := range vals {
+		at, b := set.word(v)
+		set.bits[at] |= b
 	}
 	s.filters = append(s.filters, joinFilter{col: col, set: set})
 }
@@ -211,7 +242,10 @@ func (f *filterRun) pick(v *vec.Vector, sel vec.Selection, n int) vec.Selection 
 				r = int(sel[i])
 			}
 			dst[k] = uint16(r)
-			if !v.Null(r) && f.set.has(v.Datum(r).I) {
+			if v.Null(r) {
+				continue
+			}
+			if x := v.Datum(r).I; f.set.bloom && f.set.maybe(x) || !f.set.bloom && f.set.has(x) {
 				k++
 			}
 		}
@@ -231,6 +265,19 @@ func (f *filterRun) pick(v *vec.Vector, sel vec.Selection, n int) vec.Selection 
 
 func pickKeys[T int16 | int32 | uint32 | int64](dst vec.Selection, vals []T, v *vec.Vector, sel vec.Selection, set *keySet) vec.Selection {
 	k := 0
+	if set.bloom {
+		for i := range dst {
+			r := i
+			if sel != nil {
+				r = int(sel[i])
+			}
+			dst[k] = uint16(r)
+			if set.maybe(int64(vals[r])) && !v.Null(r) {
+				k++
+			}
+		}
+		return dst[:k]
+	}
 	if sel == nil && v.Valid == nil {
 		for r, x := range vals[:len(dst)] {
 			dst[k] = uint16(r)

@@ -63,7 +63,7 @@ func (o *optimizer) arrange(n logical.Node) logical.Node {
 			break
 		}
 	}
-	return o.arrangeSubs(o.aggregates(o.orderJoins(n)))
+	return o.arrangeSubs(o.common(o.aggregates(o.orderJoins(n))))
 }
 
 // arrangeSubs arranges the plans of subqueries that stayed expressions.
