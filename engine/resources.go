@@ -2,6 +2,7 @@ package engine
 
 import (
 	"io"
+	"time"
 
 	"quern/engine/internal/sched"
 	"quern/engine/internal/spill"
@@ -21,10 +22,21 @@ type ResourceOptions struct {
 	Rand                    io.Reader // of the key that spill files are encrypted with
 }
 
+const (
+	// blocksKept bounds the free blocks that wait for use (256 MiB).
+	blocksKept = 4096
+	// ticketBytes is the memory that each of the queries with much memory can
+	// count on.
+	ticketBytes    = 16 << 20
+	ticketPatience = 10 * time.Second
+)
+
 // Resources are what the queries of a process share.
 type Resources struct {
 	memory *sched.Budget
 	disk   *spill.Disk
+	gate   *sched.Gate
+	blocks *sched.Blocks
 }
 
 // NewResources makes Resources. It touches no file.
@@ -33,7 +45,12 @@ func NewResources(o ResourceOptions) (*Resources, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Resources{memory: sched.NewBudget(nil, o.Memory), disk: d}, nil
+	r := &Resources{memory: sched.NewBudget(nil, o.Memory), disk: d, blocks: sched.NewBlocks(blocksKept)}
+	if o.Memory > 0 {
+		r.blocks = sched.NewBlocks(int(min(blocksKept, o.Memory/8/(8*sched.BlockWords))))
+		r.gate = sched.NewGate(int(max(2, o.Memory/ticketBytes)), ticketPatience)
+	}
+	return r, nil
 }
 
 // MemoryUsed and SpillUsed are the bytes that queries hold now.

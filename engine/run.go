@@ -16,6 +16,7 @@ func Run(ctx context.Context, q *Query) (Rows, error) {
 	}
 	if q.Resources != nil {
 		cfg.Disk, cfg.Parent = q.Resources.disk, q.Resources.memory
+		cfg.Gate, cfg.Blocks = q.Resources.gate, q.Resources.blocks
 	}
 	if q.Analyze != nil {
 		cfg.Stats = &q.Analyze.stats

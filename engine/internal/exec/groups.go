@@ -164,7 +164,7 @@ func (w *groupWorker) end(ctx context.Context) error {
 // flush empties the table into the partitions.
 func (w *groupWorker) flush() {
 	if w.parts == nil {
-		w.parts = hash.NewParts(blocks, w.g.stride)
+		w.parts = hash.NewParts(w.g.q.blocks, w.g.stride)
 	}
 	w.parts.Scatter(w.table.Rows, w.table.Len())
 	w.table.Reset()

@@ -21,6 +21,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"quern/engine/fn"
 	"quern/engine/internal/sched"
@@ -46,6 +47,8 @@ type Config struct {
 	Memory  int64
 	Disk    *spill.Disk   // nil = operators cannot spill
 	Parent  *sched.Budget // of all queries; nil = none
+	Gate    *sched.Gate   // for queries that hold much memory; nil = none
+	Blocks  *sched.Blocks // memory to use again; nil = of the process
 	Stats   *Stats        // nil = not wanted
 }
 
@@ -67,6 +70,8 @@ type query struct {
 	env     *fn.Env
 	threads int
 	budget  *sched.Budget
+	gate    *gate // nil = none
+	blocks  *sched.Blocks
 	disk    *spill.Space // nil = operators cannot spill
 	stats   *Stats
 	subs    map[*plan.Subquery]*plan.Lit
@@ -92,6 +97,12 @@ func newQuery(cfg *Config) *query {
 		limit = defaultMemory
 	}
 	q.budget = sched.NewBudget(cfg.Parent, limit)
+	if cfg.Gate != nil {
+		q.gate = &gate{g: cfg.Gate}
+	}
+	if q.blocks = cfg.Blocks; q.blocks == nil {
+		q.blocks = blocks
+	}
 	if cfg.Disk != nil {
 		q.disk = cfg.Disk.NewSpace()
 	}
@@ -125,6 +136,46 @@ func (q *query) close() {
 		q.disk.Close()
 	}
 	q.budget.Close()
+	if q.gate != nil {
+		q.gate.leave()
+	}
+}
+
+// gateBytes is the memory from which a query needs a ticket.
+const gateBytes = 8 << 20
+
+// gate is one query's passage.
+type gate struct {
+	g      *sched.Gate
+	passed atomic.Bool
+	mu     sync.Mutex
+	ticket bool
+}
+
+// admit waits, once, if the query holds much memory.
+func (q *query) admit(ctx context.Context) error {
+	g := q.gate
+	if g == nil || g.passed.Load() || q.budget.Used() < gateBytes {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.passed.Load() {
+		return nil
+	}
+	var err error
+	g.ticket, err = g.g.Enter(ctx)
+	g.passed.Store(true)
+	return err
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ticket {
+		g.g.Leave()
+		g.ticket = false
+	}
 }
 
 // Rows is the result of a query.

@@ -111,6 +111,9 @@ func (q *query) consume(ctx context.Context, s stage, sink func(ctx context.Cont
 			if err := sched.CheckCancel(ctx); err != nil || b.Rows() == 0 {
 				return err
 			}
+			if err := q.admit(ctx); err != nil {
+				return err
+			}
 			return sink(ctx, w, m, b)
 		})
 	})

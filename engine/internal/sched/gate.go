@@ -1,0 +1,42 @@
+package sched
+
+import (
+	"context"
+	"time"
+)
+
+// Gate bounds how many queries hold much memory at a time, so that each of them
+// has enough to work with: a hundred that spill every megabyte get nowhere.
+type Gate struct {
+	tickets chan struct{}
+	patient time.Duration
+}
+
+// NewGate makes a gate for n queries. One that has waited patient goes through
+// without a ticket: a holder may be waiting for its client.
+func NewGate(n int, patient time.Duration) *Gate {
+	return &Gate{tickets: make(chan struct{}, n), patient: patient}
+}
+
+// Enter waits for a ticket and tells whether it got one; who did gives it back
+// with Leave.
+func (g *Gate) Enter(ctx context.Context) (ticket bool, err error) {
+	select {
+	case g.tickets <- struct{}{}:
+		return true, nil
+	default:
+	}
+	t := time.NewTimer(g.patient)
+	defer t.Stop()
+	select {
+	case g.tickets <- struct{}{}:
+		return true, nil
+	case <-t.C:
+		return false, nil
+	case <-ctx.Done():
+		return false, CheckCancel(ctx)
+	}
+}
+
+// Leave gives a ticket back.
+func (g *Gate) Leave() { <-g.tickets }
