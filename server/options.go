@@ -3,6 +3,7 @@ package server
 import (
 	"io"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"quern/storage"
@@ -48,6 +49,9 @@ type Options struct {
 }
 
 func (o *Options) defaults() {
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
 	if o.Auth == "" {
 		o.Auth = "scram"
 	}
