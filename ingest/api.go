@@ -36,6 +36,8 @@ type Request struct {
 	Client  string // address, for quarantine
 	Source  string // http, load, …
 	Body    io.Reader
+	// Length is the encoded size of Body if it is known, else 0.
+	Length int64
 }
 
 // Rejected is one entry of Answer.Rejects.

@@ -43,6 +43,7 @@ type Ingester struct {
 	store Store
 	o     Options
 	mem   *memory
+	heads headPool
 }
 
 // New returns an ingester over store.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -73,6 +74,8 @@ type body struct {
 	raw   *counter
 	// inMemory is LoadBytes: that much may be held in several forms.
 	inMemory int64
+	length   int64 // of the whole, 0 if it is not known
+	pool     *headPool
 	pressure func() float64
 	slowed   time.Duration
 	out      int64
@@ -92,12 +95,15 @@ func (c *counter) Read(p []byte) (int, error) {
 // openBody undoes the content encoding and reads the beginning. The caller
 // releases the body.
 func (g *Ingester) openBody(ctx context.Context, r *Request) (*body, error) {
-	b := &body{m: g.mem, inMemory: g.o.LoadBytes, pressure: g.store.Pressure, raw: &counter{r: r.Body}}
+	b := &body{m: g.mem, inMemory: g.o.LoadBytes, pressure: g.store.Pressure, pool: &g.heads, raw: &counter{r: r.Body}}
 	plain, err := contentDecoder(b.raw, r.ContentEncoding)
 	if err != nil {
 		return nil, err
 	}
 	b.r = plain
+	if r.ContentEncoding == "" {
+		b.length = r.Length
+	}
 	if r.Key != "" {
 		b.hash = sha256.New()
 	}
@@ -112,13 +118,17 @@ func (g *Ingester) openBody(ctx context.Context, r *Request) (*body, error) {
 func (b *body) readTo(ctx context.Context, limit int64) error {
 	for !b.whole && int64(len(b.head)) < limit {
 		if len(b.head) == cap(b.head) {
-			size := min(max(8<<10, 2*int64(cap(b.head))), limit)
+			size := max(8<<10, 2*int64(cap(b.head)))
+			if len(b.head) >= 32<<10 { // it is really coming
+				size = max(size, b.length+1)
+			}
+			size = min(size, limit)
 			n, err := b.m.take(ctx, b.cost(size)-b.cost(int64(cap(b.head))), b.held)
 			if err != nil {
 				return err
 			}
 			b.held += n
-			b.head = append(make([]byte, 0, size), b.head...)
+			b.head = append(b.pool.get(size), b.head...)
 		}
 		b.slow(ctx)
 		n, err := b.Read(b.head[len(b.head):cap(b.head)])
@@ -197,5 +207,30 @@ func (b *body) digest() (d [16]byte) {
 
 func (b *body) release() {
 	b.m.free.Release(b.held)
+	b.pool.put(b.head)
 	b.held, b.head = 0, nil
+}
+
+// headPool keeps the memory of bodies for other requests: fresh memory would be
+// cleared by the runtime and mapped by the kernel each time.
+type headPool struct{ pool sync.Pool }
+
+// headBytesMax is the largest body whose memory is kept.
+const headBytesMax = 16 << 20
+
+// get returns an empty buffer with room for n bytes.
+func (p *headPool) get(n int64) []byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		if c := int64(cap(*b)); c >= n && c <= 2*n+(64<<10) {
+			return (*b)[:0]
+		}
+	}
+	return make([]byte, 0, n)
+}
+
+// put takes a buffer back that nobody reads any more.
+func (p *headPool) put(b []byte) {
+	if cap(b) > 0 && cap(b) <= headBytesMax {
+		p.pool.Put(&b)
+	}
 }

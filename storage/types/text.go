@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"quern/storage/errs"
+	"quern/storage/types/jsonb"
 )
 
 // ParseText reads one value of type t from its text form, as PostgreSQL's input
@@ -110,6 +111,11 @@ func ParseBytes(t Type, b []byte, f *Format, d *Datum) error {
 	case TimestampOID, TimestamptzOID:
 		if us, ok := fastTimestamp(b, t, f); ok {
 			*d = Datum{I: us}
+			return nil
+		}
+	case JSONBOID:
+		if out, ok := jsonb.Append(nil, b); ok {
+			*d = Datum{S: string(out)}
 			return nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"quern/ingest/internal/decode"
 	"quern/storage/errs"
 	"quern/storage/types"
+	"quern/storage/types/jsonb"
 	"quern/storage/vec"
 )
 
@@ -29,6 +30,7 @@ type Decoder struct {
 	stamp  uint32
 
 	scratch []byte
+	jsonb   jsonb.Writer
 }
 
 // span is where a column's value lies in the row, valid if stamp is the row's.
@@ -335,6 +337,13 @@ func (d *Decoder) convert(b *vec.Builder, raw []byte) error {
 		}
 		if t.OID != types.JSONBOID && t.OID != types.JSONOID {
 			return errs.New(errs.InvalidText, "%v", errMismatch)
+		}
+		if t.OID == types.JSONBOID {
+			if out, ok := d.jsonb.Append(d.scratch[:0], raw); ok {
+				d.scratch = out
+				b.AppendBytes(out)
+				return nil
+			}
 		}
 		return d.parse(b, t, raw)
 	case 't', 'f':

@@ -50,7 +50,7 @@ func (a *api) ingest(w http.ResponseWriter, r *http.Request) {
 		Principal: p, Schema: schema, Table: table, Format: q.Get("format"),
 		ContentType: r.Header.Get("Content-Type"), ContentEncoding: r.Header.Get("Content-Encoding"),
 		Create: q.Get("create") == "true" || q.Get("create") == "1", OnError: q.Get("on_error"),
-		Key: r.Header.Get("Idempotency-Key"), Client: r.RemoteAddr, Source: "http", Body: body,
+		Key: r.Header.Get("Idempotency-Key"), Client: r.RemoteAddr, Source: "http", Body: body, Length: max(0, r.ContentLength),
 	}
 	if c := q.Get("columns"); c != "" {
 		req.Columns = strings.Split(c, ",")
