@@ -189,7 +189,13 @@ func baseConversion(from, to types.Type) (Conversion, bool) {
 	}
 	fs, ts := isText(f), isText(t)
 	switch {
-	case f == tBpchar && ts && t != tName:
+	case f == tBpchar && t == tName:
+		return Conversion{Kernel: text1(func(dst, s []byte) []byte { return append(dst, types.TruncateName(string(bytes.TrimRight(s, " ")))...) })}, true
+	case (f == tBool || f == tInet) && t == tName: // not as a cast to text
+		return Conversion{Kernel: text(func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			return appendOutput(env, dst, args[0], i), nil
+		})}, true
+	case f == tBpchar && ts:
 		return Conversion{Kernel: text1(func(dst, s []byte) []byte { return append(dst, bytes.TrimRight(s, " ")...) })}, true
 	case fs && ts && t == tName:
 		return Conversion{Kernel: text1(func(dst, s []byte) []byte { return append(dst, types.TruncateName(string(s))...) })}, true
@@ -206,7 +212,12 @@ func baseConversion(from, to types.Type) (Conversion, bool) {
 		return Conversion{}, false
 	case t == types.RegclassOID && fs:
 		return Conversion{Kernel: toRegclass, CanRaise: true, Vol: Stable}, true
-	case fs || f == types.UnknownOID || f == tJSON && t == tJSONB || f == tInet && t == types.CidrOID:
+	case f == tInet && t == types.CidrOID:
+		return Conversion{Kernel: byValue(func(_ *Env, a []types.Datum, _ []types.Type) (types.Datum, error) {
+			n := parseNetwork(a[0].S)
+			return str(network{n.masked(false), n.bits}.full()), nil
+		})}, true
+	case fs || f == types.UnknownOID || f == tJSON && t == tJSONB:
 		return Conversion{Kernel: fromTextTo(bare(to)), CanRaise: true, Vol: textVolatility(t)}, true
 	}
 	fe, fa := types.ElemOf(f)

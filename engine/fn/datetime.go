@@ -483,6 +483,9 @@ func toInstant(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Ve
 // shiftZone is AT TIME ZONE interval.
 func shiftZone(sign int64) Kernel {
 	return binaryE(func(v interval, us int64) (int64, error) {
+		if us == types.TimePosInf || us == types.TimeNegInf {
+			return us, nil
+		}
 		if v.Months|v.Days != 0 {
 			b := v.AppendText(nil, types.IntervalPostgres)
 			return 0, errs.New(errs.InvalidParameterValue, "interval time zone \"%s\" must not include months or days", b)
@@ -505,6 +508,9 @@ func dateBin(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vect
 		step := v.Micros + int64(v.Days)*86_400_000_000
 		if step <= 0 {
 			return errs.New(errs.DatetimeOverflow, "stride must be greater than zero")
+		}
+		if origin == types.TimePosInf || origin == types.TimeNegInf {
+			return errs.New(errs.DatetimeOverflow, "origin out of range")
 		}
 		d := us - origin
 		r := d % step

@@ -181,6 +181,9 @@ func field(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
 }
 
 func element(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
+	if t := skipSpace(s); args[0].Type.OID == tJSON && len(t) > 0 && t[0] != '[' {
+		return nil, false
+	}
 	return getElement(s, int(argOf[int32](args[1]).at(i)))
 }
 
@@ -542,42 +545,30 @@ var deleteIndex = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]by
 	return v.append(dst), nil
 })
 
-// pathOf reads a text[] path.
-func pathOf(b []byte) ([]string, error) {
-	a := types.OpenArray(types.Text, b)
-	var out []string
-	for {
-		d, ok := a.Next()
-		if !ok {
-			return out, nil
-		}
-		if d.Null {
-			return nil, errs.New(errs.NullNotAllowed, "path element at position %d is null", len(out)+1)
-		}
-		out = append(out, d.S)
-	}
-}
-
 // edit replaces (x not nil) or deletes what path leads to.
-func (v *jval) edit(path []string, x *jval, create bool) error {
-	if len(path) == 0 {
+func (v *jval) edit(path []types.Datum, level int, x *jval, create bool) error {
+	if level >= len(path) {
 		return nil
 	}
+	if path[level].Null {
+		return errs.New(errs.NullNotAllowed, "path element at position %d is null", level+1)
+	}
+	last := level == len(path)-1
 	k := -1
 	switch v.kind {
 	case '{':
-		k = v.find([]byte(path[0]))
+		k = v.find([]byte(path[level].S))
 	case '[':
-		n, err := strconv.Atoi(path[0])
+		n, err := pathIndex(path, level)
 		if err != nil {
-			return errs.New(errs.InvalidText, "path element at position 1 is not an integer: \"%s\"", path[0])
+			return err
 		}
 		if n < 0 {
 			n += len(v.items)
 		}
 		if n >= 0 && n < len(v.items) {
 			k = n
-		} else if x != nil && create && len(path) == 1 {
+		} else if x != nil && create && last {
 			if n < 0 {
 				v.items = slices.Insert(v.items, 0, *x)
 			} else {
@@ -589,8 +580,8 @@ func (v *jval) edit(path []string, x *jval, create bool) error {
 		return nil
 	}
 	switch {
-	case k >= 0 && len(path) > 1:
-		return v.items[k].edit(path[1:], x, create)
+	case k >= 0 && !last:
+		return v.items[k].edit(path, level+1, x, create)
 	case k >= 0 && x != nil:
 		v.items[k] = *x
 	case k >= 0:
@@ -598,33 +589,34 @@ func (v *jval) edit(path []string, x *jval, create bool) error {
 		if v.kind == '{' {
 			v.keys = slices.Delete(v.keys, k, k+1)
 		}
-	case x != nil && create && len(path) == 1:
-		v.set(types.AppendJSONString(nil, path[0]), *x)
+	case x != nil && create && last:
+		v.set(types.AppendJSONString(nil, path[level].S), *x)
 	}
 	return nil
 }
 
 var deletePath = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	v := parseJSON(args[0].BytesAt(i))
-	p, err := pathOf(args[1].BytesAt(i))
-	if err == nil {
-		if v.kind != '{' && v.kind != '[' {
-			return dst, errs.New(errs.InvalidParameterValue, "cannot delete path in scalar")
-		}
-		err = v.edit(p, nil, false)
+	if v.kind != '{' && v.kind != '[' {
+		return dst, errs.New(errs.InvalidParameterValue, "cannot delete path in scalar")
 	}
+	if len(v.items) == 0 {
+		return append(dst, v.raw...), nil
+	}
+	err := v.edit(pathData(string(args[1].BytesAt(i))), 0, nil, false)
 	return v.append(dst), err
 })
 
 var jsonbSet = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	v, x := parseJSON(args[0].BytesAt(i)), parseJSON(args[2].BytesAt(i))
-	p, err := pathOf(args[1].BytesAt(i))
-	if err == nil {
-		if v.kind != '{' && v.kind != '[' {
-			return dst, errs.New(errs.InvalidParameterValue, "cannot set path in scalar")
-		}
-		err = v.edit(p, &x, len(args) < 4 || argOf[uint8](args[3]).at(i) != 0)
+	if v.kind != '{' && v.kind != '[' {
+		return dst, errs.New(errs.InvalidParameterValue, "cannot set path in scalar")
 	}
+	create := len(args) < 4 || argOf[uint8](args[3]).at(i) != 0
+	if len(v.items) == 0 && !create {
+		return append(dst, v.raw...), nil
+	}
+	err := v.edit(pathData(string(args[1].BytesAt(i))), 0, &x, create)
 	return v.append(dst), err
 })
 

@@ -1,9 +1,6 @@
 package fn
 
 import (
-	"unicode"
-	"unicode/utf8"
-
 	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -286,22 +283,15 @@ func (f *Func) leakproof() *Func { f.Leakproof = true; return f }
 func (f *Func) seesNull() *Func  { f.NotStrict = true; return f }
 func (f *Func) variadic() *Func  { f.Variadic = true; return f }
 
-// AppendLower appends s in lower case, as lower() does. ASCII is folded in
-// place; the first other byte sends the whole through Unicode's tables.
+// AppendLower appends s in lower case, as lower() does: lc_ctype is C, which knows
+// ASCII's letters only.
 func AppendLower(dst, s []byte) []byte {
 	n := len(dst)
 	dst = append(dst, s...)
-	var all byte
 	for i, c := range dst[n:] {
-		all |= c
-		x := c | 0x20
-		if x-'a' >= 26 {
-			x = c
+		if c-'A' < 26 {
+			dst[n+i] = c | 0x20
 		}
-		dst[n+i] = x
-	}
-	if all >= utf8.RuneSelf {
-		return appendMapped(dst[:n], s, unicode.ToLower)
 	}
 	return dst
 }
@@ -310,28 +300,10 @@ func AppendLower(dst, s []byte) []byte {
 func AppendUpper(dst, s []byte) []byte {
 	n := len(dst)
 	dst = append(dst, s...)
-	var all byte
 	for i, c := range dst[n:] {
-		all |= c
 		if c-'a' < 26 {
 			dst[n+i] = c &^ 0x20
 		}
-	}
-	if all >= utf8.RuneSelf {
-		return appendMapped(dst[:n], s, unicode.ToUpper)
-	}
-	return dst
-}
-
-func appendMapped(dst, s []byte, f func(rune) rune) []byte {
-	for len(s) > 0 {
-		r, n := utf8.DecodeRune(s)
-		if r == utf8.RuneError && n == 1 {
-			dst = append(dst, s[0])
-		} else {
-			dst = utf8.AppendRune(dst, f(r))
-		}
-		s = s[n:]
 	}
 	return dst
 }

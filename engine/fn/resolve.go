@@ -14,11 +14,12 @@ func LookupFunc(name string, args []types.Type) (*Func, []types.Type, error) {
 	if s := specials[name]; s != nil {
 		return s(args)
 	}
-	i, st := choose(candidates(reg.funcs[name]), args, false)
+	list := funcsOf(name)
+	i, st := choose(candidates(list), args, false)
 	if st != resOK {
 		return nil, nil, resolveError(st, "function", name+"("+typeList(args)+")")
 	}
-	f := reg.funcs[name][i]
+	f := list[i]
 	return f, targets(f.Args, f.Variadic, args), nil
 }
 
@@ -125,7 +126,7 @@ func IsAgg(name string) bool { return len(reg.aggs[name]) > 0 }
 func IsOrderedSet(name string) bool { return len(reg.aggs[name]) > 0 && reg.aggs[name][0].Within }
 
 // IsFunc tells whether name is a scalar function's.
-func IsFunc(name string) bool { return len(reg.funcs[name]) > 0 || specials[name] != nil }
+func IsFunc(name string) bool { return len(funcsOf(name)) > 0 || specials[name] != nil }
 
 // Funcs lists all functions and operators, for pg_proc and pg_operator.
 func Funcs() []*Func { return reg.all }

@@ -3,10 +3,10 @@ package fn
 import (
 	"bytes"
 	le "encoding/binary"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"quern/storage/errs"
@@ -144,17 +144,16 @@ func toHex(bits int) func(*Env, []*vec.Vector, int, []byte) ([]byte, error) {
 // appendInitcap upper-cases the first letter of each word of letters and digits.
 func appendInitcap(dst, s []byte) []byte {
 	word := false
-	for len(s) > 0 {
-		r, n := utf8.DecodeRune(s)
-		if r == utf8.RuneError && n == 1 {
-			dst = append(dst, s[0])
-		} else if word {
-			dst = utf8.AppendRune(dst, unicode.ToLower(r))
-		} else {
-			dst = utf8.AppendRune(dst, unicode.ToUpper(r))
+	for _, c := range s {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		switch {
+		case letter && word:
+			c |= 0x20
+		case letter:
+			c &^= 0x20
 		}
-		word = unicode.IsLetter(r) || unicode.IsDigit(r)
-		s = s[n:]
+		word = letter || c-'0' <= 9
+		dst = append(dst, c)
 	}
 	return dst
 }
@@ -344,9 +343,12 @@ func left(args []*vec.Vector, i int, s []byte) (int, int, error) {
 
 func right(args []*vec.Vector, i int, s []byte) (int, int, error) {
 	n := int(argOf[int32](args[1]).at(i))
-	if n < 0 {
+	switch {
+	case n == math.MinInt32:
+		n = 0 // PostgreSQL negates it in 32 bits
+	case n < 0:
 		n = -n
-	} else {
+	default:
 		n = max(utf8.RuneCount(s)-n, 0)
 	}
 	return prefixLen(s, n), len(s), nil
@@ -547,6 +549,9 @@ func overlay(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	}
 	if from <= 0 {
 		return dst, errs.New(errs.SubstringError, "negative substring length not allowed")
+	}
+	if from+n > math.MaxInt32 {
+		return dst, types.IntRange(types.Int4)
 	}
 	dst = append(append(dst, s[:prefixLen(s, from-1)]...), with...)
 	return append(dst, s[prefixLen(s, max(from-1+n, 0)):]...), nil

@@ -33,6 +33,13 @@ func formatFuncs() []*Func {
 			}
 			return picture.AppendNumber(dst, string(args[1].BytesAt(i)), n)
 		}), tF8, tText).raises(),
+		def("to_char", tText, text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+			n, err := types.NumFromFloat(float64(argOf[float32](args[0]).at(i)), 32)
+			if err != nil {
+				return dst, err
+			}
+			return picture.AppendNumber(dst, string(args[1].BytesAt(i)), n)
+		}), tF4, tText).raises(),
 		def("to_date", tDate, toDate, tText, tText).raises(),
 		def("to_timestamp", tTstz, toTimestamp, tText, tText).raises().stable(),
 		def("to_number", tNum, toNumber, tText, tText).raises(),

@@ -187,14 +187,14 @@ func (n Num) Log10() (Num, error) { return NumFromInt(10).LogBase(n) }
 
 // LogBase is the logarithm of m to base n.
 func (n Num) LogBase(m Num) (Num, error) {
+	if n.Kind == NumNaN || m.Kind == NumNaN {
+		return NumNaNValue, nil
+	}
 	if err := n.logDomain(); err != nil {
 		return n, err
 	}
 	if err := m.logDomain(); err != nil {
 		return n, err
-	}
-	if n.Kind == NumNaN || m.Kind == NumNaN {
-		return NumNaNValue, nil
 	}
 	if n.Kind != NumFinite {
 		if m.Kind != NumFinite {

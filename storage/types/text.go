@@ -159,6 +159,11 @@ func AppendText(dst []byte, t Type, d *Datum, f *Format) []byte {
 		return appendFloat(dst, d.F, 64, f.ExtraFloatDigits)
 	case NumericOID:
 		return d.N.AppendText(dst)
+	case CharOID:
+		if d.S != "" && d.S[0] >= 0x80 { // "char" is a byte, which need not be a character
+			return append(dst, '\\', '0'+d.S[0]>>6, '0'+d.S[0]>>3&7, '0'+d.S[0]&7)
+		}
+		return append(dst, d.S...)
 	case ByteaOID:
 		return appendBytea(dst, d.S, f.ByteaEscape)
 	case UUIDOID:

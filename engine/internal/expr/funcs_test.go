@@ -35,6 +35,7 @@ var pool = map[types.OID][]string{
 	types.UUIDOID:        {"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "00000000-0000-0000-0000-000000000000"},
 	types.JSONBOID:       {`{"a": 1, "b": [1, 2]}`, "[1, 2, 3]", `"x"`, "1.5", "null", "true"},
 	types.JSONOID:        {`{"a": 1, "b": [1, 2]}`, " [1,2,3]", `"x"`, "1.5", "null"},
+	types.CidrOID:        {"10.0.0.0/8", "::/0"},
 	types.InetOID:        {"10.0.0.1", "::1", "10.0.0.0/8"},
 	types.OidOID:         {"0", "23", "4294967295"},
 	types.XidOID:         {"1", "2"},

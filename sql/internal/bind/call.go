@@ -71,9 +71,15 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	case e.Filter != nil:
 		return nil, notAgg("FILTER")
 	}
+	if hasNamed(e.Args) {
+		return b.namedCall(ctx, e, name)
+	}
 	args, err := b.exprs(ctx, e.Args)
 	if err != nil {
 		return nil, err
+	}
+	if e.Variadic {
+		return b.variadicCall(args, e, name)
 	}
 	if e.Syntax == ast.SyntaxAtTimeZone && len(args) == 2 {
 		args[0], args[1] = args[1], args[0] // timezone(zone, x)
@@ -86,13 +92,6 @@ func refuseCall(e *ast.Call, name string) error {
 	case e.WithinGroup:
 	case windowOnly[name] && !(fn.IsOrderedSet(name) && len(e.Args) > 0):
 		return at(errs.New(errs.WrongObjectType, "window function %s requires an OVER clause", name), e)
-	case e.Variadic:
-		return at(errs.NotSupported("VARIADIC"), e)
-	}
-	for _, a := range e.Args {
-		if n, ok := a.(*ast.NamedArg); ok {
-			return at(errs.NotSupported("a named argument"), n)
-		}
 	}
 	return nil
 }

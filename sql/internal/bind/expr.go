@@ -82,14 +82,24 @@ func (b *binder) expr(ctx *exprCtx, e ast.Expr) (plan.Expr, error) {
 	case *ast.Star:
 		return nil, at(errs.NotSupported("a whole-row reference"), e)
 	}
+	if o, ok := e.(*ast.Overlaps); ok {
+		return b.overlaps(ctx, o)
+	}
 	return nil, at(errs.NotSupported(construct(e)), e)
+}
+
+// overlaps binds (a, b) OVERLAPS (c, d).
+func (b *binder) overlaps(ctx *exprCtx, e *ast.Overlaps) (plan.Expr, error) {
+	args, err := b.exprs(ctx, append(e.Left.Elems[:len(e.Left.Elems):len(e.Left.Elems)], e.Right.Elems...))
+	if err != nil {
+		return nil, err
+	}
+	return b.function("overlaps", args, e)
 }
 
 // construct names what is refused.
 func construct(e ast.Expr) string {
 	switch e.(type) {
-	case *ast.Overlaps:
-		return "OVERLAPS"
 	case *ast.Row:
 		return "a row outside of a comparison"
 	case *ast.Field, *ast.RowStar:
@@ -257,7 +267,19 @@ func (b *binder) is(ctx *exprCtx, e *ast.Is) (plan.Expr, error) {
 		}
 		return &plan.IsBool{Arg: x, Val: e.Kind == ast.IsTrue, Not: e.Not}, nil
 	case ast.IsNormalized:
-		return nil, at(errs.NotSupported("IS NORMALIZED"), e)
+		x, err := b.expr(ctx, e.Expr)
+		if err != nil {
+			return nil, err
+		}
+		form := e.Form
+		if form == "" {
+			form = "nfc"
+		}
+		x, err = b.function("is_normalized", []plan.Expr{x, &plan.Lit{Val: types.Datum{S: form}, Typ: types.Text}}, e)
+		if err != nil || !e.Not {
+			return x, err
+		}
+		return &plan.Not{Arg: x}, nil
 	case ast.IsDocument:
 		return nil, at(errs.NotSupported("IS DOCUMENT"), e)
 	}

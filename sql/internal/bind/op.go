@@ -27,6 +27,11 @@ func (b *binder) operator(name string, l, r plan.Expr, n ast.Node) (plan.Expr, e
 // function resolves a function on bound arguments.
 func (b *binder) function(name string, args []plan.Expr, n ast.Node) (plan.Expr, error) {
 	f, want, err := fn.LookupFunc(name, exprTypes(args))
+	if errs.CodeOf(err) == errs.UndefinedFunction {
+		if g, to, full := withDefaults(name, args); g != nil {
+			f, want, args, err = g, to, full, nil
+		}
+	}
 	if err != nil {
 		if len(args) == 1 && errs.CodeOf(err) == errs.UndefinedFunction {
 			if t, ok := fn.FuncCast(name, args[0].Type()); ok {

@@ -104,6 +104,9 @@ var builtins = map[string]func() []*vec.Batch{
 	"pg_catalog.pg_attribute":    builtin("pg_catalog", "pg_attribute", builtinAttributes),
 	"pg_catalog.pg_type":         builtin("pg_catalog", "pg_type", builtinTypes),
 	"pg_catalog.pg_proc":         builtin("pg_catalog", "pg_proc", builtinProcs),
+	"pg_catalog.pg_aggregate":    builtin("pg_catalog", "pg_aggregate", builtinAggregates),
+	"pg_catalog.pg_operator":     builtin("pg_catalog", "pg_operator", builtinOperators),
+	"pg_catalog.pg_cast":         builtin("pg_catalog", "pg_cast", builtinCasts),
 	"information_schema.columns": builtin("information_schema", "columns", builtinColumns),
 }
 

@@ -7,9 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"quern/engine/fn"
 	"quern/storage/catalog"
-	"quern/storage/types"
 )
 
 //go:embed types.txt
@@ -45,64 +43,6 @@ var typeByOID = sync.OnceValue(func() map[uint32]*typeRow {
 	}
 	return out
 })
-
-// proc is a function of pg_proc.
-type proc struct {
-	oid, ret   uint32
-	name       string
-	args       []string
-	volatility string
-	strict     bool
-	kind       string
-	variadic   bool
-}
-
-// procs are the types' own functions, then those of the registry.
-var procs = sync.OnceValue(func() []proc {
-	var out []proc
-	for line := range strings.Lines(procsText) {
-		f := strings.Fields(line)
-		if len(f) != 7 || f[0] == "#" {
-			continue
-		}
-		p := proc{oid: num(f[0]), name: f[1], ret: num(f[3]), volatility: f[5], strict: f[6] == "t", kind: "f"}
-		if f[4] != "-" {
-			p.args = strings.Split(f[4], ",")
-		}
-		out = append(out, p)
-	}
-	return append(out, registryProcs()...)
-})
-
-// registryProcs lists named functions and aggregates that have a number.
-func registryProcs() []proc {
-	var out []proc
-	seen := map[uint32]bool{}
-	for _, f := range fn.Funcs() {
-		if f.OID == 0 || seen[f.OID] || f.Name == "" || strings.ContainsAny(f.Name, "+-*/<>=~!@#%^&|`?") {
-			continue
-		}
-		seen[f.OID] = true
-		out = append(out, proc{oid: f.OID, ret: uint32(f.Ret), name: f.Name, args: oidStrings(f.Args),
-			volatility: string("isv"[f.Vol]), strict: !f.NotStrict, kind: "f", variadic: f.Variadic})
-	}
-	for _, a := range fn.Aggs() {
-		if a.OID == 0 || seen[a.OID] {
-			continue
-		}
-		seen[a.OID] = true
-		out = append(out, proc{oid: a.OID, ret: uint32(a.Ret), name: a.Name, args: oidStrings(a.Args), volatility: "i", kind: "a"})
-	}
-	return out
-}
-
-func oidStrings(oids []types.OID) []string {
-	out := make([]string, len(oids))
-	for i, o := range oids {
-		out[i] = strconv.Itoa(int(o))
-	}
-	return out
-}
 
 var procByName = sync.OnceValue(func() map[string]uint32 {
 	out := map[string]uint32{}
@@ -159,14 +99,6 @@ func signed(s string) int {
 		return 0
 	}
 	return n
-}
-
-func builtinProcs(w *rows) {
-	for _, p := range procs() {
-		w.add("oid", p.oid, "proname", p.name, "pronamespace", catalog.SchemaCatalog, "proowner", catalog.RoleAdmin,
-			"prolang", 12, "procost", 1, "prokind", p.kind, "proisstrict", p.strict, "provolatile", p.volatility,
-			"proparallel", "s", "pronargs", len(p.args), "prorettype", p.ret, "proargtypes", strings.Join(p.args, " "), "prosrc", p.name)
-	}
 }
 
 func pgAm(_ *Context, w *rows) error {

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"quern/cmd/dev/internal/diff"
+)
+
+var _ = register("diff", "the same statements on Quern and PostgreSQL 15", runDiff)
+
+func runDiff(args []string) error {
+	flags := flag.NewFlagSet("diff", flag.ContinueOnError)
+	section := flags.String("matrix", "", "functions, operators, aggregates or casts over the whole catalog instead of random queries")
+	missing := flags.Bool("missing", false, "with --matrix: list what we do not have")
+	oracleURL := flags.String("oracle", "", "PostgreSQL 15 to compare with; default: one of our own")
+	quernURL := flags.String("url", "", "server to test; default: one of our own")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	pair, stop, err := diffServers(ctx, *oracleURL, *quernURL)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	calls, found, lacking, err := pair.RunMatrix(ctx, *section, os.Stdout)
+	if err != nil {
+		return err
+	}
+	if *missing {
+		for _, name := range slices.Sorted(maps.Keys(lacking)) {
+			fmt.Printf("missing %4d  %s\n", lacking[name], name)
+		}
+	}
+	fmt.Printf("diff %s: %d calls, %d differences, %d signatures missing\n", *section, calls, len(found), len(lacking))
+	if len(found) > 0 {
+		return fmt.Errorf("%d differences", len(found))
+	}
+	return nil
+}
+
+// diffServers starts what is not given by URL.
+func diffServers(ctx context.Context, oracleURL, quernURL string) (*diff.Pair, func(), error) {
+	var stops []func()
+	stop := func() {
+		for _, f := range slices.Backward(stops) {
+			f()
+		}
+	}
+	if oracleURL == "" {
+		pg, err := startPostgres()
+		if err != nil {
+			return nil, nil, err
+		}
+		stops = append(stops, pg.Stop)
+		oracleURL = pg.URL
+	}
+	if quernURL == "" {
+		dir, err := os.MkdirTemp("", "quern-diff-")
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		stops = append(stops, func() { _ = os.RemoveAll(dir) })
+		bin, err := buildQuern(dir)
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		q, err := startQuern(bin, filepath.Join(dir, "data"))
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		stops = append(stops, func() { _ = q.Stop() })
+		quernURL = q.URL
+	}
+	p, err := diff.Connect(ctx, oracleURL, quernURL)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	stops = append(stops, func() { p.Close(ctx) })
+	return p, stop, nil
+}
