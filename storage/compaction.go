@@ -15,6 +15,7 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/compact"
 	"quern/storage/internal/delvec"
+	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/segment"
 	"quern/storage/internal/stage"
@@ -252,6 +253,7 @@ func (j *mergeJob) commit() error {
 			moved.add(i, j.dels[i], ts.segDels[r.meta.ID])
 		}
 	}
+	failpoint.Hit(failpoint.CompactBeforeSwap)
 	var err error
 	if j.refs, err = s.commitMoves(moved, st.seq); err != nil {
 		if s.failure() == nil { // the record is surely not there
@@ -259,6 +261,7 @@ func (j *mergeJob) commit() error {
 		}
 		return err
 	}
+	failpoint.Hit(failpoint.CompactAfterSwap)
 	j.count()
 	return s.swap(j.refs, func() {
 		next := s.state.Load().with()

@@ -24,6 +24,7 @@ type killer struct {
 	total     *crashTotals
 	hits      map[string]int // failpoints at which the process died
 	atPoints  int
+	turn      int // the next failpoint
 	backups   int
 }
 
@@ -35,11 +36,12 @@ var crashFlags = []string{"--flush-rows", "10000", "--wal-bytes-max", "4MB", "--
 func (k *killer) cycle(n int) error {
 	points := storage.Failpoints()
 	point := ""
-	if n%3 != 2 {
-		point = points[(n-n/3)%len(points)]
+	if n%3 != 0 { // every third at a random moment
+		point = points[k.turn%len(points)]
+		k.turn++
 	}
 	var env []string
-	if point != "" && n > 0 {
+	if point != "" {
 		turn := 1 + k.rng.IntN(3)
 		if point == "manifest.before_rotate" {
 			turn = 1 // a start meets it once

@@ -8,7 +8,7 @@ package failpoint
 var Names = []string{
 	WALBeforeWrite, WALAfterWrite, WALAfterSync, CommitAfterPublish, CommitBeforeAck,
 	LoadAfterStage, SchemaBeforeApply, FlushAfterSegment, ManifestAfterAppend, ManifestAfterSync,
-	ManifestBeforeRotate, WALBeforeZero, WALAfterZero, UnlinkBefore, ReplayMid, BackupAfterFile,
+	CompactBeforeSwap, CompactAfterSwap, ManifestBeforeRotate, WALBeforeZero, WALAfterZero, UnlinkBefore, ReplayMid, BackupAfterFile,
 }
 
 // The places.
@@ -23,6 +23,8 @@ const (
 	FlushAfterSegment    = "flush.after_segment"    // a segment has its name, the manifest does not know it
 	ManifestAfterAppend  = "manifest.after_append"  // a record is written, not synced
 	ManifestAfterSync    = "manifest.after_sync"    // and synced, no state shows it
+	CompactBeforeSwap    = "compact.before_swap"    // outputs of a merge are there, the manifest names its inputs
+	CompactAfterSwap     = "compact.after_swap"     // and its outputs, the state shows the inputs
 	ManifestBeforeRotate = "manifest.before_rotate" // a new generation is written, CURRENT names the old one
 	WALBeforeZero        = "wal.before_zero"        // the manifest let go of a log file
 	WALAfterZero         = "wal.after_zero"         // it is zeroed under its old name
