@@ -5,6 +5,7 @@
 //	go run ./cmd/dev slt [PATH…]        SQL logic tests over the wire
 //	go run ./cmd/dev crash [--short]    kill -9 loops and power cuts
 //	go run ./cmd/dev twin [--short]     two worlds that must look the same
+//	go run ./cmd/dev fuzz [--short]     every fuzz target for a while
 //	go run ./cmd/dev tour               every shell command of README.md
 //
 // A suite's last line states its result; the exit status is 0 only if it held.

@@ -146,7 +146,7 @@ func twinSetup(world int) []string {
 		"INSERT INTO cities VALUES ('Oslo','NO'),('Rome','IT'),('Kyiv','UA'),('Lima','PE')",
 		"CREATE MASKING POLICY hide FOR any AS NULL",
 		"CREATE MASKING POLICY fixed FOR text AS CONSTANT 'hidden'",
-		"CREATE TABLE events (id int4, city text, amount int8, ts timestamptz) WITH (time_column = 'ts', retention = '90 days')",
+		"CREATE TABLE events (id int4, city text, amount int8, ts timestamptz, ref text, doc jsonb, price float8, note text) WITH (time_column = 'ts', retention = '90 days')",
 	}
 	cities := []string{"Oslo", "Rome", "Kyiv", "Lima", "Nuuk"}
 	for start := 0; start < peopleRows; start += 100 {
@@ -185,7 +185,7 @@ func twinEvents(rng *rand.Rand, cities []string) []string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "(%d,'%s',%d,'%s')", i, cities[i%4], i*37%1000, day.Add(-time.Duration(i)*time.Hour).Format(time.RFC3339))
+		fmt.Fprintf(&b, "(%d,'%s',%d,'%s',%s)", i, cities[i%4], i*37%1000, day.Add(-time.Duration(i)*time.Hour).Format(time.RFC3339), twinEvent(i*7919))
 	}
 	out = append(out, b.String())
 	b.Reset()
@@ -194,9 +194,15 @@ func twinEvents(rng *rand.Rand, cities []string) []string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "(%d,'%s',%d,'%s')", 10_000+i, cities[rng.IntN(4)], rng.IntN(1e6), day.AddDate(0, 0, -100-rng.IntN(300)).Format(time.RFC3339))
+		fmt.Fprintf(&b, "(%d,'%s',%d,'%s',%s)", 10_000+i, cities[rng.IntN(4)], rng.IntN(1e6), day.AddDate(0, 0, -100-rng.IntN(300)).Format(time.RFC3339), twinEvent(rng.IntN(1e9)))
 	}
 	return append(out, b.String(), "ALTER TABLE events SET (retention = '90 days')")
+}
+
+// twinEvent gives values of columns that are stored in ways of their own: packed
+// identifiers, documents by path, decimals as integers, dictionaries of row groups.
+func twinEvent(x int) string {
+	return fmt.Sprintf(`'order:%08x','{"a": %d, "b": "%x", "c": [%t]}',%d.%02d,'a note that stands for number %d'`, x, x%77, x%500, x%2 == 0, x%1000, x%100, x%211)
 }
 
 func (w *twinWorld) close() {

@@ -148,6 +148,25 @@ func formatsVectors(cols []formatsCol, rows int) []vec.Vector {
 	return out
 }
 
+// formatsList are rows of a file as a flush gets them.
+func formatsList(t testing.TB, cols []formatsCol, rows int) memtable.List {
+	var ids []uint32
+	for i := range cols {
+		ids = append(ids, uint32(i+1))
+	}
+	body, err := memtable.EncodeRows(nil, 1, ids, []*vec.Batch{{Len: rows, Cols: formatsVectors(cols, rows)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := memtable.DecodeRows(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem := memtable.NewTable()
+	mem.Append(r, 1_700_000_000_000_000, 7)
+	return mem.List()
+}
+
 // TestWriteFormats writes the files that are not there yet; see formatsDir.
 func TestWriteFormats(t *testing.T) {
 	if os.Getenv("QUERN_WRITE_FORMATS") == "" {
@@ -158,23 +177,9 @@ func TestWriteFormats(t *testing.T) {
 		if _, err := os.Stat(path); err == nil {
 			continue
 		}
-		var ids []uint32
-		for i := range file.cols {
-			ids = append(ids, uint32(i+1))
-		}
-		body, err := memtable.EncodeRows(nil, 1, ids, []*vec.Batch{{Len: file.rows, Cols: formatsVectors(file.cols, file.rows)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := memtable.DecodeRows(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mem := memtable.NewTable()
-		mem.Append(r, 1_700_000_000_000_000, 7)
 		spec := formatsSpec(file.cols)
 		spec.Cold = file.cold
-		if _, err := Build(t.Context(), vfs.OS{}, path+".tmp", path, spec, mem.List(), nil); err != nil {
+		if _, err := Build(t.Context(), vfs.OS{}, path+".tmp", path, spec, formatsList(t, file.cols, file.rows), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

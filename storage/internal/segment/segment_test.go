@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -369,15 +370,95 @@ func TestDamageBehindChecksums(t *testing.T) {
 	}
 }
 
-// FuzzOpen: any bytes are safe, with right checksums too.
-func FuzzOpen(f *testing.F) {
+// FuzzSegmentOpen: any bytes are safe, with right checksums too.
+func FuzzSegmentOpen(f *testing.F) {
 	data, _ := testBytes(f, 30)
 	f.Add(data)
+	for _, file := range formatsFiles[1:] {
+		spec := formatsSpec(file.cols)
+		spec.Cold = file.cold
+		fs := newFS(f)
+		if _, err := Build(f.Context(), fs, "d/tmp", "d/seg", spec, formatsList(f, file.cols, 70), nil); err != nil {
+			f.Fatal(err)
+		}
+		if data, err := vfs.ReadFile(fs, "d/seg"); err == nil {
+			f.Add(data)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		data = bytes.Clone(data)
 		reseal(data)
 		_ = openBytes(t, data, Expect{})
 	})
+}
+
+// TestFormatsDamage damages the files of testdata/formats, which hold every encoding
+// and type: every bit, cut, zeroed sector and swapped page that is tried is detected.
+func TestFormatsDamage(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	for _, file := range formatsFiles {
+		data, err := vfs.ReadFile(vfs.OS{}, formatsDir+file.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		try := func(what string, at int, bad []byte) {
+			t.Helper()
+			if !bytes.Equal(bad, data) && openBytes(t, bad, Expect{}) == nil {
+				t.Fatalf("%s: %s at %d is not detected", file.name, what, at)
+			}
+		}
+		step := 1500 // QUERN_LONG tries every byte
+		if os.Getenv("QUERN_LONG") != "" {
+			step = 1
+		}
+		for at := rng.IntN(step); at < len(data); at += 1 + rng.IntN(2*step-1) {
+			bad := bytes.Clone(data)
+			bad[at] ^= 1 << rng.IntN(8)
+			try("a flipped bit", at, bad)
+			try("a cut", at, data[:at])
+		}
+		for at := 0; at < len(data); at += 512 * (1 + rng.IntN(1+step/250)) {
+			bad := bytes.Clone(data)
+			clear(bad[at:min(len(bad), at+512)])
+			try("a zeroed sector", at, bad)
+		}
+		for _, p := range swappedPages(t, data) {
+			try("a swapped page", 0, p)
+		}
+		other, _ := vfs.ReadFile(vfs.OS{}, formatsDir+formatsFiles[0].name)
+		if openBytes(t, other, Expect{ID: 2}) == nil {
+			t.Fatal("a file in the place of another is not detected")
+		}
+	}
+}
+
+// swappedPages gives files in which two pages of one length have changed places.
+func swappedPages(t *testing.T, data []byte) (list [][]byte) {
+	fs := newFS(t)
+	if err := vfs.WriteFileBytes(fs, "d/tmp", "d/seg", data); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(fs, "d/seg", Expect{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	byLength := map[uint32]page{}
+	for _, s := range f.Schema() {
+		c, err := f.Column(s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := c.pages[0]
+		if q, ok := byLength[p.length]; ok {
+			bad := bytes.Clone(data)
+			copy(bad[p.offset:], data[q.offset:q.offset+uint64(q.length)])
+			copy(bad[q.offset:], data[p.offset:p.offset+uint64(p.length)])
+			list = append(list, bad)
+		}
+		byLength[p.length] = p
+	}
+	return list
 }
 
 func BenchmarkBuild(b *testing.B) {
