@@ -48,9 +48,9 @@ type place struct {
 	bit int // of the row where its first character lies
 }
 
-// patternOf finds the pattern of v, nil if there is none that saves anything. NULL
-// and so empty rows do not count.
-func patternOf(v *strs) *pattern {
+// patternOf finds the pattern of v, nil if there is none; none tells whether more rows
+// cannot make one either. NULL rows do not count.
+func patternOf(v *strs) (p *pattern, none bool) {
 	var first []byte
 	var seen [256]bool
 	var differs [charsBytesMax]bool
@@ -61,12 +61,12 @@ func patternOf(v *strs) *pattern {
 		}
 		if first == nil {
 			if first = b; len(b) == 0 || len(b) > charsBytesMax {
-				return nil
+				return nil, true
 			}
 			continue
 		}
 		if len(b) != len(first) {
-			return nil
+			return nil, true
 		}
 		// Eight places at once: most values of a page share their prefix.
 		at := 0
@@ -78,42 +78,46 @@ func patternOf(v *strs) *pattern {
 			}
 		}
 	}
-	if first == nil {
-		return nil
-	}
-	p := &pattern{value: append([]byte(nil), first...), varies: make([]byte, len(first))}
+	p = &pattern{value: append([]byte(nil), first...), varies: make([]byte, len(first))}
 	for at := range first {
 		if differs[at] {
 			p.varies[at], p.value[at] = 1, 0
 			p.count++
 		}
 	}
+	if p.count == 0 {
+		return nil, false
+	}
 	for i := range v.rows() {
-		b := v.value(i)
-		for at := range b {
-			if differs[at] {
-				seen[b[at]] = true
-			}
+		for at, c := range v.value(i) {
+			seen[c] = seen[c] || differs[at]
 		}
 	}
-	return p.alphabet(&seen)
+	if !p.alphabet(&seen) {
+		return nil, true
+	}
+	return p, false
 }
 
-func (p *pattern) alphabet(seen *[256]bool) *pattern {
+// alphabet numbers the characters seen; it does not if there are too many.
+func (p *pattern) alphabet(seen *[256]bool) bool {
 	n := 0
+	for c := range p.number {
+		p.number[c] = noLetter
+	}
 	for c, ok := range seen {
 		if !ok {
 			continue
 		}
 		if n == 1<<charsBitsMax {
-			return nil
+			return false
 		}
 		p.letters[n], p.number[c] = byte(c), byte(n)
 		n++
 	}
 	p.bits = max(1, bits.Len(uint(n-1)))
 	p.layOut()
-	return p
+	return true
 }
 
 // layOut computes what follows from value, varies, count, bits and letters.
@@ -138,7 +142,35 @@ func (p *pattern) layOut() {
 	}
 }
 
-func (e *Encoder) charsPage(p *pattern, v *strs, ascii byte, nulls int) {
+// noLetter is the number of what is not in the alphabet; others have not its upper bit.
+const noLetter = 0x80
+
+// charsSample rows of a page tell its pattern, nearly always.
+const charsSample = 1024
+
+// charsPages writes v as CHARS page if there is a pattern; t keeps it if it is the best.
+func (e *Encoder) charsPages(t *pageTrial, v *strs, ascii byte, nulls int) (tried bool) {
+	for n := min(v.rows(), charsSample); ; n = v.rows() {
+		part := &strs{offs: v.offs[:n+1], data: v.data}
+		if v.valid != nil {
+			part.valid = v.valid[:n]
+		}
+		p, none := patternOf(part)
+		fits := false
+		if p != nil {
+			t.try(charsNanos(v.rows(), v.total()), func() (bool, error) {
+				fits = e.charsPage(p, v, ascii, nulls)
+				return fits, nil
+			})
+		}
+		if fits || none || n == v.rows() {
+			return fits
+		}
+	}
+}
+
+// charsPage tells whether all values fit the pattern.
+func (e *Encoder) charsPage(p *pattern, v *strs, ascii byte, nulls int) bool {
 	e.header(Chars, ascii, 0, v.rows(), nulls)
 	e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(len(p.value)))
 	e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(p.count))
@@ -152,17 +184,29 @@ func (e *Encoder) charsPage(p *pattern, v *strs, ascii byte, nulls int) {
 	e.dst = append(e.dst, make([]byte, p.stride*v.rows()+charsRoom)...)
 	out := e.dst[at:]
 	for i := range v.rows() {
-		if b := v.value(i); len(b) > 0 {
-			p.pack(out[i*p.stride:(i+1)*p.stride], b)
+		b := v.value(i)
+		if len(b) == 0 && v.null(i) {
+			continue
+		}
+		if len(b) != len(p.value) || !p.pack(out[i*p.stride:(i+1)*p.stride], b) {
+			return false
 		}
 	}
+	return true
 }
 
-func (p *pattern) pack(out, b []byte) {
-	w, have, at := uint64(0), 0, 0
-	for _, run := range p.runs {
+// pack writes b, of the right length, and tells whether it fits the pattern.
+func (p *pattern) pack(out, b []byte) bool {
+	w, have, at, bad := uint64(0), 0, 0, byte(0)
+	for i := range p.runs {
+		run := &p.runs[i]
+		if run.at > run.lit && string(b[run.lit:run.at]) != string(p.value[run.lit:run.at]) {
+			return false
+		}
 		for _, c := range b[run.at : run.at+run.n] {
-			w |= uint64(p.number[c]) << have
+			k := p.number[c]
+			bad |= k
+			w |= uint64(k&^noLetter) << have
 			if have += p.bits; have >= 32 {
 				binary.LittleEndian.PutUint32(out[at:], uint32(w))
 				w, have, at = w>>32, have-32, at+4
@@ -172,6 +216,7 @@ func (p *pattern) pack(out, b []byte) {
 	for ; have > 0; have, w, at = have-8, w>>8, at+1 {
 		out[at] = byte(w)
 	}
+	return bad&noLetter == 0 && string(b[p.tail:]) == string(p.value[p.tail:])
 }
 
 func (p *Page) openChars() error {

@@ -28,12 +28,19 @@ var texts = map[string]func(rng *rand.Rand, k int) string{
 		}
 		return string(b)
 	},
-	"huge": func(rng *rand.Rand, k int) string { return strings.Repeat("a large value, ", 1+k%5*3000) },
+	"huge": func(rng *rand.Rand, k int) string { return strings.Repeat("a large value, ", 1+k%5*k%977) },
 	"one byte": func(rng *rand.Rand, _ int) string {
 		return string(rune('a' + rng.IntN(3)))
 	},
 	"uuid":   func(rng *rand.Rand, _ int) string { u := uuidOf(rng); return u },
 	"prefix": func(rng *rand.Rand, _ int) string { return fmt.Sprintf("user:%07x", rng.Uint32N(1<<28)) },
+	"late": func(rng *rand.Rand, k int) string { // what the first rows have in common others have not
+		return fmt.Sprintf("id-%08x", rng.Uint32()*uint32(b2i(k > 1800)))
+	},
+	"late letter": func(rng *rand.Rand, k int) string {
+		return fmt.Sprintf("id-%07x%c", rng.Uint32N(1<<28), []rune{'a', 'z', 'é'}[b2i(k > 2000)+b2i(k == 2500)])
+	},
+	"late length": func(rng *rand.Rand, k int) string { return fmt.Sprintf("id-%0*x", 8+b2i(k == 2500), rng.Uint32()) },
 	"base64": func(rng *rand.Rand, _ int) string {
 		var b [15]byte
 		for i := range b {

@@ -53,14 +53,16 @@ func (e *Encoder) text(v *strs, nulls, may int) error {
 			t.try(dictNanos(v.rows()), func() (bool, error) { return true, e.textDictPage(entries, codes, ascii, nulls) })
 		}
 	}
-	if p := patternOf(v); p != nil {
-		t.try(charsNanos(v.rows(), v.total()), func() (bool, error) { e.charsPage(p, v, ascii, nulls); return true, nil })
+	if e.charsPages(&t, v, ascii, nulls) {
+		// Nothing is better than packed characters but what has been tried.
 	} else if s := e.shaped(v, may); s != nil {
 		t.try(templateNanos(v.rows(), v.total()), func() (bool, error) { return true, e.templatePage(s, ascii, nulls) })
 	} else if s, ok := Shrink(v.offs, v.data); ok {
 		t.try(fsstNanos(v.rows(), len(s.Bytes)), func() (bool, error) { e.fsstPage(&s, v.offs, ascii, nulls); return true, nil })
 	}
-	t.try(0, func() (bool, error) { e.plainText(v, ascii, nulls); return true, nil })
+	if float64(v.total()) < t.best {
+		t.try(0, func() (bool, error) { e.plainText(v, ascii, nulls); return true, nil })
+	}
 	return t.err
 }
 

@@ -25,7 +25,7 @@ func textPages(v *strs) map[string][]byte {
 	if s, ok := Shrink(v.offs, v.data); ok {
 		page("fsst", func(e *Encoder) { e.fsstPage(&s, v.offs, 0, 0) })
 	}
-	if p := patternOf(v); p != nil {
+	if p, _ := patternOf(v); p != nil {
 		page("chars", func(e *Encoder) { e.charsPage(p, v, 0, 0) })
 	}
 	if entries, codes, ok := textDict(v); ok {

@@ -14,6 +14,10 @@ import (
 const (
 	textDictMax   = 65536
 	textDictShare = 0.6
+	// Of textDictEarly rows that come first, textDictFew must repeat others: values that
+	// are drawn from as many as may be repeat 290 times.
+	textDictEarly = 8192
+	textDictFew   = 100
 )
 
 // textDict gives the distinct values of v in order of appearance, and each row's
@@ -30,6 +34,9 @@ func textDict(v *strs) (entries *strs, codes []int64, ok bool) {
 	codes = make([]int64, v.rows())
 	last := int64(0)
 	for i := range codes {
+		if i == textDictEarly && len(hashes) > textDictEarly-textDictFew {
+			return nil, nil, false
+		}
 		if v.null(i) {
 			codes[i] = last
 			continue

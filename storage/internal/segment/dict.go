@@ -45,6 +45,11 @@ func (b *builder) dictionary(c *Column) *dictionary {
 		if !ok[s] {
 			cols[s] = constant(c, b.list[s].Rows)
 		}
+	}
+	if fewRepeat(cols) {
+		return nil
+	}
+	for s := range cols {
 		if codes[s] = d.column(&cols[s], &rows); codes[s] == nil {
 			return nil
 		}
@@ -72,6 +77,44 @@ func (b *builder) dictionary(c *Column) *dictionary {
 	}
 	out.prune(used)
 	return out
+}
+
+// fewRepeat tells from neighbours and from rows all over the slabs that values hardly
+// repeat, so that a dictionary need not be tried. Of values that occur twice on average
+// in a million rows, 50 of 8,192 repeat another one.
+func fewRepeat(cols []encoding.Column) bool {
+	const sample, few = 8192, 24
+	rows := 0
+	for s := range cols {
+		rows += cols[s].N
+	}
+	if rows < 4*sample {
+		return false
+	}
+	near, far := map[uint64]struct{}{}, map[uint64]struct{}{}
+	nears, fars, base := 0, 0, 0
+	step := rows / sample
+	for s := range cols {
+		c := &cols[s]
+		for i := range c.N {
+			row := base + i
+			isNear, isFar := row < sample, row%step == 0
+			if !isNear && !isFar || c.Null(i) {
+				continue
+			}
+			h := vec.HashBytes(c.Value(i))
+			if isNear {
+				near[h] = struct{}{}
+				nears++
+			}
+			if isFar {
+				far[h] = struct{}{}
+				fars++
+			}
+		}
+		base += c.N
+	}
+	return nears > sample/2 && fars > sample/2 && nears-len(near) < few && fars-len(far) < few
 }
 
 // prune drops entries that no row of the segment uses: the value of a row that
