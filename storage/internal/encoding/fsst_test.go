@@ -77,7 +77,7 @@ var texts = map[string]func(rng *rand.Rand, k int) string{
 }
 
 // textKinds are the encodings of texts that are not FSST.
-var textKinds = map[string]Kind{"binary": Plain, "hex": Chars, "uuid": Chars, "prefix": Chars, "base64": Plain, "short": Dict, "zeros": Dict,
+var textKinds = map[string]Kind{"binary": Plain, "hex": Chars, "uuid": Chars, "prefix": Chars, "late": Dict, "base64": Plain, "short": Dict, "zeros": Dict,
 	"escape": Dict, "one byte": Dict, "pool": Dict, "json": Template, "json arrays": Template, "broken json": Template, "numbers": Dict, "huge": Dict}
 
 func uuidOf(rng *rand.Rand) string {

@@ -11,9 +11,9 @@ import (
 	"quern/storage/vfs"
 )
 
-// eventCols are 22 columns of playback events: independent identifiers, which nothing
+// playbackCols are 22 columns of playback events: independent identifiers, which nothing
 // shrinks below their digits, names, numbers and flags.
-func eventCols() []formatsCol {
+func playbackCols() []formatsCol {
 	hex := func(prefix string, digits int) formatsCol {
 		return formatsCol{typ: types.Text, draw: func(rng *rand.Rand, _ int) types.Datum {
 			s := fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64())
@@ -43,7 +43,7 @@ func eventCols() []formatsCol {
 // BenchmarkEvents builds a segment of events; a row's CPU time bounds the ingest rate.
 func BenchmarkEvents(b *testing.B) {
 	const rows = 60_000
-	cols := eventCols()
+	cols := playbackCols()
 	l := formatsList(b, cols, rows)
 	dir := b.TempDir()
 	spec := formatsSpec(cols)

@@ -1,4 +1,4 @@
-package storage
+package delvec
 
 import (
 	"bytes"
@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
-
-	"quern/storage/internal/manifest"
 )
 
 // FuzzDeleteVector: any bytes are safe, with right checksums too; what is accepted
@@ -21,24 +19,24 @@ func FuzzDeleteVector(f *testing.F) {
 		many.Add(i)
 	}
 	for _, b := range []*roaring.Bitmap{few, runs, many, roaring.New()} {
-		data, err := encodeVector(id, 3, b)
+		data, err := Encode(id, 3, b)
 		if err != nil {
 			f.Fatal(err)
 		}
-		if _, err := decodeVector("v", data, id, manifest.Vector{Seq: 3, Rows: int64(b.GetCardinality())}, rows); err != nil {
+		if _, err := Decode("v", data, Header{id, 3, int64(b.GetCardinality())}, rows); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(data, int64(b.GetCardinality()), true)
 		f.Add(data, int64(b.GetCardinality()), false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, n int64, mend bool) {
-		if mend && len(data) >= vectorHeader {
+		if mend && len(data) >= headerBytes {
 			data = bytes.Clone(data)
-			le.PutUint32(data[28:], uint32(len(data)-vectorHeader))
-			le.PutUint32(data[32:], crc32.Checksum(data[vectorHeader:], castagnoli))
+			le.PutUint32(data[28:], uint32(len(data)-headerBytes))
+			le.PutUint32(data[32:], crc32.Checksum(data[headerBytes:], castagnoli))
 			le.PutUint32(data[36:], crc32.Checksum(data[:36], castagnoli))
 		}
-		b, err := decodeVector("v", data, id, manifest.Vector{Seq: 3, Rows: n}, rows)
+		b, err := Decode("v", data, Header{id, 3, n}, rows)
 		if err != nil {
 			return
 		}
