@@ -32,10 +32,12 @@ type Request struct {
 	Create          bool
 	// OnError is quarantine (default), abort, or limit:N.
 	OnError string
-	Key     string // Idempotency-Key, empty = none
-	Client  string // address, for quarantine
-	Source  string // http, load, …
-	Body    io.Reader
+	// Buffered asks for an ack before the sync (ack=buffered).
+	Buffered bool
+	Key      string // Idempotency-Key, empty = none
+	Client   string // address, for quarantine
+	Source   string // http, load, …
+	Body     io.Reader
 	// Length is the encoded size of Body if it is known, else 0.
 	Length int64
 }

@@ -22,6 +22,8 @@ type Store interface {
 	Catalog() *catalog.Snapshot
 	Commit(ctx context.Context, c *storage.Commit) (storage.Outcome, error)
 	StartLoad(c *storage.Commit, cat *catalog.Snapshot) (*storage.Load, error)
+	Snapshot() *storage.Snapshot
+	LockRows(ctx context.Context, tables ...uint32) (unlock func(), err error)
 	// Pressure is how full memory and log are: at 1 commits wait.
 	Pressure() float64
 }

@@ -137,7 +137,7 @@ func (b *batch) applySchema(ctx context.Context) error {
 
 // commit makes the batch durable.
 func (b *batch) commit(ctx context.Context, body *body) (*Answer, error) {
-	c := &storage.Commit{Source: b.req.Source, Ingest: true}
+	c := &storage.Commit{Source: b.req.Source, Ingest: true, Buffered: b.req.Buffered}
 	if b.load != nil {
 		if err := b.push(ctx); err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/policy"
 	"quern/storage/types"
 	"quern/storage/vfs/crashfs"
 )
@@ -212,5 +213,64 @@ func TestBodiesShareMemory(t *testing.T) {
 	}
 	if a, err := post(g, "t", body, nil); err != nil || a.Accepted != 1000 {
 		t.Error(counts(a), err)
+	}
+}
+
+// TestReplay: rows that were kept aside come back once, after the reason is gone;
+// the others stay, with the reason of the day.
+func TestReplay(t *testing.T) {
+	s, g := open(t)
+	if _, err := post(g, "t", `{"a":1}`, create); err != nil {
+		t.Fatal(err)
+	}
+	strict := *s.Catalog().TableByName(catalog.SchemaPublic, "t")
+	strict.Options.OnNewColumn, strict.Version = catalog.Strict, strict.Version+1
+	change := func(tab *catalog.Table) {
+		t.Helper()
+		if _, err := s.Commit(context.Background(), &storage.Commit{Schema: []catalog.Change{{Table: tab}}, BaseVersion: s.Catalog().Version()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(&strict)
+	a, err := post(g, "t", "{\"a\":2,\"c\":20}\n{\"a\":3,\"c\":30}\n{\"a\":\"no\"}\nno json\n{\"a\":4}", nil)
+	if err != nil || a.Quarantined != 4 {
+		t.Fatal(counts(a), err)
+	}
+	ids := func() (out [][16]byte) {
+		for _, line := range strings.Fields(dump(t, s, "system", "quarantine", "id")) {
+			var d types.Datum
+			if err := types.ParseBytes(types.UUID, []byte(line), types.DefaultFormat, &d); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, d.U)
+		}
+		return out
+	}
+	replay := func(want ingest.ReplayAnswer) {
+		t.Helper()
+		got, err := g.Replay(context.Background(), &ingest.ReplayRequest{Principal: admin, Table: "t", IDs: ids()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.CommitSeq = 0
+		if *got != want {
+			t.Errorf("replay %+v, want %+v", *got, want)
+		}
+	}
+	replay(ingest.ReplayAnswer{Failed: 4})
+	wide := strict
+	wide.Version++
+	wide.Columns = append(slices.Clone(wide.Columns), catalog.Column{ID: 9, Name: "c", Type: types.Int8})
+	change(&wide)
+	replay(ingest.ReplayAnswer{Replayed: 2, Failed: 2})
+	replay(ingest.ReplayAnswer{Failed: 2, Skipped: 2})
+	if got := sorted(dump(t, s, "public", "t", "a", "c")); got != sorted("1|NULL\n4|NULL\n2|20\n3|30\n") {
+		t.Error(got)
+	}
+	if got := sorted(dump(t, s, "system", "quarantine", "state", "error_code")); got != sorted("replayed|unknown_column\nreplayed|unknown_column\nnew|22P02\nnew|22P02\n") {
+		t.Error(got)
+	}
+	if _, err := g.Replay(context.Background(), &ingest.ReplayRequest{Principal: policy.Principal{RoleID: 99}, Table: "t", IDs: ids()}); errs.CodeOf(err) != errs.UndefinedTable {
+		t.Error(err)
 	}
 }

@@ -52,7 +52,7 @@ func (g *Ingester) multiOnce(ctx context.Context, r *Request, body []byte, mode 
 	}
 	cat := g.store.Catalog()
 	base := cat.Version()
-	c := &storage.Commit{BaseVersion: base, Source: r.Source, Ingest: true}
+	c := &storage.Commit{BaseVersion: base, Source: r.Source, Ingest: true, Buffered: r.Buffered}
 	all := g.newBatch(r, formatNDJSON, mode)
 	for _, x := range bad {
 		if err := all.rejectNamed(x, ""); err != nil {

@@ -64,7 +64,7 @@ func TestHTTP(t *testing.T) {
 		{"bad row aborts", "POST", "/v1/ingest/ev?on_error=abort", "{\"a\":\"zz\"}\n", nil, 422, "22P02"},
 		{"no such table", "POST", "/v1/ingest/none", "{\"a\":1}\n", nil, 404, "42P01"},
 		{"channel", "POST", "/v1/ingest/ev", "{}", []string{"X-Channel", "c"}, 501, "0A000"},
-		{"buffered", "POST", "/v1/ingest/ev?ack=buffered", "{}", nil, 501, "0A000"},
+		{"buffered", "POST", "/v1/ingest/ev?ack=buffered", "{}", nil, 200, `"accepted":1`},
 		{"unknown key", "GET", "/v1/batches/k1?table=ev", "", nil, 200, `{"state":"unknown"}`},
 		{"keyed", "POST", "/v1/ingest/ev", "{\"a\":9}\n", []string{"Idempotency-Key", "k1"}, 200, `"replayed":false`},
 		{"keyed again", "POST", "/v1/ingest/ev", "{\"a\":9}\n", []string{"Idempotency-Key", "k1"}, 200, `"replayed":true`},
@@ -112,6 +112,40 @@ func TestHTTPLogin(t *testing.T) {
 	} {
 		if r := basic(c.user, c.pw, c.path); r.status != c.status {
 			t.Errorf("%s/%s %s: %d %s", c.user, c.pw, c.path, r.status, r.body)
+		}
+	}
+}
+
+// TestIngestRoutes: several tables in one batch, buffered acks, and what was kept
+// aside.
+func TestIngestRoutes(t *testing.T) {
+	s := startTest(t, nil)
+	for _, c := range []struct {
+		name, method, path, body string
+		status                   int
+		want                     string
+	}{
+		{"two tables", "POST", "/v1/ingest?create=true", "{\"table\":\"ma\",\"row\":{\"x\":1}}\n{\"table\":\"mb\",\"row\":{\"y\":\"z\"}}", 200, `"accepted":2`},
+		{"strict", "POST", "/v1/query", "alter table ma set (on_new_column = 'strict')", 200, "ALTER"},
+		{"bad rows", "POST", "/v1/ingest/ma?ack=buffered", "{\"x\":2,\"new\":1}\n{\"x\":\"q\"}\n{\"x\":3}", 200, `"quarantined":2`},
+		{"read them at once", "POST", "/v1/query", "select count(*) from ma", 200, `[[2]]`},
+		{"look", "GET", "/v1/quarantine?table=ma&limit=5", "", 200, `"unknown_column"`},
+		{"look at another table", "GET", "/v1/quarantine?table=mb", "", 200, `"rows":[]`},
+		{"bad limit", "GET", "/v1/quarantine?limit=x", "", 400, "22023"},
+		{"fix", "POST", "/v1/query", "alter table ma add column new int8", 200, "ALTER"},
+		{"no predicate", "POST", "/v1/quarantine:replay", `{"table":"ma","where":"nope = 1"}`, 400, "42703"},
+		{"two statements", "POST", "/v1/quarantine:replay", `{"table":"ma","where":"true); drop table ma; select (1"}`, 400, ""},
+		{"replay", "POST", "/v1/quarantine:replay", `{"table":"ma","where":"error_code = 'unknown_column'"}`, 200, `"replayed":1,"failed":0`},
+		{"replay again", "POST", "/v1/quarantine:replay", `{"table":"ma"}`, 200, `"replayed":0,"failed":1`},
+		{"all there", "POST", "/v1/query", "select sum(x), sum(new) from ma", 200, `[[6,1]]`},
+		{"bad ack", "POST", "/v1/ingest/ma?ack=never", "{}", 400, "22023"},
+	} {
+		r := call(t, s, c.method, c.path, c.body)
+		if r.status != c.status || !strings.Contains(r.body, c.want) {
+			t.Errorf("%s: %d %s, wanted %d %s", c.name, r.status, r.body, c.status, c.want)
+		}
+		if buffered := strings.Contains(c.path, "ack=buffered"); buffered != (r.header.Get("X-Ack") == "buffered") {
+			t.Errorf("%s: header %v", c.name, r.header)
 		}
 	}
 }

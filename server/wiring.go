@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"quern/ingest"
 	"quern/server/internal/httpapi"
 	"quern/sql"
 	"quern/storage"
@@ -24,7 +26,7 @@ import (
 // routes wires the HTTP port.
 func (s *Server) routes() httpapi.Options {
 	return httpapi.Options{
-		Auth: s.auth, Log: s.o.Log, Ready: s.ready, DefaultRole: "admin", Append: s.ing.Append,
+		Auth: s.auth, Log: s.o.Log, Ready: s.ready, DefaultRole: "admin", Append: s.append, Replay: s.ing.Replay,
 		Principal: s.principal, Batch: s.batch, MayMonitor: s.mayMonitor, Backup: s.store.Backup, Metrics: s.metrics(),
 		NewSession: func(role string, settings []sql.Setting) (httpapi.Session, error) {
 			sess, err := s.db.NewSession(role, settings)
@@ -34,6 +36,14 @@ func (s *Server) routes() httpapi.Options {
 			return sess, nil
 		},
 	}
+}
+
+// append takes one request of either ingest route.
+func (s *Server) append(ctx context.Context, r *ingest.Request) (*ingest.Answer, error) {
+	if r.Table == "" {
+		return s.ing.AppendMulti(ctx, r)
+	}
+	return s.ing.Append(ctx, r)
 }
 
 func (s *Server) principal(role string) (policy.Principal, error) {

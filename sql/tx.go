@@ -176,6 +176,8 @@ func (s *Session) commit(ctx context.Context) error {
 		c := &storage.Commit{Schema: t.changes, Deletes: t.deletes, Tables: t.rows, Loads: t.loads, Source: t.source, User: s.Principal().Name, Key: t.key}
 		if len(t.changes) > 0 {
 			c.BaseVersion = t.base.Version()
+		} else if v, _ := s.set.Raw("synchronous_commit"); v == "off" {
+			c.Buffered = true
 		}
 		_, err := s.db.store.Commit(ctx, c)
 		if err == nil {

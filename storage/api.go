@@ -49,6 +49,10 @@ type Commit struct {
 	// Ingest marks the routes where a row that breaks a rule (NOT NULL) goes
 	// to quarantine instead of failing the commit.
 	Ingest bool
+	// Buffered acknowledges the commit when its frame is written, before the sync:
+	// it survives the end of the process, not of the machine. Snapshots opened
+	// after it wait for the sync.
+	Buffered bool
 	// Patience is how long the commit waits while memory or the log is full, before
 	// it fails with 53200; 0 = as long as it takes.
 	Patience time.Duration

@@ -125,16 +125,18 @@ func (s *Store) commitGroup(group []*pending) {
 	if s.opts.mutations.AckBeforeSync {
 		s.acknowledge(group)
 	}
+	all := group
+	group = s.acknowledgeBuffered(group)
 	synced := make(chan error, 1)
 	if s.opts.mutations.PublishBeforeSync {
-		s.publish(s.place(group, prev, cat))
+		s.publish(s.place(all, prev, cat))
 		synced <- s.log.Sync()
 	} else {
 		s.workers.Go(func() { synced <- s.log.Sync() })
 	}
 	next := s.state.Load()
 	if !s.opts.mutations.PublishBeforeSync {
-		next = s.place(group, prev, cat) // while the disk works
+		next = s.place(all, prev, cat) // while the disk works
 	}
 	if err := <-synced; err != nil {
 		if !s.opts.mutations.AckBeforeSync {
@@ -170,7 +172,28 @@ func (s *Store) logError(err error) error {
 	return s.ioError(err)
 }
 
-func (s *Store) publish(next *state) { s.state.Store(next) }
+func (s *Store) publish(next *state) {
+	s.state.Store(next)
+	s.buffered.wake()
+}
+
+// acknowledgeBuffered acknowledges the commits that do not wait for the sync. It
+// returns the others.
+func (s *Store) acknowledgeBuffered(group []*pending) (rest []*pending) {
+	var early []*pending
+	for _, p := range group {
+		if p.buffered {
+			early = append(early, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	if len(early) > 0 {
+		s.buffered.seq.Store(early[len(early)-1].frame.Seq)
+		s.acknowledge(early)
+	}
+	return rest
+}
 
 // admitGroup applies catalog changes in order and fails the commits that they
 // overtake. It returns the others and the catalog after them.

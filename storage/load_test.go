@@ -2,7 +2,10 @@ package storage_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -202,4 +205,44 @@ func TestPatience(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, 3)}})
+}
+
+// TestBufferedAck: a buffered commit is answered before its sync, no snapshot is
+// opened without it, and it comes back after a kill.
+func TestBufferedAck(t *testing.T) {
+	c, fsys := newClock(), crashfs.New()
+	s := open(t, options(fsys, c))
+	createTable(t, s, events(tab))
+	syncing, release := make(chan struct{}, 8), make(chan struct{})
+	fsys.BeforeSync(func(name string) {
+		if strings.Contains(name, "/wal/") {
+			syncing <- struct{}{}
+			<-release
+		}
+	})
+	o := commit(t, s, &storage.Commit{Buffered: true, Tables: []storage.TableRows{rowsOf(tab, 1)}})
+	<-syncing // and it is not over
+	seen := make(chan int64, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		n := s.Snapshot()
+		defer n.Close()
+		seen <- n.Size(tab).Rows
+	})
+	select {
+	case n := <-seen:
+		t.Fatalf("a snapshot with %d rows was opened before the sync", n)
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(release)
+	if n := <-seen; n != 1 || o.Seq == 0 {
+		t.Fatalf("%d rows, outcome %+v", n, o)
+	}
+	wg.Wait()
+	fsys.BeforeSync(nil)
+	killed := fsys.CrashClone(rand.New(rand.NewPCG(1, 1)), 100)
+	s2 := open(t, options(killed, c))
+	if n := len(read(t, s2.Snapshot(), tab, 1, c.Now())); n != 1 {
+		t.Fatalf("%d rows after a kill", n)
+	}
 }

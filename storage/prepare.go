@@ -26,6 +26,7 @@ type pending struct {
 	key      *dedup.Entry
 	source   string
 	patience time.Duration
+	buffered bool // acknowledged by acknowledgeBuffered
 	stats    []tableCounts
 
 	outcome Outcome
@@ -80,7 +81,7 @@ func (s *Store) prepare(c *Commit, cat *catalog.Snapshot) (*pending, error) {
 		cat = next
 	}
 	pr := &preparer{s: s, c: c, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{},
-		p: &pending{schema: c.Schema, base: c.BaseVersion, source: c.Source, patience: c.Patience, done: make(chan struct{})}}
+		p: &pending{schema: c.Schema, base: c.BaseVersion, source: c.Source, patience: c.Patience, buffered: c.Buffered, done: make(chan struct{})}}
 	pr.rejects = append(pr.rejects, c.Rejects...)
 	pr.p.frame = wal.NewFrame(pr.now, s.buffers.get(sizeHint(c)))
 	if err := pr.encode(); err != nil {

@@ -31,6 +31,9 @@ type Snapshot struct {
 
 // Snapshot opens the newest state.
 func (s *Store) Snapshot() *Snapshot {
+	if s.buffered.seq.Load() > s.state.Load().seq {
+		s.waitBuffered()
+	}
 	s.pins.mu.Lock()
 	defer s.pins.mu.Unlock()
 	st := s.state.Load()

@@ -46,6 +46,8 @@ type Store struct {
 
 	mergeDue chan struct{} // a merge may be due
 
+	buffered buffered
+
 	// failed is the first final error: from then on nothing is acknowledged.
 	failed atomic.Pointer[error]
 
@@ -134,7 +136,7 @@ func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) 
 		if !s.await(p) {
 			return Outcome{}, errShutdown
 		}
-		if !s.opts.mutations.AckBeforeSync { // its rows may not be placed yet
+		if !s.opts.mutations.AckBeforeSync && !c.Buffered { // its rows may not be placed yet
 			p.release(&s.buffers)
 		}
 		if errors.Is(p.err, errTableMoved) {
@@ -216,6 +218,7 @@ func (s *Store) poison(err error) error {
 	e := &errs.Error{Code: errs.IO, Msg: "the data folder cannot be written; restart the server", Detail: err.Error(), Err: err}
 	var final error = e
 	if s.failed.CompareAndSwap(nil, &final) {
+		s.buffered.wake()
 		s.opts.Log.Error("storage is read-only until restart", "err", err)
 	}
 	return *s.failed.Load()

@@ -3,6 +3,7 @@
 //	request ─ auth (Basic, or none under trust) ─┬─ /v1/query   sql session ─ export
 //	                                             ├─ /v1/ingest  ingest.Append
 //	                                             ├─ /v1/batches storage's key lookup
+//	                                             ├─ /v1/quarantine  a query, ingest.Replay
 //	                                             └─ /v1/backup  files of a snapshot, as tar
 //
 // Errors are JSON {"error":{code,message,detail,hint}} with the SQLSTATEs of
@@ -46,6 +47,7 @@ type Options struct {
 	// Principal finds the role that ingests.
 	Principal func(role string) (policy.Principal, error)
 	Append    func(ctx context.Context, r *ingest.Request) (*ingest.Answer, error)
+	Replay    func(ctx context.Context, r *ingest.ReplayRequest) (*ingest.ReplayAnswer, error)
 	// Batch tells what became of an idempotency key; table "" is the
 	// multi-table route's.
 	Batch func(p policy.Principal, table, key string) (storage.Outcome, bool, error)
@@ -77,6 +79,8 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("POST /v1/ingest", a.ingest)
 	mux.HandleFunc("POST /v1/ingest/{table}", a.ingest)
 	mux.HandleFunc("GET /v1/batches/{key}", a.batch)
+	mux.HandleFunc("GET /v1/quarantine", a.quarantine)
+	mux.HandleFunc("POST /v1/quarantine:replay", a.replay)
 	mux.HandleFunc("POST /v1/backup", a.backup)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" && r.Method == http.MethodGet {

@@ -30,9 +30,9 @@ func (a *api) ingest(w http.ResponseWriter, r *http.Request) {
 	}
 	q := r.URL.Query()
 	switch q.Get("ack") {
-	case "", "durable":
+	case "", "durable", "buffered":
 	default:
-		fail(w, http.StatusNotImplemented, errs.NotSupported("ack="+q.Get("ack")))
+		fail(w, http.StatusBadRequest, errs.New(errs.InvalidParameterValue, "invalid value for ack: %q", q.Get("ack")).WithHint("Use durable or buffered."))
 		return
 	}
 	if r.Header.Get("X-Channel") != "" {
@@ -52,6 +52,7 @@ func (a *api) ingest(w http.ResponseWriter, r *http.Request) {
 		Create: q.Get("create") == "true" || q.Get("create") == "1", OnError: q.Get("on_error"),
 		Key: r.Header.Get("Idempotency-Key"), Client: r.RemoteAddr, Source: "http", Body: body, Length: max(0, r.ContentLength),
 	}
+	req.Buffered = q.Get("ack") == "buffered"
 	if c := q.Get("columns"); c != "" {
 		req.Columns = strings.Split(c, ",")
 	}
@@ -63,6 +64,9 @@ func (a *api) ingest(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Commit-Seq", strconv.FormatUint(ans.CommitSeq, 10))
+	if req.Buffered {
+		h.Set("X-Ack", "buffered")
+	}
 	h.Set("Idempotency-Replayed", strconv.FormatBool(ans.Replayed))
 	_ = json.NewEncoder(w).Encode(ans) // the client may be gone
 }

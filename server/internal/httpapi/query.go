@@ -41,6 +41,11 @@ func (a *api) query(w http.ResponseWriter, r *http.Request) {
 		fail(w, statusOf(err), err)
 		return
 	}
+	a.answer(w, r, role, text, params)
+}
+
+// answer runs statements as a role and sends what they give.
+func (a *api) answer(w http.ResponseWriter, r *http.Request, role, text string, params []export.Param) {
 	contentType, format, err := answerFormat(r.Header.Get("Accept"))
 	if err != nil {
 		fail(w, http.StatusNotAcceptable, err)
