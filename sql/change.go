@@ -67,7 +67,12 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 	var addrs []int64
 	var vals []*vec.Batch
 	width := len(b.Target.Cols)
-	if err := drain(ctx, rows, s.db.o.WriteMemory, func(b *vec.Batch) error {
+	seen := map[int64]bool{}
+	if err := drain(ctx, rows, s.db.o.WriteMemory, func(batch *vec.Batch) error {
+		b := batch
+		if joined(st) {
+			b = firsts(batch, seen)
+		}
 		for i := range b.Len {
 			addrs = append(addrs, b.Cols[0].Datum(i).I)
 		}
@@ -84,6 +89,34 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 		return nil
 	}
 	return s.applyChange(ctx, b, addrs, vals)
+}
+
+// joined tells whether a statement may find a row several times.
+func joined(st ast.Stmt) bool {
+	switch st := st.(type) {
+	case *ast.Update:
+		return len(st.From) > 0
+	case *ast.Delete:
+		return len(st.Using) > 0
+	}
+	return false
+}
+
+// firsts is b without rows whose address was seen before.
+func firsts(b *vec.Batch, seen map[int64]bool) *vec.Batch {
+	sel := make(vec.Selection, 0, b.Len)
+	for i := range b.Len {
+		if a := b.Cols[0].Datum(i).I; !seen[a] {
+			seen[a] = true
+			sel = append(sel, uint16(i))
+		}
+	}
+	if len(sel) == b.Len {
+		return b
+	}
+	n := *b
+	n.Sel = sel
+	return cloneBatch(&n)
 }
 
 func (s *Session) applyChange(ctx context.Context, b *bind.Bound, addrs []int64, vals []*vec.Batch) error {

@@ -32,15 +32,15 @@ type changer struct {
 
 // Delete binds DELETE.
 func Delete(env *Env, st *ast.Delete) (*Bound, error) {
-	if len(st.Using) > 0 {
-		return nil, at(errs.NotSupported("DELETE … USING"), st)
-	}
 	c := &changer{b: newBinder(env), verb: "DELETE"}
 	if err := c.target(st.With, st.Table); err != nil {
 		return nil, err
 	}
 	if !c.view.Has(policy.Delete) {
 		return nil, at(c.denied(), st.Table)
+	}
+	if err := c.from(st.Using); err != nil {
+		return nil, err
 	}
 	if err := c.where(st.Where); err != nil {
 		return nil, err
@@ -50,11 +50,11 @@ func Delete(env *Env, st *ast.Delete) (*Bound, error) {
 
 // Update binds UPDATE.
 func Update(env *Env, st *ast.Update) (*Bound, error) {
-	if len(st.From) > 0 {
-		return nil, at(errs.NotSupported("UPDATE … FROM"), st)
-	}
 	c := &changer{b: newBinder(env), verb: "UPDATE"}
 	if err := c.target(st.With, st.Table); err != nil {
+		return nil, err
+	}
+	if err := c.from(st.From); err != nil {
 		return nil, err
 	}
 	for _, a := range st.Set {
@@ -111,6 +111,25 @@ func (c *changer) target(with *ast.With, t *ast.TableRef) error {
 	return nil
 }
 
+// from joins the other relations of UPDATE … FROM and DELETE … USING. A row of
+// the target that meets several of theirs is changed once.
+func (c *changer) from(items []ast.TableExpr) error {
+	if len(items) == 0 {
+		return nil
+	}
+	s := &scope{parent: c.scope.parent}
+	node, err := c.b.fromList(s, items)
+	if err != nil {
+		return err
+	}
+	if err := checkAliases(c.scope.rels, s.rels); err != nil {
+		return err
+	}
+	c.node = &logical.Join{Kind: plan.Inner, L: c.node, R: node}
+	c.scope.rels, c.scope.cols = append(slices.Clip(c.scope.rels), s.rels...), append(slices.Clip(c.scope.cols), s.cols...)
+	return nil
+}
+
 func (c *changer) where(e ast.Expr) error {
 	if e == nil {
 		return nil
@@ -126,15 +145,22 @@ func (c *changer) where(e ast.Expr) error {
 // assignment binds one item of SET.
 func (c *changer) assignment(a *ast.Assign) error {
 	values := []ast.Expr{a.Value}
+	var query *ast.Subquery
 	if a.Multi {
-		row, ok := a.Value.(*ast.Row)
-		if !ok {
-			return at(errs.NotSupported("SET of several columns from a subquery"), a)
+		switch v := a.Value.(type) {
+		case *ast.Row:
+			values = v.Elems
+		case *ast.Subquery:
+			query = v
+		default:
+			if len(a.Columns) > 1 {
+				return at(errs.New(errs.FeatureNotSupported,
+					"source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression"), a.Value)
+			}
 		}
-		if len(row.Elems) != len(a.Columns) {
+		if query == nil && len(values) != len(a.Columns) {
 			return at(errs.New(errs.Syntax, "number of columns does not match number of values"), a)
 		}
-		values = row.Elems
 	}
 	in := &inserter{b: c.b, tab: c.tab}
 	for i, name := range a.Columns {
@@ -147,10 +173,13 @@ func (c *changer) assignment(a *ast.Assign) error {
 		}
 		var x plan.Expr
 		var err error
-		if _, ok := values[i].(*ast.Default); ok {
-			x, err = c.b.defaultExpr(col)
-		} else if x, err = c.b.expr(&exprCtx{scope: c.scope, clause: "UPDATE"}, values[i]); err == nil {
-			x, err = in.assign(x, col, values[i])
+		if query != nil {
+			x, err = c.nth(query, i, len(a.Columns), a)
+			if err == nil {
+				x, err = in.assign(x, col, query)
+			}
+		} else {
+			x, err = c.value(in, values[i], col)
 		}
 		if err != nil {
 			return err
@@ -159,6 +188,32 @@ func (c *changer) assignment(a *ast.Assign) error {
 		c.set = append(c.set, logical.Item{Col: c.b.newCol(name, col.Type), Expr: x})
 	}
 	return nil
+}
+
+func (c *changer) value(in *inserter, e ast.Expr, col *catalog.Column) (plan.Expr, error) {
+	if _, ok := e.(*ast.Default); ok {
+		return c.b.defaultExpr(col)
+	}
+	x, err := c.b.expr(&exprCtx{scope: c.scope, clause: "UPDATE"}, e)
+	if err != nil {
+		return nil, err
+	}
+	return in.assign(x, col, e)
+}
+
+// nth is column i of a subquery that gives one row of n columns, NULL without
+// a row. NB: each column is a subquery of its own.
+func (c *changer) nth(q *ast.Subquery, i, n int, a *ast.Assign) (plan.Expr, error) {
+	r, err := c.b.inner(&exprCtx{scope: c.scope, clause: "UPDATE"}, q.Query)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.cols) != n {
+		return nil, at(errs.New(errs.Syntax, "number of columns does not match number of values"), a)
+	}
+	col := r.cols[i]
+	one := &logical.Project{In: r.node, Items: []logical.Item{{Col: col.Column, Expr: col.Col()}}}
+	return &logical.Sub{Kind: logical.SubScalar, Node: one, Typ: col.Type, Pos: q.Pos}, nil
 }
 
 // finish makes the plan. RETURNING stands on a projection of its own: it uses
@@ -174,13 +229,7 @@ func (c *changer) finish(list []*ast.Target) (*Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(targets) > 0 {
-		for _, col := range c.rel.cols {
-			if col.use.used[col.field] {
-				items = append(items, logical.Item{Col: col.Column, Expr: col.Column.Col()})
-			}
-		}
-	}
+	items = append(items, c.kept(targets)...)
 	r.node = &logical.Project{In: c.node, Items: items}
 	if len(targets) > 0 {
 		outer := make([]logical.Item, 0, len(r.cols)+len(targets))
@@ -211,6 +260,24 @@ func (c *changer) finish(list []*ast.Target) (*Bound, error) {
 	return out, nil
 }
 
+// kept are the columns that RETURNING reads.
+func (c *changer) kept(targets []target) []logical.Item {
+	refs := logical.Set{}
+	for i := range targets {
+		for id := range logical.Refs(targets[i].expr) {
+			refs[id] = true
+		}
+	}
+	var out []logical.Item
+	for _, col := range c.node.Out() {
+		if refs[col.ID] && col.ID != c.addr.ID {
+			delete(refs, col.ID)
+			out = append(out, logical.Item{Col: col, Expr: col.Col()})
+		}
+	}
+	return out
+}
+
 func (c *changer) returning(list []*ast.Target) ([]target, error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -224,9 +291,6 @@ func (c *changer) returning(list []*ast.Target) ([]target, error) {
 	sel.resolveTargets()
 	for i := range sel.targets {
 		t := &sel.targets[i]
-		if logical.HasSub(t.expr) {
-			return nil, at(errs.NotSupported("a subquery in RETURNING"), t.src)
-		}
 		refs := logical.Refs(t.expr)
 		for _, col := range c.rel.cols {
 			switch {
@@ -248,7 +312,7 @@ func (c *changer) assigned(col *column) int {
 
 // changed is e with the new values in the place of the columns that SET names.
 func (c *changer) changed(e plan.Expr) plan.Expr {
-	return logical.Map(e, func(x plan.Expr) plan.Expr {
+	return logical.MapDeep(e, func(x plan.Expr) plan.Expr {
 		ref, ok := x.(*plan.Col)
 		if !ok {
 			return nil
