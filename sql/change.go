@@ -160,13 +160,20 @@ func (s *Session) dropRows(d *storage.DeleteSet) {
 
 // empty takes all rows of a table out of what the transaction shows.
 func (s *Session) empty(table uint32) {
+	s.forget(table)
+	if !isTemp(table) {
+		s.tx.deletes = append(s.tx.deletes, &storage.DeleteSet{Table: table, All: true})
+	}
+}
+
+// forget drops the transaction's own rows of a table.
+func (s *Session) forget(table uint32) {
 	s.tx.stale()
 	if isTemp(table) {
 		s.temp.rows = txrows.WithoutTable(s.temp.rows, table)
-		return
+	} else {
+		s.tx.rows = txrows.WithoutTable(s.tx.rows, table)
 	}
-	s.tx.rows = txrows.WithoutTable(s.tx.rows, table)
-	s.tx.deletes = append(s.tx.deletes, &storage.DeleteSet{Table: table, All: true})
 }
 
 // truncate empties tables at the transaction's Commit.

@@ -137,7 +137,7 @@ func (s *Session) execute(ctx context.Context, c *commandPortal) error {
 	if done, err := s.executeUtility(ctx, c); done || err != nil {
 		return err
 	}
-	tag, err := s.planDDL(c.p.st.stmt)
+	tag, err := s.planDDL(ctx, c.p.st.stmt)
 	c.tag = tag
 	return err
 }
@@ -159,15 +159,15 @@ func (s *Session) bindOver(cat *catalog.Snapshot) *bind.Env {
 }
 
 // planDDL plans a definition and adds its changes to the transaction.
-func (s *Session) planDDL(st ast.Stmt) (string, error) {
+func (s *Session) planDDL(ctx context.Context, st ast.Stmt) (string, error) {
 	if s.onTemp(st) {
-		return s.planTemp(st)
+		return s.planTemp(ctx, st)
 	}
 	d := s.ddlCtx()
 	r, ok, err := ddl.Plan(d, st)
 	if v, view := st.(*ast.CreateView); view && err == ddl.ErrTemporary {
 		s.notice(Notice{Severity: "NOTICE", Code: string(errs.Success), Msg: fmt.Sprintf("view %q will be a temporary view", v.Name[len(v.Name)-1])})
-		return s.planTemp(st)
+		return s.planTemp(ctx, st)
 	}
 	if err != nil {
 		return "", err
@@ -181,11 +181,19 @@ func (s *Session) planDDL(st ast.Stmt) (string, error) {
 	for _, n := range r.Notices {
 		s.notice(Notice(n))
 	}
-	if err := s.change(d.Cat, r.Changes); err != nil {
+	define := func() error { return s.change(d.Cat, r.Changes) }
+	again := s.tx.ddl != nil || len(s.tx.changes) == 0 && !s.tx.wrote()
+	if r.Rewrite != nil {
+		err = s.altered(ctx, r.Rewrite, define)
+	} else {
+		err = define()
+	}
+	if err != nil {
 		return "", err
 	}
-	if s.tx.ddl != nil || len(s.tx.changes) == len(r.Changes) {
+	if again {
 		s.tx.ddl = append(s.tx.ddl, st)
+		s.tx.ddlWrites = len(s.tx.rows) + len(s.tx.deletes)
 	}
 	return r.Tag, nil
 }

@@ -21,29 +21,49 @@ type world struct {
 	db    *sql.DB
 	store *storage.Store
 	now   time.Time
+	fs    *crashfs.FS
 	open  map[string]*sql.Session
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2025, 6, 30, 0, 0, 0, 0, time.UTC), open: map[string]*sql.Session{}}
-	clock := func() time.Time { return w.now }
-	store, err := storage.Open(storage.Options{Dir: "/data", FS: crashfs.New(), Now: clock, Manual: true, WALFileBytes: 256 << 10,
-		After: func(time.Duration) <-chan time.Time { return nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.store = store
-	w.db = sql.New(store, sql.Options{Version: "0.1.0", Threads: 1, Now: clock})
+	w.fs = crashfs.New()
+	w.start()
 	t.Cleanup(func() {
 		for _, s := range w.open {
 			s.Close()
 		}
-		if err := store.Close(); err != nil {
+		if err := w.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return w
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	clock := func() time.Time { return w.now }
+	store, err := storage.Open(storage.Options{Dir: "/data", FS: w.fs, Now: clock, Manual: true, WALFileBytes: 256 << 10,
+		After: func(time.Duration) <-chan time.Time { return nil }})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.store = store
+	w.db = sql.New(store, sql.Options{Version: "0.1.0", Threads: 1, Now: clock})
+}
+
+// reopen closes all sessions and the store, and starts again from its files.
+func (w *world) reopen() {
+	w.t.Helper()
+	for _, s := range w.open {
+		s.Close()
+	}
+	w.open = map[string]*sql.Session{}
+	if err := w.store.Close(); err != nil {
+		w.t.Error(err)
+	}
+	w.start()
 }
 
 func (w *world) as(role string) *sql.Session {

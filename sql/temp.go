@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strconv"
@@ -143,7 +144,7 @@ func (s *Session) onTemp(st ast.Stmt) bool {
 }
 
 // planTemp runs a definition on temporary tables.
-func (s *Session) planTemp(st ast.Stmt) (string, error) {
+func (s *Session) planTemp(ctx context.Context, st ast.Stmt) (string, error) {
 	d, err := s.tempCtx()
 	if err != nil {
 		return "", err
@@ -170,7 +171,11 @@ func (s *Session) planTemp(st ast.Stmt) (string, error) {
 	for _, n := range r.Notices {
 		s.notice(Notice(n))
 	}
-	return r.Tag, s.changeTemp(r.Changes, action)
+	define := func() error { return s.changeTemp(r.Changes, action) }
+	if r.Rewrite != nil {
+		return r.Tag, s.altered(ctx, r.Rewrite, define)
+	}
+	return r.Tag, define()
 }
 
 // changeTemp applies planned changes to the session's tables.

@@ -41,8 +41,11 @@ type tx struct {
 	base    *catalog.Snapshot // what changes were computed from, nil if none
 	cat     *catalog.Snapshot // base with changes
 	ddl     []ast.Stmt        // the statements that made changes, while these can be planned again
-	source  string
-	key     *storage.BatchKey
+	// ddlWrites is the number of rows and deletes after the last of ddl: later
+	// ones are no definition's.
+	ddlWrites int
+	source    string
+	key       *storage.BatchKey
 
 	startedAt int64
 	readOnly  bool
@@ -184,7 +187,7 @@ func (s *Session) commit(ctx context.Context) error {
 			s.finish()
 			return nil
 		}
-		if errs.CodeOf(err) == errs.SerializationFailure && try < ddlTriesMax && s.planAgain() == nil {
+		if errs.CodeOf(err) == errs.SerializationFailure && try < ddlTriesMax && s.planAgain(ctx) == nil {
 			continue
 		}
 		s.rollback()
@@ -198,15 +201,21 @@ const ddlTriesMax = 20
 
 // planAgain computes the catalog changes of an implicit transaction from the
 // newest catalog.
-func (s *Session) planAgain() error {
+func (s *Session) planAgain(ctx context.Context) error {
 	t := &s.tx
-	if t.block || len(t.rows) > 0 || len(t.loads) > 0 || len(t.deletes) > 0 || len(t.ddl) == 0 {
+	if t.block || len(t.loads) > 0 || len(t.rows)+len(t.deletes) != t.ddlWrites || len(t.ddl) == 0 {
 		return errNotAgain
 	}
 	stmts, notices := t.ddl, s.notices
 	t.changes, t.base, t.cat, t.ddl = nil, nil, nil, nil
+	t.rows, t.deletes, t.ddlWrites = nil, nil, 0
+	t.stale()
+	if t.snap != nil {
+		t.snap.Close()
+		t.snap = nil
+	}
 	for _, st := range stmts {
-		if _, err := s.planDDL(st); err != nil {
+		if _, err := s.planDDL(ctx, st); err != nil {
 			return err
 		}
 	}

@@ -321,7 +321,7 @@ func (s *Session) checkpoint(ctx context.Context) error {
 
 // setPassword changes a role's password in one transaction.
 func (s *Session) setPassword(ctx context.Context, role, password string) error {
-	_, err := s.planDDL(&ast.AlterRole{Role: ast.Role{Name: role}, Options: &ast.RoleOptions{Password: &ast.Secret{Text: password}}})
+	_, err := s.planDDL(ctx, &ast.AlterRole{Role: ast.Role{Name: role}, Options: &ast.RoleOptions{Password: &ast.Secret{Text: password}}})
 	if err == nil {
 		s.tx.open = true
 		err = s.commit(ctx)

@@ -107,7 +107,23 @@ func (v *sessionView) TableSize(table uint32) (rows, bytes int64, segments int) 
 	snap := v.db.store.Snapshot()
 	defer snap.Close()
 	z := snap.Size(table)
+	if t := v.db.store.Catalog().Table(table); t != nil {
+		z.Bytes += z.MemRows * rowWidth(t)
+	}
 	return z.Rows, z.Bytes, z.Segments
+}
+
+// rowWidth guesses the bytes of a row that no segment has yet.
+func rowWidth(t *catalog.Table) int64 {
+	n := int64(16)
+	for i := range t.Columns {
+		if l := int64(t.Columns[i].Type.Len()); l > 0 {
+			n += l
+		} else {
+			n += 24
+		}
+	}
+	return n
 }
 
 func (v *sessionView) Segments(table uint32) []storage.SegmentInfo {

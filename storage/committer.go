@@ -199,15 +199,21 @@ func (s *Store) acknowledgeBuffered(group []*pending) (rest []*pending) {
 // overtake. It returns the others and the catalog after them.
 func (s *Store) admitGroup(group []*pending, cat *catalog.Snapshot) ([]*pending, *catalog.Snapshot) {
 	kept := group[:0]
-	st, seen := s.state.Load(), map[uint32]bool{}
+	st, seen, wrote := s.state.Load(), map[uint32]bool{}, map[uint32]bool{}
 	for _, p := range group {
 		next, err := admitOne(p, cat)
 		if err == nil && len(p.deletes) > 0 {
-			err = s.admitDeletes(p, st, next, seen)
+			err = s.admitDeletes(p, st, next, seen, wrote)
 		}
 		if err != nil {
 			p.fail(err)
 			continue
+		}
+		for i := range p.tables {
+			wrote[p.tables[i].table] = true
+		}
+		for i := range p.attached {
+			wrote[p.attached[i].table] = true
 		}
 		cat = next
 		kept = append(kept, p)

@@ -36,6 +36,14 @@ type DeleteSet struct {
 	// Own are rows of Pending.Rows (Snapshot.With): the table's live rows in
 	// order. The transaction drops them itself; Commit does not look at it.
 	Own *roaring.Bitmap
+	// same is the table as a snapshot shows it, see Snapshot.Unchanged.
+	same *tableState
+}
+
+// Unchanged is a set that deletes nothing, or with all everything: its commit
+// fails with 40001 unless the table holds exactly the rows of this snapshot.
+func (n *Snapshot) Unchanged(table uint32, all bool) *DeleteSet {
+	return &DeleteSet{Table: table, All: all, same: n.st.table(table)}
 }
 
 // Rows is the number of rows that the set names; 0 for All.
@@ -167,6 +175,10 @@ func (pr *preparer) deletes() error {
 		if pr.cat.Table(d.Table) == nil {
 			return errs.New(errs.UndefinedTable, "relation with OID %d does not exist", d.Table)
 		}
+		pr.p.deletes = append(pr.p.deletes, d)
+		if d.same != nil && !d.All {
+			continue // a condition only
+		}
 		body, err := d.section()
 		if err != nil {
 			return err
@@ -174,7 +186,6 @@ func (pr *preparer) deletes() error {
 		if !pr.s.opts.mutations.DeleteNotInFrame {
 			pr.p.frame.Add(wal.Delete, d.Table, body, nil)
 		}
-		pr.p.deletes = append(pr.p.deletes, d)
 	}
 	return nil
 }
@@ -202,12 +213,15 @@ func (d *DeleteSet) section() ([]byte, error) {
 }
 
 // admitDeletes checks that the addresses of p still hold. It runs in the
-// committer; st is the state that the group starts from, seen holds what the
-// group deletes already.
-func (s *Store) admitDeletes(p *pending, st *state, cat *catalog.Snapshot, seen map[uint32]bool) error {
+// committer; st is the state that the group starts from, seen and wrote
+// hold what the group deletes and writes already.
+func (s *Store) admitDeletes(p *pending, st *state, cat *catalog.Snapshot, seen, wrote map[uint32]bool) error {
 	for _, d := range p.deletes {
 		if cat.Table(d.Table) == nil {
 			return errTableMoved
+		}
+		if d.same != nil && (seen[d.Table] || wrote[d.Table] || st.table(d.Table) != d.same) {
+			return errRowsMoved
 		}
 		if d.All {
 			continue

@@ -64,12 +64,14 @@ type TableSize struct {
 	Rows     int64
 	Segments int
 	Bytes    int64 // of segments
+	MemRows  int64 // of Rows, those that no segment has yet
 }
 
 // Size returns the size of a table.
 func (n *Snapshot) Size(table uint32) TableSize {
 	t := n.st.table(table)
 	z := TableSize{Rows: int64(t.slabs.Rows() + n.private[table].Rows()), Segments: len(t.segs)}
+	z.MemRows = z.Rows
 	for _, seg := range t.segs {
 		z.Rows += seg.meta.Rows
 		z.Bytes += seg.meta.Length

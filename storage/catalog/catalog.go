@@ -111,6 +111,25 @@ type Key struct {
 	RefCols  []uint32 `json:"refcols,omitempty"`
 }
 
+// Index is an index: metadata only, nothing is built.
+type Index struct {
+	Name   string `json:"name"`
+	Method string `json:"method"` // btree, hash, …
+	Unique bool   `json:"unique,omitempty"`
+	// Items are the keys, then Include's columns.
+	Items   []IndexItem `json:"items"`
+	Include int         `json:"include,omitempty"` // how many of Items are only carried
+	Where   string      `json:"where,omitempty"`
+}
+
+// IndexItem is a column, or an expression as PostgreSQL prints it.
+type IndexItem struct {
+	Col        uint32 `json:"col,omitempty"`
+	Expr       string `json:"expr,omitempty"`
+	Desc       bool   `json:"desc,omitempty"`
+	NullsFirst bool   `json:"nullsfirst,omitempty"`
+}
+
 // OnNewColumn says what ingest does with unknown fields.
 type OnNewColumn string
 
@@ -171,6 +190,7 @@ type Table struct {
 	Columns []Column       `json:"columns"` // live columns in order
 	NextCol uint32         `json:"nextcol"`
 	Keys    []Key          `json:"keys,omitempty"`
+	Indexes []Index        `json:"indexes,omitempty"`
 	Options Options        `json:"options,omitzero"`
 	Grants  []policy.Grant `json:"grants,omitempty"`
 	Floor   int64          `json:"floor,omitempty"` // persisted retention floor, µs

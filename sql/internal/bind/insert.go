@@ -161,18 +161,23 @@ func (in *inserter) rows(s *scope) error {
 	if err := in.width(len(r.cols), r.place(len(in.cols), q)); err != nil {
 		return err
 	}
+	in.res, err = in.assignAll(r, q)
+	return err
+}
+
+// assignAll converts the columns of a query to those of the target.
+func (in *inserter) assignAll(r *result, q *ast.Query) (*result, error) {
 	items := make([]logical.Item, len(r.cols))
 	cols := make([]outCol, len(r.cols))
 	for i := range r.cols {
 		e, err := in.assign(r.cols[i].expr(), in.cols[i], r.place(i, q))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		items[i] = logical.Item{Col: in.b.newCol(in.cols[i].Name, in.cols[i].Type), Expr: e}
 		cols[i] = outCol{Column: items[i].Col}
 	}
-	in.res = &result{node: &logical.Project{In: r.node, Items: items}, cols: cols}
-	return nil
+	return &result{node: &logical.Project{In: r.node, Items: items}, cols: cols}, nil
 }
 
 // width cuts the column list to what the rows give.

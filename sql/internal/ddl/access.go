@@ -97,6 +97,7 @@ func clone(t *catalog.Table) *catalog.Table {
 	n := *t
 	n.Columns = slices.Clone(t.Columns)
 	n.Keys = slices.Clone(t.Keys)
+	n.Indexes = slices.Clone(t.Indexes)
 	n.Grants = slices.Clone(t.Grants)
 	n.Options.OrderBy = slices.Clone(t.Options.OrderBy)
 	return &n

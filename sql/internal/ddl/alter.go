@@ -8,6 +8,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
+	"quern/storage/types"
 )
 
 func (c *Ctx) alterTable(st *ast.AlterTable) error {
@@ -19,7 +20,7 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 	case ast.ObjMaterializedView:
 		c.out.Tag = "ALTER MATERIALIZED VIEW"
 	case ast.ObjIndex:
-		return errs.NotSupported("ALTER INDEX")
+		return c.alterIndex(st)
 	default:
 		return errs.NotSupported("this form of ALTER")
 	}
@@ -42,6 +43,7 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 		return err
 	}
 	t := clone(old)
+	c.rewriting = &Rewrite{Old: old, New: t, Exprs: map[uint32]ast.Expr{}}
 	names := false
 	for _, a := range st.Actions {
 		switch a.(type) {
@@ -56,6 +58,9 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 		}
 	}
 	c.putTable(t, !slices.EqualFunc(old.Columns, t.Columns, sameShape))
+	if r := c.rewriting; r.Rows || len(r.NotNull) > 0 || r.Empty != "" {
+		c.out.Rewrite = r
+	}
 	if names {
 		return c.renamed(t.ID)
 	}
@@ -153,7 +158,7 @@ func (c *Ctx) alter(t *catalog.Table, a ast.AlterAction) error {
 		}
 		col.Default = catalog.Default{}
 		if a.Default != nil {
-			col.Default, err = columnDefault(a.Name, col.Type, a.Default)
+			col.Default, err = c.columnDefault(a.Name, col.Type, a.Default)
 		}
 		return err
 	case *ast.SetColumnNotNull:
@@ -195,17 +200,40 @@ func (c *Ctx) alterAdd(t *catalog.Table, a *ast.AddColumn) error {
 		return err
 	}
 	col := &t.Columns[len(t.Columns)-1]
-	switch {
-	case col.NotNull && col.Default.Kind == catalog.DefaultNone:
-		return errs.NotSupported("adding a NOT NULL column without a default to an existing table")
-	case col.Default.Kind != catalog.DefaultNone && col.Default.Kind != catalog.DefaultConst:
-		return errs.NotSupported("adding a column whose default is not constant to an existing table").
-			WithHint("Add the column without a default, then ALTER COLUMN … SET DEFAULT.")
-	case col.Default.Kind == catalog.DefaultConst:
+	switch col.Default.Kind {
+	case catalog.DefaultNone:
+		if col.NotNull {
+			c.rewriting.Empty = col.Name
+		}
+	case catalog.DefaultConst:
 		text := col.Default.Text
 		col.Missing = &text
+	case catalog.DefaultNow, catalog.DefaultUser:
+		// One value for all rows that exist, as in PostgreSQL.
+		text, err := c.valueNow(col)
+		if err != nil {
+			return err
+		}
+		col.Missing = &text
+	default:
+		c.rewriting.Rows = true
 	}
 	return nil
+}
+
+// valueNow is what a stable default gives at this moment, in text form.
+func (c *Ctx) valueNow(col *catalog.Column) (string, error) {
+	d := types.Datum{I: c.Now}
+	switch {
+	case col.Default.Kind == catalog.DefaultUser:
+		return c.Who.Name, nil
+	case col.Type.OID == types.DateOID:
+		d.I = c.Now / 86_400_000_000
+		if c.Now%86_400_000_000 < 0 {
+			d.I--
+		}
+	}
+	return string(types.AppendText(nil, col.Type, &d, types.DefaultFormat)), nil
 }
 
 func (c *Ctx) alterDrop(t *catalog.Table, a *ast.DropColumn) error {
@@ -230,6 +258,9 @@ func (c *Ctx) alterDrop(t *catalog.Table, a *ast.DropColumn) error {
 	id := col.ID
 	t.Columns = slices.DeleteFunc(t.Columns, func(x catalog.Column) bool { return x.ID == id })
 	t.Keys = slices.DeleteFunc(t.Keys, func(k catalog.Key) bool { return slices.Contains(k.Cols, id) })
+	t.Indexes = slices.DeleteFunc(t.Indexes, func(x catalog.Index) bool {
+		return slices.ContainsFunc(x.Items, func(it catalog.IndexItem) bool { return it.Col == id })
+	})
 	t.Grants = withoutColumn(t.Grants, id)
 	return nil
 }
@@ -299,7 +330,9 @@ func (c *Ctx) setNotNull(t *catalog.Table, a *ast.SetColumnNotNull) error {
 		return nil
 	}
 	if a.NotNull {
-		return errs.NotSupported("SET NOT NULL on a column of an existing table")
+		col.NotNull = true
+		c.rewriting.NotNull = append(c.rewriting.NotNull, a.Name)
+		return nil
 	}
 	for i := range t.Keys {
 		if t.Keys[i].Kind == "p" && slices.Contains(t.Keys[i].Cols, col.ID) {
@@ -342,32 +375,4 @@ func (c *Ctx) dropConstraint(t *catalog.Table, a *ast.DropConstraint) error {
 		return nil
 	}
 	return errs.New(errs.UndefinedObject, "constraint %q of relation %q does not exist", a.Name, t.Name)
-}
-
-// alterType allows what changes no stored byte: the same type, or a modifier
-// that admits every value of the old one.
-func (c *Ctx) alterType(t *catalog.Table, a *ast.AlterColumnType) error {
-	col, err := columnOf(t, a.Name)
-	if err != nil {
-		return err
-	}
-	if col.Masking != 0 {
-		return errs.New(errs.DependentObjects, "cannot alter type of column %q because it has a masking policy", a.Name)
-	}
-	typ, err := ResolveType(a.Type)
-	if err != nil {
-		return err
-	}
-	if v := c.dependents(t.ID, col.ID); len(v) > 0 {
-		e := errs.New(errs.FeatureNotSupported, "cannot alter type of a column used by a view or rule")
-		if c.mayRead(v[0]) {
-			_ = e.WithDetail("rule _RETURN on %s depends on column %q", c.describe(v[0]), col.Name)
-		}
-		return e
-	}
-	if a.Using != nil || typ.OID != col.Type.OID || typ.Mod != col.Type.Mod && typ.Mod != -1 {
-		return errs.NotSupported("ALTER COLUMN … TYPE")
-	}
-	col.Type = typ
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"quern/sql/internal/ast"
+	"quern/sql/internal/bind"
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -53,7 +54,7 @@ func (c *Ctx) addColumn(t *catalog.Table, def *ast.ColumnDef) error {
 		return err
 	}
 	if def.Default != nil {
-		d, err := columnDefault(def.Name, typ, def.Default)
+		d, err := c.columnDefault(def.Name, typ, def.Default)
 		if err != nil {
 			return err
 		}
@@ -165,9 +166,9 @@ var nowCalls = map[string]bool{
 	"current_timestamp": true, "localtimestamp": true, "current_date": true,
 }
 
-// columnDefault reads a DEFAULT expression: constants, now() and its forms,
-// gen_random_uuid(), current_user.
-func columnDefault(name string, t types.Type, e ast.Expr) (catalog.Default, error) {
+// columnDefault reads a DEFAULT expression: constants and what can be computed
+// of them, now() and its forms, gen_random_uuid(), current_user.
+func (c *Ctx) columnDefault(name string, t types.Type, e ast.Expr) (catalog.Default, error) {
 	switch x := e.(type) {
 	case *ast.Call:
 		fn := x.Name[len(x.Name)-1]
@@ -180,6 +181,9 @@ func columnDefault(name string, t types.Type, e ast.Expr) (catalog.Default, erro
 				return catalog.Default{}, mismatch(name, t, "uuid", x.Pos)
 			}
 			return catalog.Default{Kind: catalog.DefaultUUID, Expr: "gen_random_uuid()"}, nil
+		}
+		if d, err := c.computed(name, t, e); err == nil || errs.CodeOf(err) != errs.FeatureNotSupported {
+			return d, err
 		}
 		return catalog.Default{}, pos(errs.NotSupported("function "+fn+" in a column default"), x.Pos)
 	case *ast.ValueFunc:
@@ -196,7 +200,7 @@ func columnDefault(name string, t types.Type, e ast.Expr) (catalog.Default, erro
 	}
 	text, isNull, lt, ok := constant(e)
 	if !ok {
-		return catalog.Default{}, pos(errs.NotSupported("an expression in a column default"), e.Position())
+		return c.computed(name, t, e)
 	}
 	if isNull {
 		return catalog.Default{}, nil
@@ -218,6 +222,26 @@ func columnDefault(name string, t types.Type, e ast.Expr) (catalog.Default, erro
 	}
 	return catalog.Default{Kind: catalog.DefaultConst,
 		Text: string(types.AppendText(nil, t, &d, types.DefaultFormat)), Expr: printConst(t, text, lt)}, nil
+}
+
+// computed is a default whose value is known now: an expression of constants
+// and immutable functions.
+func (c *Ctx) computed(name string, t types.Type, e ast.Expr) (catalog.Default, error) {
+	refused := pos(errs.NotSupported("an expression in a column default"), e.Position())
+	if c.Bind == nil {
+		return catalog.Default{}, refused
+	}
+	d, ok, err := bind.Constant(c.Bind(nil), e, name, t)
+	switch {
+	case err != nil:
+		return catalog.Default{}, err
+	case !ok:
+		return catalog.Default{}, refused
+	case d.Null:
+		return catalog.Default{}, nil
+	}
+	text := string(types.AppendText(nil, t, &d, types.DefaultFormat))
+	return catalog.Default{Kind: catalog.DefaultConst, Text: text, Expr: "(" + ast.Print(e) + ")"}, nil
 }
 
 func mismatch(name string, t types.Type, got string, at int) error {

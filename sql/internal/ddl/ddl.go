@@ -48,8 +48,9 @@ type Ctx struct {
 	Temporary bool
 	FirstOID  uint32
 
-	out  Result
-	next uint32
+	out       Result
+	next      uint32
+	rewriting *Rewrite // of the ALTER TABLE that is being planned
 }
 
 // Notice is a NOTICE or WARNING for the client.
@@ -60,6 +61,21 @@ type Result struct {
 	Changes []catalog.Change
 	Tag     string
 	Notices []Notice
+	// Rewrite is set when the rows of a table must be made anew or looked at.
+	Rewrite *Rewrite
+}
+
+// Rewrite is what ALTER TABLE needs of the rows of a table.
+type Rewrite struct {
+	Old, New *catalog.Table
+	// Rows says that all rows are written again: columns by their expressions
+	// over the old row, or as they are; new ones with their default.
+	Rows  bool
+	Exprs map[uint32]ast.Expr
+	// NotNull are columns that must hold no NULL, Empty one that may only be
+	// added to a table without rows (23502).
+	NotNull []string
+	Empty   string
 }
 
 // Plan plans one statement. Statements of other families are not its business:

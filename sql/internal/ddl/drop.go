@@ -24,7 +24,10 @@ func (c *Ctx) drop(st *ast.Drop) error {
 	case ast.ObjSchema:
 		c.out.Tag = "DROP SCHEMA"
 		return c.dropSchemas(st)
-	case ast.ObjIndex, ast.ObjSequence:
+	case ast.ObjIndex:
+		c.out.Tag = "DROP INDEX"
+		return c.dropIndexes(st)
+	case ast.ObjSequence:
 		return c.dropNothing(st)
 	}
 	return errs.NotSupported("this form of DROP")
@@ -32,12 +35,12 @@ func (c *Ctx) drop(st *ast.Drop) error {
 
 // dropNothing is DROP of a kind of which no object can exist.
 func (c *Ctx) dropNothing(st *ast.Drop) error {
-	word := map[ast.ObjectKind]string{ast.ObjIndex: "index", ast.ObjSequence: "sequence"}[st.Kind]
+	const word = "sequence"
 	c.out.Tag = "DROP " + strings.ToUpper(word)
 	for _, n := range st.Names {
 		name := strings.Join(n, ".")
 		if t, _ := c.findTable(n); t != nil && !isSystem(t.Schema) && c.mayRead(t) {
-			return errs.New(errs.WrongObjectType, "%q is not %s", name, article(word)).
+			return errs.New(errs.WrongObjectType, "%q is not %s", name, "a "+word).
 				WithHint("Use DROP %s to remove a %s.", strings.ToUpper(t.Noun()), t.Noun())
 		}
 		if !st.IfExists {
@@ -46,13 +49,6 @@ func (c *Ctx) dropNothing(st *ast.Drop) error {
 		c.notice("%s %q does not exist, skipping", word, name)
 	}
 	return nil
-}
-
-func article(noun string) string {
-	if noun == "index" {
-		return "an " + noun
-	}
-	return "a " + noun
 }
 
 // dropTables drops relations of one kind.
@@ -245,26 +241,6 @@ func (c *Ctx) alterSchema(st *ast.AlterSchema) error {
 		}
 	}
 	return c.renamed(inside...)
-}
-
-func (c *Ctx) createIndex(st *ast.CreateIndex) error {
-	c.out.Tag = "CREATE INDEX"
-	t, err := c.table(st.Table.Name, st.Table.Pos)
-	if err != nil {
-		return err
-	}
-	if err := c.mustOwn(t); err != nil {
-		return err
-	}
-	for _, it := range st.Items {
-		if it.Column != "" {
-			if _, err := columnOf(t, it.Column); err != nil {
-				return errs.New(errs.UndefinedColumn, "column %q does not exist", it.Column)
-			}
-		}
-	}
-	c.notice("indexes are not needed: CREATE INDEX is accepted and changes nothing")
-	return nil
 }
 
 func (c *Ctx) comment(st *ast.Comment) error {

@@ -101,10 +101,10 @@ func init() {
 		"shobj_description":                  none,
 		"pg_encoding_to_char":                encodingToChar,
 		"pg_char_to_encoding":                charToEncoding,
-		"pg_relation_size":                   relationSize,
-		"pg_table_size":                      relationSize,
-		"pg_total_relation_size":             relationSize,
-		"pg_indexes_size":                    blank,
+		"pg_relation_size":                   relationSize(true, false),
+		"pg_table_size":                      relationSize(true, false),
+		"pg_total_relation_size":             relationSize(true, true),
+		"pg_indexes_size":                    relationSize(false, true),
 		"pg_database_size":                   databaseSize,
 		"has_table_privilege":                hasTablePrivilege,
 		"has_any_column_privilege":           hasTablePrivilege,
@@ -247,11 +247,9 @@ func (c *Context) inSchema(schema, name string) (uint32, bool) {
 	if t := c.Catalog.TableByName(s.ID, name); t != nil && c.view(t) != nil {
 		return t.ID, true
 	}
-	for t := range c.tables {
-		for i := range t.Keys {
-			if t.Schema == s.ID && t.Keys[i].Kind != "f" && t.Keys[i].Name == name {
-				return indexOID(t, i), true
-			}
+	for x := range c.indexes {
+		if x.table.Schema == s.ID && x.name == name {
+			return x.oid, true
 		}
 	}
 	for t, col := range c.sequences {
@@ -271,8 +269,8 @@ func (c *Context) RelationName(oid uint32) (string, bool) {
 	if t := c.table(int64(oid)); t != nil {
 		return c.qualified(t), true
 	}
-	if t, i := c.keyByIndex(oid); t != nil {
-		return c.qualify(c.schemaName(t.Schema), t.Keys[i].Name, oid), true
+	if x := c.indexByOID(oid); x != nil {
+		return c.qualify(c.schemaName(x.table.Schema), x.name, oid), true
 	}
 	if t, col := c.sequence(oid); t != nil {
 		return c.qualify(c.schemaName(t.Schema), sequenceName(t, col), oid), true
@@ -356,17 +354,6 @@ func (c *Context) visible(name string, oid uint32) bool {
 	return false
 }
 
-func (c *Context) keyByIndex(oid uint32) (*catalog.Table, int) {
-	for t := range c.tables {
-		for i := range t.Keys {
-			if t.Keys[i].Kind != "f" && indexOID(t, i) == oid {
-				return t, i
-			}
-		}
-	}
-	return nil, 0
-}
-
 func tableIsVisible(c *Context, a []types.Datum) (types.Datum, error) {
 	oid := uint32(arg(a, 0).I)
 	if r := ByOID(oid); r != nil {
@@ -375,8 +362,8 @@ func tableIsVisible(c *Context, a []types.Datum) (types.Datum, error) {
 	if t := c.table(int64(oid)); t != nil {
 		return boolean(c.visible(t.Name, oid)), nil
 	}
-	if t, i := c.keyByIndex(oid); t != nil {
-		return boolean(c.visible(t.Keys[i].Name, oid)), nil
+	if x := c.indexByOID(oid); x != nil {
+		return boolean(c.visible(x.name, oid)), nil
 	}
 	if t, col := c.sequence(oid); t != nil {
 		return boolean(c.visible(sequenceName(t, col), oid)), nil
@@ -430,20 +417,6 @@ func constraintDefOf(c *Context, a []types.Datum) (types.Datum, error) {
 	return null, nil
 }
 
-func indexDefOf(c *Context, a []types.Datum) (types.Datum, error) {
-	t, i := c.keyByIndex(uint32(arg(a, 0).I))
-	if t == nil {
-		return null, nil
-	}
-	if n := arg(a, 1); !n.Null && n.I > 0 {
-		if int(n.I) > len(t.Keys[i].Cols) {
-			return empty, nil
-		}
-		return text(columnList(t, t.Keys[i].Cols[n.I-1:n.I])), nil
-	}
-	return text(c.indexDef(t, i)), nil
-}
-
 func serialSequence(c *Context, a []types.Datum) (types.Datum, error) {
 	t, ok := c.tableArg(arg(a, 0))
 	if !ok || t == nil {
@@ -492,20 +465,35 @@ func charToEncoding(_ *Context, a []types.Datum) (types.Datum, error) {
 }
 
 // relationSize is NULL for roles that a policy binds: sizes tell of hidden rows.
-func relationSize(c *Context, a []types.Datum) (types.Datum, error) {
-	t, ok := c.tableArg(arg(a, 0))
-	if !ok {
-		return null, nil
+// indexBytes is what an index counts for: its definition takes a page.
+const indexBytes = 8192
+
+// relationSize is pg_relation_size and its kin: of a table, its indexes or both.
+func relationSize(table, indexes bool) function {
+	return func(c *Context, a []types.Datum) (types.Datum, error) {
+		if x := c.indexByOID(uint32(arg(a, 0).I)); x != nil {
+			return types.Datum{I: indexBytes}, nil
+		}
+		t, ok := c.tableArg(arg(a, 0))
+		if !ok {
+			return null, nil
+		}
+		if t == nil || t.Kind == catalog.KindView {
+			return types.Datum{}, nil
+		}
+		v := c.view(t)
+		if _, _, cut := v.Floor(); v.Bound() || cut {
+			return null, nil
+		}
+		var n int64
+		if fork := arg(a, 1); table && (fork.Null || fork.S == "" || fork.S == "main") {
+			_, n, _ = c.Session.TableSize(t.ID)
+		}
+		if indexes {
+			n += indexBytes * int64(len(tableIndexes(t)))
+		}
+		return types.Datum{I: n}, nil
 	}
-	if t == nil {
-		return types.Datum{}, nil
-	}
-	v := c.view(t)
-	if _, _, cut := v.Floor(); v.Bound() || cut {
-		return null, nil
-	}
-	_, bytes, _ := c.Session.TableSize(t.ID)
-	return types.Datum{I: bytes}, nil
 }
 
 func databaseSize(c *Context, _ []types.Datum) (types.Datum, error) {

@@ -13,8 +13,7 @@ var schemaIDs = map[string]uint32{"pg_catalog": catalog.SchemaCatalog,
 	"information_schema": catalog.SchemaInfo, "system": catalog.SchemaSystem}
 
 const (
-	heapAM  = 2
-	btreeAM = 403
+	heapAM = 2
 )
 
 func pgNamespace(c *Context, w *rows) error {
@@ -66,10 +65,7 @@ func pgClass(c *Context, w *rows) error {
 		if !v.Bound() {
 			n, _, _ = c.Session.TableSize(t.ID)
 		}
-		indexed := false
-		for i := range t.Keys {
-			indexed = indexed || t.Keys[i].Kind != "f"
-		}
+		indexed := len(tableIndexes(t)) > 0
 		persistence := "p"
 		if strings.HasPrefix(c.schemaName(t.Schema), "pg_temp_") {
 			persistence = "t"
@@ -83,13 +79,7 @@ func pgClass(c *Context, w *rows) error {
 			"relkind", relKinds[t.Kind], "relhasrules", t.View != nil,
 			"relnatts", len(t.Columns), "relispopulated", t.View == nil || !t.View.Empty, "relreplident", "d", "reloptions", c.relOptions(t),
 			"relacl", c.acl(t.Owner, t.Grants, "arwdDxt"))
-		for i := range t.Keys {
-			if t.Keys[i].Kind != "f" {
-				w.add("oid", indexOID(t, i), "relname", t.Keys[i].Name, "relnamespace", t.Schema, "relowner", t.Owner,
-					"relam", btreeAM, "relfilenode", indexOID(t, i), "reltuples", -1, "relpersistence", "p", "relkind", "i",
-					"relnatts", len(t.Keys[i].Cols), "relispopulated", true, "relreplident", "n")
-			}
-		}
+		indexClasses(w, t)
 	}
 	for t, col := range c.sequences {
 		w.add("oid", sequenceOID(t, col.ID), "relname", sequenceName(t, col), "relnamespace", t.Schema, "relowner", t.Owner,
@@ -171,16 +161,7 @@ func pgAttribute(c *Context, w *rows) error {
 			attribute(w, t.ID, int(col.ID), col.Name, col.Type, notNull,
 				"atthasdef", col.Default.Expr != "", "attidentity", col.Identity, "attacl", acl)
 		}
-		for i := range t.Keys {
-			if t.Keys[i].Kind == "f" {
-				continue
-			}
-			for k, id := range t.Keys[i].Cols {
-				if col := t.ColumnByID(id); col != nil {
-					attribute(w, indexOID(t, i), k+1, col.Name, col.Type, false)
-				}
-			}
-		}
+		indexAttributes(w, t)
 	}
 	return nil
 }
@@ -202,41 +183,6 @@ func pgAttrdef(c *Context, w *rows) error {
 		}
 	}
 	return nil
-}
-
-func pgIndex(c *Context, w *rows) error {
-	for t := range c.tables {
-		for i := range t.Keys {
-			k := &t.Keys[i]
-			if k.Kind == "f" {
-				continue
-			}
-			n := len(k.Cols)
-			zeros := strings.TrimSpace(strings.Repeat("0 ", n))
-			w.add("indexrelid", indexOID(t, i), "indrelid", t.ID, "indnatts", n, "indnkeyatts", n, "indisunique", true,
-				"indisprimary", k.Kind == "p", "indimmediate", true, "indisvalid", true, "indisready", true, "indislive", true,
-				"indkey", array(k.Cols), "indcollation", zeros, "indclass", zeros, "indoption", zeros)
-		}
-	}
-	return nil
-}
-
-func pgIndexes(c *Context, w *rows) error {
-	for t := range c.tables {
-		for i := range t.Keys {
-			if t.Keys[i].Kind != "f" {
-				w.add("schemaname", c.schemaName(t.Schema), "tablename", t.Name, "indexname", t.Keys[i].Name,
-					"indexdef", c.indexDef(t, i))
-			}
-		}
-	}
-	return nil
-}
-
-// indexDef is pg_get_indexdef of a key.
-func (c *Context) indexDef(t *catalog.Table, key int) string {
-	return "CREATE UNIQUE INDEX " + quoteIdent(t.Keys[key].Name) + " ON " + quoteIdent(c.schemaName(t.Schema)) + "." +
-		quoteIdent(t.Name) + " USING btree (" + columnList(t, t.Keys[key].Cols) + ")"
 }
 
 func columnList(t *catalog.Table, ids []uint32) string {
@@ -305,7 +251,7 @@ func pgTables(c *Context, w *rows) error {
 			continue
 		}
 		w.add("schemaname", c.schemaName(t.Schema), "tablename", t.Name, "tableowner", c.roleName(t.Owner),
-			"hasindexes", len(t.Keys) > 0, "hasrules", false, "hastriggers", false, "rowsecurity", false)
+			"hasindexes", len(tableIndexes(t)) > 0, "hasrules", false, "hastriggers", false, "rowsecurity", false)
 	}
 	for _, r := range sortedRelations() {
 		if r.Kind == 'r' {

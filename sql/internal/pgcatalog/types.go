@@ -103,7 +103,9 @@ func signed(s string) int {
 
 func pgAm(_ *Context, w *rows) error {
 	w.add("oid", heapAM, "amname", "heap", "amtype", "t")
-	w.add("oid", btreeAM, "amname", "btree", "amtype", "i")
+	for _, name := range []string{"btree", "hash", "gist", "gin", "spgist", "brin"} {
+		w.add("oid", indexAMs[name], "amname", name, "amtype", "i")
+	}
 	return nil
 }
 

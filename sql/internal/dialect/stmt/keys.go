@@ -184,7 +184,8 @@ func (w *parser) createIndex(t *dialect.Token) (ast.Stmt, error) {
 		if n.Method, err = w.ColID(); err != nil {
 			return nil, err
 		}
-		if n.Method != "btree" && n.Method != "hash" {
+		switch n.Method {
+		case "gin", "gist", "spgist", "brin":
 			return nil, dialect.Refuse("access method "+n.Method, k)
 		}
 	}
