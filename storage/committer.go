@@ -269,6 +269,7 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 		}
 		for i := range p.attached {
 			s.attach(next, &p.attached[i], p.frame.Seq)
+			next.table(p.attached[i].table).changes++ // a copy that nobody sees yet
 		}
 		next.seq = p.frame.Seq
 	}
@@ -280,6 +281,7 @@ func (s *Store) place(group []*pending, prev *state, cat *catalog.Snapshot) *sta
 		}
 		t := *next.table(id)
 		t.slabs = m.table.List()
+		t.changes = max(t.changes, prev.table(id).changes) + 1
 		next.put(id, &t)
 	}
 	if cat != prev.cat {

@@ -450,7 +450,7 @@ func (s *Store) forwarded(c *Commit) (*Commit, error) {
 	n := *c
 	n.Deletes = slices.Clone(c.Deletes)
 	for i, d := range n.Deletes {
-		if d.All {
+		if d.All || d.same {
 			continue
 		}
 		segs, slabs, ok := s.compact.forwards.Resolve(d.segs, d.slabs)

@@ -36,14 +36,16 @@ type DeleteSet struct {
 	// Own are rows of Pending.Rows (Snapshot.With): the table's live rows in
 	// order. The transaction drops them itself; Commit does not look at it.
 	Own *roaring.Bitmap
-	// same is the table as a snapshot shows it, see Snapshot.Unchanged.
-	same *tableState
+	// same says that the table must have had changes many commits, see
+	// Snapshot.Unchanged.
+	same    bool
+	changes uint64
 }
 
 // Unchanged is a set that deletes nothing, or with all everything: its commit
 // fails with 40001 unless the table holds exactly the rows of this snapshot.
 func (n *Snapshot) Unchanged(table uint32, all bool) *DeleteSet {
-	return &DeleteSet{Table: table, All: all, same: n.st.table(table)}
+	return &DeleteSet{Table: table, All: all, same: true, changes: n.st.table(table).changes}
 }
 
 // Rows is the number of rows that the set names; 0 for All.
@@ -176,7 +178,7 @@ func (pr *preparer) deletes() error {
 			return errs.New(errs.UndefinedTable, "relation with OID %d does not exist", d.Table)
 		}
 		pr.p.deletes = append(pr.p.deletes, d)
-		if d.same != nil && !d.All {
+		if d.same && !d.All {
 			continue // a condition only
 		}
 		body, err := d.section()
@@ -220,7 +222,7 @@ func (s *Store) admitDeletes(p *pending, st *state, cat *catalog.Snapshot, seen,
 		if cat.Table(d.Table) == nil {
 			return errTableMoved
 		}
-		if d.same != nil && (seen[d.Table] || wrote[d.Table] || st.table(d.Table) != d.same) {
+		if d.same && (seen[d.Table] || wrote[d.Table] || st.table(d.Table).changes != d.changes) {
 			return errRowsMoved
 		}
 		if d.All {

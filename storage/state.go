@@ -30,6 +30,9 @@ type tableState struct {
 	// Deleted rows; maps and bitmaps are replaced, never changed.
 	slabDels map[*memtable.Slab]*roaring.Bitmap
 	segDels  map[uint64]*roaring.Bitmap // by segment id
+	// changes counts the commits that changed rows since the start; flushes and
+	// merges leave it.
+	changes uint64
 }
 
 var emptyTable = &tableState{}
