@@ -36,6 +36,7 @@ func commands(s *streams) []*ff.Command {
 		demoCommand(s),
 		serveCommand(s),
 		loadCommand(s),
+		benchCommand(s),
 		sqlCommand(s),
 		checkCommand(s),
 		backupCommand(s),

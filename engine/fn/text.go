@@ -24,9 +24,9 @@ func textFuncs() []*Func {
 	bitLen := func(s []byte) int32 { return 8 * int32(len(s)) }
 	bpLen := func(s []byte) int32 { return int32(utf8.RuneCount(bytes.TrimRight(s, " "))) }
 	out := []*Func{
-		int4("length", charCount, tText), int4("length", bpLen, tBpchar), int4("length", octets, tBytea),
-		int4("char_length", charCount, tText), int4("char_length", bpLen, tBpchar),
-		int4("character_length", charCount, tText), int4("character_length", bpLen, tBpchar),
+		def("length", tI4, charLength, tText), int4("length", bpLen, tBpchar), int4("length", octets, tBytea),
+		def("char_length", tI4, charLength, tText), int4("char_length", bpLen, tBpchar),
+		def("character_length", tI4, charLength, tText), int4("character_length", bpLen, tBpchar),
 		int4("octet_length", octets, tText), int4("octet_length", octets, tBytea), int4("octet_length", octets, tBpchar),
 		int4("bit_length", bitLen, tText), int4("bit_length", bitLen, tBytea),
 		str("lower", AppendLower), str("upper", AppendUpper), str("initcap", appendInitcap), str("reverse", appendReverse),
@@ -100,6 +100,43 @@ func charCount(s []byte) int32 {
 	}
 	return int32(n)
 }
+
+// charLength needs no bytes of strings that are known to be ASCII.
+func charLength(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	v := args[0]
+	from := v
+	if v.Form == vec.Dict {
+		from = &v.Dict.Values
+	}
+	if !from.ASCII || v.Form == vec.Const {
+		return countChars(env, args, sel, n, out)
+	}
+	o := vec.Values[int32](out)
+	if sel != nil {
+		n = len(sel)
+	}
+	if v.Form == vec.Dict {
+		codes := v.Codes()
+		for k := range n {
+			i := k
+			if sel != nil {
+				i = int(sel[k])
+			}
+			o[i] = int32(from.Views[codes[i]].Len)
+		}
+		return nil
+	}
+	for k := range n {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		o[i] = int32(v.Views[i].Len)
+	}
+	return nil
+}
+
+var countChars = fromText(charCount)
 
 func position(s, sub []byte) int32 {
 	i := bytes.Index(s, sub)

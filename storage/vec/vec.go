@@ -64,6 +64,9 @@ type Vector struct {
 	Bufs  [][]byte // what Views refer to
 	Valid []uint64
 	Dict  *Dictionary
+	// ASCII says that every string of the Views is ASCII; for Dict see its
+	// Values. Whoever puts other views in must clear it.
+	ASCII bool
 }
 
 // Selection lists ascending row positions; nil means all rows.

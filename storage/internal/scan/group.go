@@ -141,6 +141,7 @@ func (b *groupSource) loadBytes(src *groupCol, from, n int, sel vec.Selection, c
 	}
 	c.raw.Views = c.scratch.Views(n)
 	c.raw.Bufs = src.bufs
+	c.raw.ASCII = p.ASCII
 	// NB: decoded bytes go where those of the batch before were.
 	buf, err := p.Views(c.raw.Views, from, sel, &src.read)
 	src.bufs[0] = buf

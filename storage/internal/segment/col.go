@@ -216,7 +216,7 @@ func (c *Col) PageDict(g int) (dict *vec.Dictionary, err error) {
 	}
 	bufs := [][]byte{buf}
 	d := &vec.Dictionary{ASCII: p.ASCII, ID: c.file.dictID(c.id, g+1), Hashes: make([]uint64, len(views)),
-		Values: vec.Vector{Type: c.typ, Len: len(views), Views: views, Bufs: bufs}}
+		Values: vec.Vector{Type: c.typ, Len: len(views), Views: views, Bufs: bufs, ASCII: p.ASCII}}
 	for i := range views {
 		d.Hashes[i] = vec.HashBytes(views[i].Bytes(bufs))
 	}
@@ -256,7 +256,7 @@ func (c *Col) loadDict() (dict *vec.Dictionary, err error) {
 	}
 	d := &vec.Dictionary{Sorted: flags&dictSorted != 0, ASCII: flags&dictASCII != 0, ID: c.file.dictID(c.id, 0),
 		Hashes: make([]uint64, n)}
-	d.Values = vec.Vector{Type: c.typ, Len: n, Views: make([]vec.View, n), Bufs: [][]byte{data}}
+	d.Values = vec.Vector{Type: c.typ, Len: n, Views: make([]vec.View, n), Bufs: [][]byte{data}, ASCII: d.ASCII}
 	for i := range n {
 		from, to := offs[i], offs[i+1]
 		if from > to || uint64(to) > size {
