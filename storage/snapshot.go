@@ -58,8 +58,8 @@ func (n *Snapshot) Catalog() *catalog.Snapshot { return n.cat }
 // Seq is the highest sequence that the snapshot shows.
 func (n *Snapshot) Seq() uint64 { return n.st.seq }
 
-// TableSize is what a table holds, deleted and expired rows included: for
-// planning, and for roles that are not bound by a policy.
+// TableSize is what a table holds, expired rows that are not purged yet included:
+// for planning, and for roles that are not bound by a policy.
 type TableSize struct {
 	Rows     int64
 	Segments int
@@ -78,6 +78,12 @@ func (n *Snapshot) Size(table uint32) TableSize {
 	}
 	for _, seg := range n.staged[table] {
 		z.Rows += seg.meta.Rows
+	}
+	for _, gone := range t.segDels {
+		z.Rows -= int64(gone.GetCardinality())
+	}
+	for _, gone := range t.slabDels {
+		z.Rows -= int64(gone.GetCardinality())
 	}
 	return z
 }

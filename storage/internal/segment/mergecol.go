@@ -171,7 +171,7 @@ type columnOut struct {
 }
 
 func (m *merger) newColumnOut(o *mergeOut, id uint32) *columnOut {
-	e := &columnOut{encodedColumn: encodedColumn{id: id}, out: o}
+	e := &columnOut{encodedColumn: encodedColumn{id: id, cold: o.spec.Cold}, out: o}
 	e.enc.SortKey = slices.ContainsFunc(o.spec.Order, func(k SortKey) bool { return k.Col == id })
 	return e
 }
