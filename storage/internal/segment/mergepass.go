@@ -303,26 +303,29 @@ func gatherRuns[T vec.Fixedwidth](p *pass, dst *encoding.Column, order []uint16)
 		cur[s] = cursor[T]{vec.CastSlice[T](w.rows.Fixed)[:w.rows.N], w.rows.Valid, w.at}
 	}
 	out, valid := vec.CastSlice[T](dst.Fixed), dst.Valid
-	for i, s := range order {
+	for i := 0; i < len(order); {
+		s := order[i]
 		c := &cur[s]
 		if c.at == len(c.vals) {
 			w := &p.wins[s]
-			if err := p.next(w); err != nil {
+			if err := p.refill(w); err != nil {
 				return err
-			}
-			if w.ended {
-				return errMergeCheck("rows of a run")
 			}
 			*c = cursor[T]{vec.CastSlice[T](w.rows.Fixed)[:w.rows.N], w.rows.Valid, 0}
 		}
-		out[i] = c.vals[c.at]
-		if valid != nil {
-			valid[i] = 1
-			if c.valid != nil {
-				valid[i] = c.valid[c.at]
+		n := sameRun(order[i:], len(c.vals)-c.at)
+		if n < 8 { // most often 1, where rows of the runs alternate
+			for k := range n {
+				out[i+k] = c.vals[c.at+k]
 			}
+		} else {
+			copy(out[i:i+n], c.vals[c.at:])
 		}
-		c.at++
+		if valid != nil {
+			copyValid(valid[i:i+n], c.valid, c.at)
+		}
+		c.at += n
+		i += n
 	}
 	for s := range cur {
 		p.wins[s].at = cur[s].at
@@ -330,30 +333,60 @@ func gatherRuns[T vec.Fixedwidth](p *pass, dst *encoding.Column, order []uint16)
 	return nil
 }
 
+// sameRun is how many rows of order, at most most, come from its first run.
+func sameRun(order []uint16, most int) int {
+	s, n := order[0], 1
+	for most = min(most, len(order)); n < most && order[n] == s; n++ {
+	}
+	return n
+}
+
+// copyValid fills dst from row at on; valid is nil if no row is NULL.
+func copyValid(dst, valid []byte, at int) {
+	if valid != nil {
+		copy(dst, valid[at:])
+		return
+	}
+	for i := range dst {
+		dst[i] = 1
+	}
+}
+
+// refill decodes the next window of a run that has one.
+func (p *pass) refill(w *window) error {
+	if err := p.next(w); err != nil {
+		return err
+	}
+	if w.ended {
+		return errMergeCheck("rows of a run")
+	}
+	return nil
+}
+
 func (p *pass) gatherBytes(dst *encoding.Column, order []uint16) error {
 	dst.Offs, dst.Bytes = append(reuse(dst.Offs, len(order)+1)[:0], 0), dst.Bytes[:0]
-	for i, s := range order {
-		w := &p.wins[s]
+	for i := 0; i < len(order); {
+		w := &p.wins[order[i]]
 		if w.at == w.rows.N {
-			if err := p.next(w); err != nil {
+			if err := p.refill(w); err != nil {
 				return err
 			}
-			if w.ended {
-				return errMergeCheck("rows of a run")
-			}
 		}
-		dst.Bytes = append(dst.Bytes, w.rows.Value(w.at)...)
+		n := sameRun(order[i:], w.rows.N-w.at)
+		from := w.rows.Offs[w.at]
+		shift := uint64(len(dst.Bytes)) - uint64(from)
+		dst.Bytes = append(dst.Bytes, w.rows.Bytes[from:w.rows.Offs[w.at+n]]...)
 		if len(dst.Bytes) > math.MaxUint32 {
 			return errs.New(errs.ProgramLimit, "row group holds more than 4 GiB in one column")
 		}
-		dst.Offs = append(dst.Offs, uint32(len(dst.Bytes)))
-		if dst.Valid != nil {
-			dst.Valid[i] = 1
-			if w.rows.Valid != nil {
-				dst.Valid[i] = w.rows.Valid[w.at]
-			}
+		for _, o := range w.rows.Offs[w.at+1 : w.at+n+1] {
+			dst.Offs = append(dst.Offs, uint32(uint64(o)+shift))
 		}
-		w.at++
+		if dst.Valid != nil {
+			copyValid(dst.Valid[i:i+n], w.rows.Valid, w.at)
+		}
+		w.at += n
+		i += n
 	}
 	return nil
 }
@@ -382,23 +415,23 @@ func (t *tally) add(c *encoding.Column) {
 			t.nulls += uint64(1 - v)
 		}
 	}
-	switch c.Phys.Size() {
-	case 0:
+	switch size := c.Phys.Size(); {
+	case size == 0:
 		for i := range c.N {
 			if b := c.Value(i); len(b) > 0 {
 				t.sum += uint64(len(b)) + uint64(b[0])<<8 + uint64(b[len(b)-1])<<16
 			}
 		}
-	case 4:
+	case size == 4:
 		for _, x := range vec.CastSlice[uint32](c.Fixed)[:c.N] {
 			t.sum += uint64(x)
 		}
-	case 8:
-		for _, x := range vec.CastSlice[uint64](c.Fixed)[:c.N] {
+	case size%8 == 0:
+		for _, x := range vec.CastSlice[uint64](c.Fixed)[:c.N*size/8] {
 			t.sum += x
 		}
 	default:
-		for _, x := range c.Fixed[:c.N*c.Phys.Size()] {
+		for _, x := range c.Fixed[:c.N*size] {
 			t.sum += uint64(x)
 		}
 	}
