@@ -116,7 +116,7 @@ func (s *Server) metrics() *prometheus.Registry {
 			}
 			return 1
 		}),
-		ingestCollector{s.store},
+		ingestCollector{s.store}, compactionCollector{s.store},
 	)
 	return reg
 }
@@ -147,6 +147,41 @@ func (c ingestCollector) Collect(ch chan<- prometheus.Metric) {
 			{"quarantined", n.Quarantined}, {"refused", n.Refused}} {
 			ch <- prometheus.MustNewConstMetric(ingestRows, prometheus.CounterValue, float64(o.n), name, n.Source, o.outcome)
 		}
+	}
+}
+
+// compactionCollector exports what merges of segments did.
+type compactionCollector struct{ store *storage.Store }
+
+var (
+	mergeJobs    = prometheus.NewDesc("quern_merges_total", "Merges of segments since the start, by how they ended.", []string{"outcome"}, nil)
+	mergeRows    = prometheus.NewDesc("quern_merge_rows_total", "Rows that merges read.", nil, nil)
+	mergeBytes   = prometheus.NewDesc("quern_merge_bytes_total", "Bytes of segments that merges read and wrote.", []string{"direction"}, nil)
+	writeAmp     = prometheus.NewDesc("quern_write_amplification", "Bytes written to segments per byte flushed, since the start.", nil, nil)
+	partSegments = prometheus.NewDesc("quern_partition_segments_max", "Segments of the partition that has most.", nil, nil)
+	slowedTables = prometheus.NewDesc("quern_slowed_tables", "Tables whose ingest is slowed because merges are behind.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (compactionCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{mergeJobs, mergeRows, mergeBytes, writeAmp, partSegments, slowedTables} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c compactionCollector) Collect(ch chan<- prometheus.Metric) {
+	i := c.store.Compaction()
+	count := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	count(mergeJobs, i.Jobs, "done")
+	count(mergeJobs, i.Failed, "failed")
+	count(mergeRows, i.Rows)
+	count(mergeBytes, i.BytesIn, "read")
+	count(mergeBytes, i.BytesOut, "written")
+	for d, v := range map[*prometheus.Desc]float64{writeAmp: i.Amplification, partSegments: float64(i.Most), slowedTables: float64(i.Slowed)} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
 }
 

@@ -47,6 +47,9 @@ type background struct {
 	// orphans are segments of tables that were dropped or truncated; the committer fills it.
 	orphans []*segmentRef
 
+	floors   sync.Map // table id → *atomic.Int64: the highest floor that a statement used
+	floorsAt int64    // when floors were stored; guarded by mu
+
 	memBytes    atomic.Int64
 	walBytes    atomic.Int64
 	nextSegment atomic.Uint64
@@ -58,6 +61,7 @@ type background struct {
 type retiredSegment struct {
 	ref     *segmentRef
 	version uint64 // of the first state without it
+	at      int64  // when that was, µs
 }
 
 // memState is the MemTable of one table and what decides about its flush. It
@@ -147,7 +151,7 @@ func (s *Store) step(ctx context.Context) (more bool, err error) {
 	if err := s.failure(); err != nil {
 		return false, err
 	}
-	for _, job := range []func(context.Context) (bool, error){s.stepAttach, s.stepFlush, s.stepPurge, s.stepRetire, s.stepUnlink, s.stepSpare} {
+	for _, job := range []func(context.Context) (bool, error){s.stepAttach, s.stepFlush, s.stepPurge, s.stepFloors, s.stepRetire, s.stepUnlink, s.stepSpare} {
 		did, err := job(ctx)
 		if err != nil {
 			return false, s.stepError(err)

@@ -47,6 +47,10 @@ type compaction struct {
 // purgeWithin is the bound in which the bytes of expired rows are gone.
 const purgeWithin = 24 * time.Hour
 
+// coldAfter is how long a partition is over before its final form is also
+// compressed.
+const coldAfter = 30 * 24 * time.Hour
+
 // retryAfter is how long a merge that failed is not tried again.
 const retryAfter = 10 * time.Minute
 
@@ -176,6 +180,10 @@ func (j *mergeJob) run(ctx context.Context) error {
 	}
 	if err := j.floor(ctx, ms); err != nil {
 		return err
+	}
+	// A partition that was over long ago is read rarely: bytes count more there.
+	if end, ok := segment.PartitionEnd(j.Partition); ok && j.Level == compact.Final {
+		spec.Cold = s.nowMicros()-end >= coldAfter.Microseconds()
 	}
 	var err error
 	if j.merged, err = segment.Merge(ctx, s.opts.FS, ms); err != nil {
@@ -329,7 +337,7 @@ func (j *mergeJob) count() {
 func (s *Store) replaceSegments(next *state, table uint32, removed, added []*segmentRef, dels map[uint64]*roaring.Bitmap) {
 	for _, r := range removed {
 		r.retired.Store(true)
-		s.bg.retired = append(s.bg.retired, retiredSegment{r, next.version})
+		s.bg.retired = append(s.bg.retired, retiredSegment{r, next.version, s.nowMicros()})
 	}
 	if next.cat.Table(table) == nil { // dropped meanwhile: stepPurge removes them
 		s.bg.orphans = append(s.bg.orphans, added...)
@@ -572,6 +580,7 @@ type CompactionInfo struct {
 	// flushed; 0 if nothing was.
 	Amplification float64
 	Slowed        int // tables whose ingest waits for merges
+	Most          int // segments of the partition that has most
 }
 
 // Compaction returns the numbers.
@@ -582,5 +591,12 @@ func (s *Store) Compaction() CompactionInfo {
 		out.Amplification = float64(f+out.BytesOut) / float64(f)
 	}
 	c.slow.Range(func(any, any) bool { out.Slowed++; return true })
+	for _, t := range s.state.Load().tables {
+		count := map[string]int{}
+		for _, r := range t.segs {
+			count[r.meta.Partition]++
+			out.Most = max(out.Most, count[r.meta.Partition])
+		}
+	}
 	return out
 }

@@ -517,3 +517,140 @@ func TestConcurrentChanges(t *testing.T) {
 		t.Fatal(problems, err)
 	}
 }
+
+// TestPartialPurge: a segment of a month holds rows that expire weeks before the
+// others. Their bytes are gone within a day of their expiry, the others stay.
+func TestPartialPurge(t *testing.T) {
+	const marker = "zZ9-marker-of-the-expired-rows"
+	fsys, c := crashfs.New(), newClock()
+	s := open(t, options(fsys, c))
+	tb := events(100)
+	tb.Options.Retention = 30 * 24 * time.Hour.Microseconds()
+	tb.Options.PartitionBy = "month"
+	createTable(t, s, tb)
+	id, name, ts := vec.NewBuilder(types.Int8, 60), vec.NewBuilder(types.Text, 60), vec.NewBuilder(types.Timestamptz, 60)
+	for i := range int64(60) {
+		vec.AppendFixed(id, i)
+		label, age := "kept", time.Hour
+		if i < 10 {
+			label, age = marker, 29*24*time.Hour+12*time.Hour
+		}
+		name.AppendBytes([]byte(label))
+		vec.AppendFixed(ts, c.Now().Add(-age).UnixMicro())
+	}
+	commit(t, s, &storage.Commit{Tables: []storage.TableRows{{Table: 100, Cols: []uint32{1, 2, 3}, Batches: []*vec.Batch{
+		{Len: 60, Cols: []vec.Vector{id.Finish(), name.Finish(), ts.Finish()}}}}}})
+	if err := s.Flush(context.Background(), 0); err != nil {
+		t.Fatal(err)
+	}
+	for hour := range 12 + 24 {
+		steps(t, s)
+		c.Add(time.Hour)
+		if got := len(ids(t, s, 100, c.Now())); got != 60 && (hour < 11 || got != 50) {
+			t.Fatalf("%d rows after %d hours", got, hour)
+		}
+	}
+	if markerIn(t, fsys, marker) {
+		t.Fatalf("expired bytes are still there a day after: %v", fsys.Tree("data/"))
+	}
+	if got := len(ids(t, s, 100, c.Now())); got != 50 {
+		t.Fatalf("%d rows", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFloorOutlivesClock: what a statement did not show stays away although the
+// clock went back.
+func TestFloorOutlivesClock(t *testing.T) {
+	fsys, c := crashfs.New(), newClock()
+	opts := options(fsys, c)
+	s := open(t, opts)
+	tb := events(100)
+	tb.Options.Retention = time.Hour.Microseconds()
+	createTable(t, s, tb)
+	commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(100, 1, 2, 3)}})
+	c.Add(2 * time.Hour)
+	if got := len(ids(t, s, 100, c.Now())); got != 0 {
+		t.Fatalf("%d rows", got)
+	}
+	c.Add(9 * time.Second)
+	steps(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Add(-2 * time.Hour)
+	s = open(t, opts)
+	if got := len(ids(t, s, 100, c.Now())); got != 0 {
+		t.Fatalf("%d rows are back", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOldSnapshots: a snapshot that keeps bytes that must go is canceled.
+func TestOldSnapshots(t *testing.T) {
+	fsys, c := crashfs.New(), newClock()
+	s := open(t, options(fsys, c))
+	createTable(t, s, events(100))
+	commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(100, seq(0, 50)...)}})
+	if err := s.Flush(context.Background(), 0); err != nil {
+		t.Fatal(err)
+	}
+	files := func() (n int) {
+		for _, name := range segmentFiles(fsys) {
+			if strings.HasSuffix(name, ".qseg") {
+				n++
+			}
+		}
+		return n
+	}
+	idle, busy := s.Snapshot(), s.Snapshot()
+	sc, err := busy.Scan(context.Background(), storage.ScanSpec{View: adminView(t, busy, 100, c.Now()), Cols: []uint32{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := s.Snapshot()
+	gone := map[int64]bool{1: true}
+	for i := range int64(20) {
+		gone[i] = true
+	}
+	d, err := n.Rows(100, addresses(t, n, 100, c, gone))
+	n.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, &storage.Commit{Deletes: []*storage.DeleteSet{d}})
+	steps(t, s)
+	if n := files(); n != 2 {
+		t.Fatalf("%d files while snapshots hold the old one", n)
+	}
+	c.Add(5 * time.Hour)
+	steps(t, s)
+	if _, err := sc.Open(context.Background(), 0); err != nil || files() != 2 {
+		t.Fatalf("canceled too early: %v", err)
+	}
+	c.Add(2 * time.Hour)
+	steps(t, s)
+	if _, err := sc.Open(context.Background(), 0); errs.CodeOf(err) != errs.QueryCanceled {
+		t.Fatalf("a scan of an old snapshot says %v", err)
+	}
+	if _, err := idle.Scan(context.Background(), storage.ScanSpec{View: adminView(t, idle, 100, c.Now()), Cols: []uint32{1}}); errs.CodeOf(err) != errs.QueryCanceled {
+		t.Fatalf("an old snapshot says %v", err)
+	}
+	if n := files(); n != 2 {
+		t.Fatalf("%d files: a reader still has one mapped", n)
+	}
+	_ = sc.Close()
+	steps(t, s)
+	if n := files(); n != 1 {
+		t.Fatalf("%d files", n)
+	}
+	idle.Close()
+	busy.Close()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

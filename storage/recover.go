@@ -28,7 +28,7 @@ func Open(opts Options) (*Store, error) {
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
 		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1), mergeDue: make(chan struct{}, 1),
 		compact: compaction{busy: map[uint64]bool{}, later: map[uint64]int64{}},
-		pins:    pins{count: map[uint64]int{}}, bg: background{partitions: map[string]bool{}, building: make(chan struct{}, 1), vectors: map[uint64]savedVector{}},
+		pins:    pins{open: map[*pin]bool{}}, bg: background{partitions: map[string]bool{}, building: make(chan struct{}, 1), vectors: map[uint64]savedVector{}},
 	}
 	if err := s.open(); err != nil {
 		return nil, openError(errors.Join(err, s.abandon()))

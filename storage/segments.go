@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -191,25 +192,70 @@ func (s *Store) findExpired() (out []*segmentRef) {
 // not be asked for again after the clock went back.
 func (s *Store) ratchetFloors(ctx context.Context, gone []*segmentRef) error {
 	cat, now := s.state.Load().cat, s.nowMicros()
-	var changes []catalog.Change
-	seen := map[uint32]bool{}
+	floors := map[uint32]int64{}
 	for _, r := range gone {
-		t := cat.Table(r.meta.Table)
-		if t == nil || seen[t.ID] {
-			continue
+		if t := cat.Table(r.meta.Table); t != nil {
+			if floor, ok := floorOf(t, now); ok {
+				floors[t.ID] = floor
+			}
 		}
-		seen[t.ID] = true
-		if floor, ok := floorOf(t, now); ok && floor > t.Floor {
+	}
+	_, err := s.storeFloors(ctx, cat, floors)
+	return err
+}
+
+// storeFloors makes floors durable that are higher than those of cat.
+func (s *Store) storeFloors(ctx context.Context, cat *catalog.Snapshot, floors map[uint32]int64) (did bool, err error) {
+	var changes []catalog.Change
+	for id, floor := range floors {
+		if t := cat.Table(id); t != nil && floor > t.Floor {
 			n := *t
 			n.Floor = floor
 			changes = append(changes, catalog.Change{Table: &n})
 		}
 	}
 	if len(changes) == 0 {
-		return nil
+		return false, nil
 	}
-	_, err := s.commit(ctx, &Commit{Schema: changes, BaseVersion: cat.Version(), Source: "purge"})
-	return err
+	_, err = s.commit(ctx, &Commit{Schema: changes, BaseVersion: cat.Version(), Source: "purge"})
+	return err == nil, err
+}
+
+// noteFloor notes the floor that a statement used, if it is newer than what is
+// stored.
+func (s *Store) noteFloor(t *catalog.Table, floor int64) {
+	if floor <= t.Floor {
+		return
+	}
+	v, _ := s.bg.floors.LoadOrStore(t.ID, new(atomic.Int64))
+	for used := v.(*atomic.Int64); ; {
+		was := used.Load()
+		if floor <= was || used.CompareAndSwap(was, floor) {
+			return
+		}
+	}
+}
+
+// floorsEvery is how soon after a statement its floor is durable: what it did not
+// show must not come back with a clock that went back.
+const floorsEvery = 10 * time.Second
+
+// stepFloors stores the floors that statements used.
+func (s *Store) stepFloors(ctx context.Context) (bool, error) {
+	now := s.nowMicros()
+	if d := now - s.bg.floorsAt; d >= 0 && d < (floorsEvery/2).Microseconds() {
+		return false, nil
+	}
+	floors := map[uint32]int64{}
+	s.bg.floors.Range(func(id, used any) bool {
+		floors[id.(uint32)] = used.(*atomic.Int64).Load()
+		return true
+	})
+	if len(floors) == 0 {
+		return false, nil
+	}
+	s.bg.floorsAt = now
+	return s.storeFloors(ctx, s.state.Load().cat, floors)
 }
 
 // retireSegments publishes a state without the given segments. It runs in the
@@ -224,13 +270,19 @@ func (s *Store) retireSegments(gone []*segmentRef) {
 			next.put(r.meta.Table, t.only())
 		}
 		r.retired.Store(true)
-		s.bg.retired = append(s.bg.retired, retiredSegment{r, next.version})
+		s.bg.retired = append(s.bg.retired, retiredSegment{r, next.version, s.nowMicros()})
 	}
 	s.publish(next)
 }
 
 // stepUnlink removes files that no snapshot can read any more.
 func (s *Store) stepUnlink(context.Context) (bool, error) {
+	now := s.nowMicros()
+	for _, r := range s.bg.retired {
+		if now-r.at >= (purgeWithin / 4).Microseconds() {
+			s.pins.cancel(r.version, now-(purgeWithin/4).Microseconds())
+		}
+	}
 	oldest := s.pins.oldest(s.state.Load().version)
 	s.compact.forwards.Expire(oldest)
 	var ready, wait []retiredSegment

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -25,7 +24,7 @@ type Snapshot struct {
 	private map[uint32]memtable.List // a transaction's own rows
 	own     map[uint32]int           // how many slabs of private hold Pending.Rows
 	staged  map[uint32][]*segmentRef // and those of its loads
-	refs    *atomic.Int64            // open scans and derived snapshots hold it, too
+	pin     *pin                     // derived snapshots and scans share it
 	once    sync.Once
 }
 
@@ -34,22 +33,13 @@ func (s *Store) Snapshot() *Snapshot {
 	if s.buffered.seq.Load() > s.state.Load().seq {
 		s.waitBuffered()
 	}
-	s.pins.mu.Lock()
-	defer s.pins.mu.Unlock()
-	st := s.state.Load()
-	s.pins.addLocked(st.version, 1)
-	refs := new(atomic.Int64)
-	refs.Store(1)
-	return &Snapshot{s: s, st: st, cat: st.cat, refs: refs}
+	st, pin := s.pins.add(s.state.Load, s.nowMicros())
+	return &Snapshot{s: s, st: st, cat: st.cat, pin: pin}
 }
 
 // Close ends the snapshot. Scans that are still open keep what they read.
-func (n *Snapshot) Close() { n.once.Do(n.unref) }
-
-func (n *Snapshot) unref() {
-	if n.refs.Add(-1) == 0 {
-		n.s.pins.add(n.st.version, -1)
-	}
+func (n *Snapshot) Close() {
+	n.once.Do(func() { _ = n.s.pins.change(n.pin, -1, 0) })
 }
 
 // Catalog is the snapshot's catalog.
@@ -142,7 +132,7 @@ func (n *Snapshot) With(p Pending) (*Snapshot, error) {
 			}
 		}
 	}
-	d := &Snapshot{s: n.s, st: st, cat: cat, refs: n.refs, private: map[uint32]memtable.List{}, own: map[uint32]int{},
+	d := &Snapshot{s: n.s, st: st, cat: cat, pin: n.pin, private: map[uint32]memtable.List{}, own: map[uint32]int{},
 		staged: map[uint32][]*segmentRef{}}
 	for id, t := range own {
 		d.private[id] = t.List()
@@ -153,8 +143,7 @@ func (n *Snapshot) With(p Pending) (*Snapshot, error) {
 			return nil, err
 		}
 	}
-	n.refs.Add(1)
-	return d, nil
+	return d, n.s.pins.change(n.pin, 1, 0)
 }
 
 // Scan opens a scan of the table of spec.View: the only way to cell values. The
@@ -198,8 +187,10 @@ func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
 		}
 		unit++
 	}
-	n.refs.Add(1)
-	return sc, nil
+	if hasFloor {
+		n.s.noteFloor(t, floor)
+	}
+	return sc, n.s.pins.change(n.pin, 1, 1)
 }
 
 func scanSpec(t *catalog.Table, spec *ScanSpec) *scan.Spec {
@@ -240,13 +231,21 @@ func (t *tableScan) addSlab(unit int, v memtable.SlabView, deleted *roaring.Bitm
 
 func (t *tableScan) Morsels() int          { return len(t.morsels) }
 func (t *tableScan) Info(m int) MorselInfo { return t.morsels[m].info }
-func (t *tableScan) Close() error          { t.once.Do(t.snap.unref); return nil }
+
+// Close implements Scan.
+func (t *tableScan) Close() error {
+	t.once.Do(func() { _ = t.snap.s.pins.change(t.snap.pin, -1, -1) })
+	return nil
+}
 
 // Open returns the reader of a morsel; one in which nothing can match has no
 // batches.
 func (t *tableScan) Open(ctx context.Context, m int) (GroupReader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, errs.New(errs.QueryCanceled, "canceling statement due to user request")
+	}
+	if t.snap.pin.canceled.Load() {
+		return nil, errTooOld
 	}
 	mo := &t.morsels[m]
 	var r *scan.Reader

@@ -3,8 +3,10 @@ package storage
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"quern/storage/catalog"
+	"quern/storage/errs"
 	"quern/storage/internal/memtable"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -79,31 +81,73 @@ func (s *state) prune() (segs []*segmentRef) {
 	return segs
 }
 
-// pins counts the snapshots that hold each version of the state, so that files
-// are removed only after the last one that may read them.
+// pins are the open snapshots, so that files are removed only after the last one
+// that may read them.
 type pins struct {
-	mu    sync.Mutex
-	count map[uint64]int
+	mu   sync.Mutex
+	open map[*pin]bool
+}
+
+// pin holds one version of the state: for a snapshot, those derived from it, and
+// their scans.
+type pin struct {
+	version uint64
+	opened  int64 // µs
+	// Guarded by pins.mu. Without scans a pin that is canceled holds nothing.
+	refs, scans int
+	canceled    atomic.Bool
+}
+
+// errTooOld ends statements whose snapshot keeps bytes that must go.
+var errTooOld = errs.New(errs.QueryCanceled, "canceling statement because its snapshot is too old").
+	WithDetail("Deleted or expired rows that it may read must be gone within a bound.")
+
+// add opens a pin of the state that load gives.
+func (p *pins) add(load func() *state, now int64) (*state, *pin) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st := load()
+	x := &pin{version: st.version, opened: now, refs: 1}
+	p.open[x] = true
+	return st, x
+}
+
+// change counts snapshots and scans of a pin.
+func (p *pins) change(x *pin, refs, scans int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if scans > 0 && x.canceled.Load() {
+		return errTooOld
+	}
+	x.refs += refs
+	x.scans += scans
+	if x.refs == 0 || x.canceled.Load() && x.scans == 0 {
+		delete(p.open, x)
+	}
+	return nil
+}
+
+// cancel takes the right to read from pins of versions below below that were
+// opened before.
+func (p *pins) cancel(below uint64, before int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for x := range p.open {
+		if x.version < below && x.opened < before {
+			x.canceled.Store(true)
+			if x.scans == 0 {
+				delete(p.open, x)
+			}
+		}
+	}
 }
 
 // oldest is the lowest version that is held, or def if there is none.
 func (p *pins) oldest(def uint64) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for v := range p.count {
-		def = min(def, v)
+	for x := range p.open {
+		def = min(def, x.version)
 	}
 	return def
-}
-
-func (p *pins) add(v uint64, n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.addLocked(v, n)
-}
-
-func (p *pins) addLocked(v uint64, n int) {
-	if p.count[v] += n; p.count[v] == 0 {
-		delete(p.count, v)
-	}
 }
