@@ -153,10 +153,16 @@ func (s *Store) compactable(st *state, now int64, all bool) compact.State {
 			if d := st.tables[i].segDels[m.ID]; d != nil {
 				x.Deleted = int64(d.GetCardinality())
 			}
+			x.Chill = isCold(t, m.TimeMax, now) && !r.file.Cold()
 			out.Segments = append(out.Segments, x)
 		}
 	}
 	return out
+}
+
+// isCold tells whether rows up to the time newest are older than cold_after.
+func isCold(t *catalog.Table, newest, now int64) bool {
+	return t.Options.ColdAfter > 0 && newest < now-t.Options.ColdAfter
 }
 
 func (s *Store) endJob(j *mergeJob) {
@@ -171,6 +177,7 @@ func (s *Store) endJob(j *mergeJob) {
 func (j *mergeJob) run(ctx context.Context) error {
 	s := j.s
 	spec := stage.Spec(j.table, s.opts.Writer, "merge")
+	spec.Cold = !slices.ContainsFunc(j.inputs, func(r *segmentRef) bool { return !isCold(j.table, r.meta.TimeMax, s.nowMicros()) })
 	ms := &segment.MergeSpec{Spec: &spec, Partition: j.Partition, Next: j.next, Pause: s.pauseMerge}
 	for i, r := range j.inputs {
 		ms.Inputs = append(ms.Inputs, segment.Input{File: r.file, Deleted: j.dels[i]})

@@ -186,7 +186,10 @@ func TestDeletesAgainstModel(t *testing.T) {
 	}
 }
 
-func vectorFiles(t testing.TB, fsys *crashfs.FS) (out []string) {
+func vectorFiles(t testing.TB, fsys *crashfs.FS) []string { return filesOf(t, fsys, ".qdv") }
+
+// filesOf lists the files of tables whose names end with suffix.
+func filesOf(t testing.TB, fsys *crashfs.FS, suffix string) (out []string) {
 	t.Helper()
 	var walk func(dir string)
 	walk = func(dir string) {
@@ -195,7 +198,7 @@ func vectorFiles(t testing.TB, fsys *crashfs.FS) (out []string) {
 			return
 		}
 		for _, n := range names {
-			if strings.HasSuffix(n, ".qdv") {
+			if strings.HasSuffix(n, suffix) {
 				out = append(out, dir+"/"+n)
 			} else if !strings.Contains(n, ".") {
 				walk(dir + "/" + n)

@@ -148,6 +148,8 @@ type Options struct {
 	Retention     int64       `json:"retention,omitempty"`      // µs
 	RetentionText string      `json:"retention_text,omitempty"` // as written
 	OnNewColumn   OnNewColumn `json:"on_new_column,omitempty"`
+	ColdAfter     int64       `json:"cold_after,omitempty"`      // µs; older segments are compressed
+	ColdAfterText string      `json:"cold_after_text,omitempty"` // as written
 }
 
 // Kind is what a Table is.

@@ -65,6 +65,12 @@ func (c *Ctx) setOption(t *catalog.Table, o *ast.Option, created bool) error {
 		default:
 			return bad("strict, evolve and capture")
 		}
+	case "cold_after":
+		us, err := intervalOption(o)
+		if err != nil {
+			return err
+		}
+		t.Options.ColdAfter, t.Options.ColdAfterText = us, o.Value
 	case "dedup_key", "dedup_window":
 		return pos(errs.NotSupported("table option "+o.Name), o.Pos)
 	default:
@@ -120,14 +126,9 @@ func (c *Ctx) setRetention(t *catalog.Table, o *ast.Option, created bool) error 
 			return err
 		}
 	}
-	d, err := types.ParseText(types.Interval, o.Value, types.DefaultFormat)
+	us, err := intervalOption(o)
 	if err != nil {
-		return pos(errs.New(errs.InvalidParameterValue, "invalid value for option %q: %q", o.Name, o.Value).
-			WithHint("Give an interval such as '90 days'."), o.Pos)
-	}
-	us := (int64(d.Iv.Months)*30+int64(d.Iv.Days))*dayMicros + d.Iv.Micros
-	if us <= 0 {
-		return pos(errs.New(errs.InvalidParameterValue, "option %q must be a positive interval", o.Name), o.Pos)
+		return err
 	}
 	col := t.TimeColumn()
 	if col == nil {
@@ -138,6 +139,19 @@ func (c *Ctx) setRetention(t *catalog.Table, o *ast.Option, created bool) error 
 	t.Options.TimeColumn = col.Name // a later column must not take its place
 	t.Options.Retention, t.Options.RetentionText = us, o.Value
 	return nil
+}
+
+// intervalOption is the value of an option that is a time span, in µs.
+func intervalOption(o *ast.Option) (us int64, err error) {
+	d, err := types.ParseText(types.Interval, o.Value, types.DefaultFormat)
+	if err != nil {
+		return 0, pos(errs.New(errs.InvalidParameterValue, "invalid value for option %q: %q", o.Name, o.Value).
+			WithHint("Give an interval such as '90 days'."), o.Pos)
+	}
+	if us = (int64(d.Iv.Months)*30+int64(d.Iv.Days))*dayMicros + d.Iv.Micros; us <= 0 {
+		return 0, pos(errs.New(errs.InvalidParameterValue, "option %q must be a positive interval", o.Name), o.Pos)
+	}
+	return us, nil
 }
 
 // keepFloor persists the floor of the rule that ends now.
@@ -183,6 +197,8 @@ func (c *Ctx) resetOption(t *catalog.Table, o *ast.Option) error {
 		}
 		c.keepFloor(t)
 		t.Options.Retention, t.Options.RetentionText = 0, ""
+	case "cold_after":
+		t.Options.ColdAfter, t.Options.ColdAfterText = 0, ""
 	case "dedup_key", "dedup_window":
 	default:
 		return pos(errs.New(errs.InvalidParameterValue, "unrecognized parameter %q", o.Name), o.Pos)

@@ -16,7 +16,8 @@
 //
 // A segment is also rewritten to let go of rows: when a fifth of them is deleted,
 // or expired, or expired for half of the bound within which their bytes must be
-// gone. One that will be unlinked whole in time is left alone.
+// gone. One that will be unlinked whole in time is left alone. One whose rows have
+// become cold is rewritten alone, when nothing else in its partition is due.
 package compact
 
 import (
@@ -86,6 +87,9 @@ type Segment struct {
 	HasFloor         bool
 	// Within is the bound in which bytes of expired rows must be gone.
 	Within int64
+	// Chill: all its rows are older than the table's cold_after, and it is not
+	// compressed.
+	Chill bool
 }
 
 // State is everything Pick knows.
@@ -154,6 +158,7 @@ const (
 	rankCrowd
 	rankTier
 	rankFinal
+	rankCold
 )
 
 // part is one partition.
@@ -309,6 +314,10 @@ func (p *part) sealed() (since int64, over bool) {
 // until there are enough of them, or no more come for a day.
 func (p *part) final(since int64) {
 	in, sum := p.smallest(2)
+	if i := slices.IndexFunc(p.list, func(s Segment) bool { return s.Chill }); len(in) < 2 && i >= 0 {
+		p.add(rankCold, p.list[i].Level, "cold", p.list[i:i+1])
+		return
+	}
 	if len(in) < 2 || len(in) < l0Count && sum < L1Rows/smallShare && since < day && !p.all {
 		return
 	}

@@ -42,11 +42,18 @@ func TestPick(t *testing.T) {
 		s[0].Received = start - 2*hour
 		return s
 	}
+	chill := func(s []Segment) []Segment {
+		s[0].Chill = true
+		return s
+	}
 	for name, c := range map[string]struct {
 		segs []Segment
 		idle bool
 		want []Job
 	}{
+		"cold":                    {segs: chill(segs("d20260130", Final, 16_000_000, 15_000_000)), want: []Job{{Level: Final, Rows: 16_000_000, Reason: "cold"}}},
+		"cold, but to be merged":  {segs: chill(segs("d20260130", L0, 1000, 1000, 2000)), want: []Job{{Level: Final, Rows: 4000, Reason: "final"}}},
+		"cold, but not over":      {segs: chill(segs("d20260131", L2, 5000))},
 		"nothing":                 {},
 		"seven L0":                {segs: segs("all", L0, repeat(200_000, 7)...)},
 		"eight small L0":          {segs: segs("all", L0, repeat(1000, 8)...)},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"runtime/debug"
 	"sync/atomic"
+	"weak"
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -22,6 +23,7 @@ type Col struct {
 	typ      types.Type
 	pages    []page
 	opened   []atomic.Pointer[encoding.Page]
+	expanded []atomic.Pointer[weak.Pointer[encoding.Page]] // compressed pages that readers hold
 	groups   []encoding.Zone
 	granules []encoding.Zone // nil: no better than groups
 	dict     atomic.Pointer[vec.Dictionary]
@@ -88,6 +90,7 @@ func (c *Col) open() error {
 	// NB: a page of DICT may have entries of its own.
 	_, c.hasDict = s.entry(c.id, kindDict)
 	c.opened = make([]atomic.Pointer[encoding.Page], n)
+	c.expanded = make([]atomic.Pointer[weak.Pointer[encoding.Page]], n)
 	c.owns = make([]atomic.Pointer[vec.Dictionary], n)
 	return c.openZones()
 }
@@ -121,11 +124,18 @@ func (c *Col) Type() types.Type { return c.typ }
 // bound codes then.
 func (c *Col) HasDict() bool { return c.hasDict }
 
-// Page returns the page of row group g, verified. A compressed one is expanded by every
-// call: readers keep what they get while they read the row group.
+// Page returns the page of row group g, verified. A compressed one takes memory as long
+// as somebody keeps it.
 func (c *Col) Page(g int) (*encoding.Page, error) {
 	if p := c.opened[g].Load(); p != nil {
 		return p, nil
+	}
+	if c.pages[g].codec != 0 {
+		if w := c.expanded[g].Load(); w != nil {
+			if p := w.Value(); p != nil {
+				return p, nil
+			}
+		}
 	}
 	return c.openPage(g)
 }
@@ -157,8 +167,10 @@ func (c *Col) openPage(g int) (opened *encoding.Page, err error) {
 		return nil, damaged(c.file.Path, int64(e.offset), "codes without a dictionary, or the reverse")
 	}
 	if e.codec == 0 {
-		// NB: a page that is not in the file itself lives as long as its readers.
 		c.opened[g].Store(p)
+	} else {
+		w := weak.Make(p)
+		c.expanded[g].Store(&w)
 	}
 	return p, nil
 }

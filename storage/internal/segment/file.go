@@ -27,6 +27,7 @@ type File struct {
 	schema []Column
 	dir    []entry
 	seq    uint64 // not 0: of every row, see SetSeq
+	cold   bool   // pages may be compressed
 
 	mu   sync.Mutex // guards cols
 	cols map[uint32]*Col
@@ -85,6 +86,7 @@ func (s *File) openHeader(want Expect) error {
 		return errs.New(errs.FeatureNotSupported, "segment %s has format %d, this version reads format %d", s.Path, v, major)
 	}
 	s.id, s.table = binary.LittleEndian.Uint64(h[16:]), binary.LittleEndian.Uint32(h[40:])
+	s.cold = binary.LittleEndian.Uint32(h[12:])&headerCold != 0
 	if want.ID != 0 && s.id != want.ID {
 		return damaged(s.Path, 16, "segment has another id")
 	}
@@ -221,6 +223,9 @@ func (s *File) Close() error {
 
 // ID is the segment's id.
 func (s *File) ID() uint64 { return s.id }
+
+// Cold tells whether the segment was written as a cold one, see Spec.Cold.
+func (s *File) Cold() bool { return s.cold }
 
 // Table is the id of the table that the segment belongs to.
 func (s *File) Table() uint32 { return s.table }

@@ -103,6 +103,7 @@ func (c *mergeCase) input(t *testing.T, rng *rand.Rand, n int) {
 	if rng.IntN(4) == 0 {
 		spec.Order = []SortKey{{Col: 3}}
 	}
+	spec.Cold = rng.IntN(4) == 0
 	mem := memtable.NewTable()
 	for seq := range uint64(3) {
 		b := vec.Batch{Len: n/3 + 1}
@@ -166,6 +167,7 @@ func TestMergeKeepsRows(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		c := &mergeCase{fs: newFS(t), spec: testSpec()}
 		c.spec.Reason = "merge"
+		c.spec.Cold = seed%2 == 0
 		c.spec.Cols = append(c.spec.Cols, Column{ID: 12, Name: "added", Type: types.Text, Missing: types.Datum{S: "before"}})
 		if rng.IntN(5) == 0 {
 			c.spec.Order = nil
