@@ -95,7 +95,8 @@ func (t fuzzTarget) fuzz(each time.Duration, workers int) (execs int64, err erro
 	// Building, and what go test needs to stop, come on top.
 	ctx, cancel := context.WithTimeout(context.Background(), each+5*time.Minute)
 	defer cancel()
-	args := []string{"test", "-run", "^$", "-fuzz", "^" + t.name + "$", "-fuzztime", each.String()}
+	// NB: minimising what is merely new takes a minute each by default, all of the time.
+	args := []string{"test", "-run", "^$", "-fuzz", "^" + t.name + "$", "-fuzztime", each.String(), "-fuzzminimizetime", "100x"}
 	if workers > 0 {
 		args = append(args, "-parallel", strconv.Itoa(workers))
 	}
