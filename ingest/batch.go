@@ -38,6 +38,7 @@ type batch struct {
 	baseOffset int64
 	unknown    bool          // a field without a column was met
 	evolved    bool          // columns were added for what the body holds
+	size       int           // of the body, as far as it is in memory
 	partial    bool          // the body to infer from is only the beginning
 	inMemory   bool          // never a load
 	load       *storage.Load // has what came before, nil if everything is here
@@ -45,6 +46,7 @@ type batch struct {
 
 // target finds the table, or makes its definition from the body.
 func (b *batch) target(body []byte) error {
+	b.size = len(body)
 	schemaName := b.req.Schema
 	if schemaName == "" {
 		schemaName = "public"
@@ -179,7 +181,7 @@ func (b *batch) isJSON() bool { return b.format == formatNDJSON || b.format == f
 // sink takes rows of the table's columns, or of those asked for.
 func (b *batch) sink() *decode.Sink {
 	b.choose()
-	sink := &decode.Sink{Columns: b.columns, Builders: newBuilders(b.columns), Format: types.DefaultFormat, Reject: b.reject}
+	sink := &decode.Sink{Columns: b.columns, Builders: b.builders(), Format: types.DefaultFormat, Reject: b.reject}
 	if b.mayReject() {
 		sink.Row = func(_ int64, raw []byte) error {
 			b.raws = append(b.raws, raw)
@@ -302,10 +304,18 @@ func (b *batch) rows() []storage.TableRows {
 		}}}
 }
 
-func newBuilders(cols []decode.Column) []*vec.Builder {
+// builders are made for as many rows as there can be.
+func (b *batch) builders() []*vec.Builder {
+	if b.size == 0 || b.size > 64<<10 {
+		return newBuilders(b.columns, vec.BatchRows)
+	}
+	return newBuilders(b.columns, min(vec.BatchRows, 1+b.size/16))
+}
+
+func newBuilders(cols []decode.Column, rows int) []*vec.Builder {
 	out := make([]*vec.Builder, len(cols))
 	for i, c := range cols {
-		out[i] = vec.NewBuilder(c.Type, vec.BatchRows)
+		out[i] = vec.NewBuilder(c.Type, rows)
 	}
 	return out
 }

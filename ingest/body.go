@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -72,6 +73,7 @@ type body struct {
 	m     *memory
 	held  int64
 	raw   *counter
+	in    *bufio.Reader // of raw, from the pool
 	// inMemory is LoadBytes: that much may be held in several forms.
 	inMemory int64
 	length   int64 // of the whole, 0 if it is not known
@@ -96,8 +98,10 @@ func (c *counter) Read(p []byte) (int, error) {
 // releases the body.
 func (g *Ingester) openBody(ctx context.Context, r *Request) (*body, error) {
 	b := &body{m: g.mem, inMemory: g.o.LoadBytes, pressure: g.store.Pressure, pool: &g.heads, raw: &counter{r: r.Body}}
-	plain, err := contentDecoder(b.raw, r.ContentEncoding)
+	b.in = b.pool.reader(b.raw)
+	plain, err := contentDecoder(b.in, r.ContentEncoding)
 	if err != nil {
+		b.release()
 		return nil, err
 	}
 	b.r = plain
@@ -208,12 +212,31 @@ func (b *body) digest() (d [16]byte) {
 func (b *body) release() {
 	b.m.free.Release(b.held)
 	b.pool.put(b.head)
+	if b.in != nil {
+		b.pool.keep(b.in)
+		b.in = nil
+	}
 	b.held, b.head = 0, nil
 }
 
 // headPool keeps the memory of bodies for other requests: fresh memory would be
 // cleared by the runtime and mapped by the kernel each time.
-type headPool struct{ pool sync.Pool }
+type headPool struct{ pool, readers sync.Pool }
+
+// reader reads r through memory of the pool.
+func (p *headPool) reader(r io.Reader) *bufio.Reader {
+	if br, ok := p.readers.Get().(*bufio.Reader); ok {
+		br.Reset(r)
+		return br
+	}
+	return bufio.NewReaderSize(r, readerBytes)
+}
+
+// keep takes a reader back that nobody reads from any more.
+func (p *headPool) keep(br *bufio.Reader) {
+	br.Reset(nil)
+	p.readers.Put(br)
+}
 
 // headBytesMax is the largest body whose memory is kept.
 const headBytesMax = 16 << 20

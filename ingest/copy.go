@@ -120,7 +120,7 @@ func (c *copier) decode(ctx context.Context, r io.Reader) error {
 	for i := range cols {
 		cols[i] = decode.Column{Name: c.spec.Names[i], Type: c.spec.Types[i]}
 	}
-	sink := &decode.Sink{Columns: cols, Builders: newBuilders(cols), Format: c.spec.TextFormat, Reject: c.reject}
+	sink := &decode.Sink{Columns: cols, Builders: newBuilders(cols, vec.BatchRows), Format: c.spec.TextFormat, Reject: c.reject}
 	d := c.decoder(r, sink)
 	for {
 		if err := ctx.Err(); err != nil {

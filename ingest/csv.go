@@ -73,7 +73,7 @@ func (b *batch) csvDecoder(body []byte, rest io.Reader, sink *decode.Sink) (deco
 			b.cols = append(b.cols, c.ID)
 			b.columns = append(b.columns, decode.Column{Name: c.Name, Type: c.Type})
 		}
-		sink.Columns, sink.Builders = b.columns, newBuilders(b.columns)
+		sink.Columns, sink.Builders = b.columns, b.builders()
 	}
 	// Raw rows live in the decoder's buffer, which moves on: keep copies.
 	if sink.Row != nil {

@@ -19,10 +19,12 @@ import (
 // zstdMemoryMax bounds the window that a zstd frame may ask for.
 const zstdMemoryMax = 64 << 20
 
+// readerBytes is what is read of a socket at a time.
+const readerBytes = 64 << 10
+
 // contentDecoder undoes one layer of encoding. The magic of gzip, zstd and lz4
 // is honoured although the header is missing, as some senders leave it out.
-func contentDecoder(r io.Reader, encoding string) (io.Reader, error) {
-	br := bufio.NewReaderSize(r, 64<<10)
+func contentDecoder(br *bufio.Reader, encoding string) (io.Reader, error) {
 	head, _ := br.Peek(4)
 	name := strings.ToLower(strings.TrimSpace(encoding))
 	if name == "" || name == "identity" {
@@ -97,7 +99,7 @@ func badEncoding[R io.Reader](r R, err error) (io.Reader, error) {
 // Decompress undoes a file's compression, told by its magic; name decides
 // nothing but the error.
 func Decompress(r io.Reader, name string) (io.Reader, error) {
-	out, err := contentDecoder(r, "")
+	out, err := contentDecoder(bufio.NewReaderSize(r, readerBytes), "")
 	if err != nil {
 		return nil, &errs.Error{Code: errs.InvalidText, Msg: name + " cannot be decompressed", Err: err}
 	}
