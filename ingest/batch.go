@@ -150,8 +150,11 @@ func (b *batch) evolve(body []byte) error {
 
 // decode fills b.batches and b.rejects from the body.
 func (b *batch) decode(ctx context.Context, body []byte) error {
-	if b.format == formatParquet {
+	switch b.format {
+	case formatParquet:
 		return b.decodeParquet(ctx, body)
+	case formatArrow:
+		return b.decodeArrow(ctx, body)
 	}
 	if !b.isJSON() {
 		sink := b.sink()
@@ -243,6 +246,8 @@ func (b *batch) infer(body []byte) ([]decode.Column, error) {
 		return b.inferCSV(body)
 	case formatParquet:
 		return b.inferParquet(body)
+	case formatArrow:
+		return b.inferArrow(body)
 	}
 	return nil, errs.NotSupported("create=true with format " + b.format)
 }

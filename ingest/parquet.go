@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"io"
 
+	"quern/ingest/internal/arrowipc"
 	"quern/ingest/internal/decode"
 	"quern/ingest/internal/parquet"
 	"quern/storage/errs"
+	"quern/storage/types"
 	"quern/storage/vec"
 )
 
-// parquetBudget bounds what decoding one Parquet body may hold at a time.
-const parquetBudget = 1 << 30
+// columnarBudget bounds what decoding one Parquet or Arrow body may hold at a time.
+const columnarBudget = 1 << 30
 
 // openParquet opens the body once per attempt.
 func (b *batch) openParquet(body []byte) (*parquet.File, error) {
-	f, err := parquet.Open(body, &parquet.Budget{Left: parquetBudget})
+	f, err := parquet.Open(body, &parquet.Budget{Left: columnarBudget})
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +34,7 @@ func (b *batch) inferParquet(body []byte) ([]decode.Column, error) {
 	if err != nil {
 		return nil, err
 	}
-	var cols []decode.Column
-	for _, c := range f.Columns() {
-		if b.req.Columns == nil || contains(b.req.Columns, c.Name) {
-			cols = append(cols, c)
-		}
-	}
-	return cols, nil
+	return b.wanted(f.Columns()), nil
 }
 
 // decodeParquet reads row group by row group; columns of the file that the
@@ -48,19 +44,9 @@ func (b *batch) decodeParquet(ctx context.Context, body []byte) error {
 	if err != nil {
 		return err
 	}
-	var names []decode.Column
-	b.cols, b.columns = nil, nil
-	for _, c := range f.Columns() {
-		if b.req.Columns != nil && !contains(b.req.Columns, c.Name) {
-			continue
-		}
-		t := findColumn(b.table, c.Name)
-		if t == nil {
-			return errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", c.Name, b.table.Name)
-		}
-		b.cols = append(b.cols, t.ID)
-		b.columns = append(b.columns, decode.Column{Name: t.Name, Type: t.Type})
-		names = append(names, decode.Column{Name: c.Name, Type: t.Type})
+	names, err := b.matchColumns(f.Columns())
+	if err != nil {
+		return err
 	}
 	base := int64(0)
 	for g := range f.Groups() {
@@ -73,6 +59,25 @@ func (b *batch) decodeParquet(ctx context.Context, body []byte) error {
 		base += f.GroupRows(g)
 	}
 	return nil
+}
+
+// matchColumns finds the table's column for each of a columnar body's that is
+// wanted, and gives those with the table's types.
+func (b *batch) matchColumns(have []decode.Column) (names []decode.Column, err error) {
+	b.cols, b.columns = nil, nil
+	for _, c := range have {
+		if b.req.Columns != nil && !contains(b.req.Columns, c.Name) {
+			continue
+		}
+		t := findColumn(b.table, c.Name)
+		if t == nil {
+			return nil, errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", c.Name, b.table.Name)
+		}
+		b.cols = append(b.cols, t.ID)
+		b.columns = append(b.columns, decode.Column{Name: t.Name, Type: t.Type})
+		names = append(names, decode.Column{Name: c.Name, Type: t.Type})
+	}
+	return names, nil
 }
 
 // parquetGroup reads one row group.
@@ -90,15 +95,15 @@ func (b *batch) parquetGroup(ctx context.Context, f *parquet.File, g int, names 
 		if err != nil {
 			return err
 		}
-		if err := b.parquetBatch(ctx, cols, bad, base, n); err != nil {
+		if err := b.columnarBatch(ctx, cols, badValues(bad), base, n); err != nil {
 			return err
 		}
 		base += int64(n)
 	}
 }
 
-// parquetBatch keeps rows without the bad ones.
-func (b *batch) parquetBatch(ctx context.Context, cols []vec.Vector, bad []parquet.Bad, base int64, rows int) error {
+// columnarBatch keeps rows without the bad ones.
+func (b *batch) columnarBatch(ctx context.Context, cols []vec.Vector, bad []badValue, base int64, rows int) error {
 	if ctx.Err() != nil {
 		return errs.New(errs.QueryCanceled, "the request was cancelled")
 	}
@@ -126,4 +131,20 @@ func (b *batch) parquetBatch(ctx context.Context, cols []vec.Vector, bad []parqu
 		return nil
 	}
 	return b.keep(ctx, out)
+}
+
+// badValue is a value of a columnar body that does not fit its column.
+type badValue struct {
+	Row    int
+	Code   errs.Code
+	Column string
+	Type   types.Type
+}
+
+func badValues[B parquet.Bad | arrowipc.Bad](list []B) []badValue {
+	out := make([]badValue, len(list))
+	for i, b := range list {
+		out[i] = badValue(b)
+	}
+	return out
 }
