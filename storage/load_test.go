@@ -103,6 +103,44 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestMergeOfLoad: rows keep the sequence of their load when its segments are
+// merged, before and after a restart.
+func TestMergeOfLoad(t *testing.T) {
+	c, fsys := newClock(), crashfs.New()
+	opts := options(fsys, c)
+	opts.LoadBytes = 1
+	s := open(t, opts)
+	createTable(t, s, events(tab))
+	first := loadRows(t, s, nil, seq(0, 40))
+	steps(t, s)
+	commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, seq(100, 20)...)}})
+	if err := s.Flush(context.Background(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Compact(context.Background(), true); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		n := s.Snapshot()
+		if z := n.Size(tab); z.Rows != 60 || z.Segments != 1 {
+			t.Fatalf("size %+v", z)
+		}
+		of := map[int64]int{}
+		for _, d := range read(t, n, tab, catalog.ColCommitSeq, c.Now()) {
+			of[d.I]++
+		}
+		if of[int64(first.Seq)] != 40 || len(of) != 2 {
+			t.Errorf("rows by sequence: %v, the load has %d", of, first.Seq)
+		}
+		n.Close()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, opts)
+	}
+	_ = s.Close()
+}
+
 // TestLoadLeavesNothing: a load that is given up, or whose table changes under
 // it, leaves no rows, no files and no memory.
 func TestLoadLeavesNothing(t *testing.T) {

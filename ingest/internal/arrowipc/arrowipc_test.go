@@ -178,6 +178,27 @@ NULL|1|2|3|4|5|NULL|NULL||\x|1969-12-31|1969-12-31 23:59:59.999+00|1969-12-31 23
 	}
 }
 
+// TestMoreRowsThanBytes: NULL columns take no bytes, but may not be endless.
+func TestMoreRowsThanBytes(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "a", Type: arrow.Null}, {Name: "b", Type: arrow.PrimitiveTypes.Int8, Nullable: true}}, nil)
+	var buf bytes.Buffer
+	w := ipc.NewWriter(&buf, ipc.WithSchema(schema), ipc.WithZstd())
+	for range 3 {
+		b := array.NewRecordBuilder(memory.NewGoAllocator(), schema)
+		b.Field(0).AppendNulls(2 << 20)
+		b.Field(1).AppendNulls(2 << 20)
+		rec := b.NewRecord()
+		if err := w.Write(rec); err != nil {
+			t.Fatal(err)
+		}
+		rec.Release()
+		b.Release()
+	}
+	if rows, _, err := readAllRows(buf.Bytes(), 8192, 0); errs.CodeOf(err) != errs.ProgramLimit || rows == 0 {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+}
+
 // mutate changes every byte of the metadata, and cuts at every length: rows or a
 // clean error, nothing else.
 func mutate(t *testing.T, body []byte) {

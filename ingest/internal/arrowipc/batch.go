@@ -102,8 +102,11 @@ func (f *File) batch(t table, body []byte, cols []decode.Column) (*Batch, error)
 	if err != nil {
 		return nil, err
 	}
-	if rows < 0 || rows > rowsMax || rows > rowsFree+rowsPerByte*int64(len(body)) {
+	if rows < 0 || rows > rowsMax {
 		return nil, malformed("length of a record batch")
+	}
+	if f.cells -= rows * int64(len(cols)+1); f.cells < 0 {
+		return nil, errs.New(errs.ProgramLimit, "the Arrow stream has far more values than bytes")
 	}
 	out := &Batch{f: f, rows: int(rows), cols: make([]column, len(cols))}
 	for i := range f.fields {

@@ -21,10 +21,10 @@ const (
 	metadataMax = 16 << 20
 	rowsMax     = 1 << 31
 	windowMax   = 64 << 20 // of zstd
-	// A batch may have rowsFree rows, and rowsPerByte more for each byte of its
-	// body: NULL columns cost nothing.
-	rowsFree    = 1 << 16
-	rowsPerByte = 4096
+	// A body may have cellsFree values, and cellsPerByte more for each of its bytes:
+	// NULL columns and repetitions take next to none, but time when they are read.
+	cellsFree    = 4 << 20
+	cellsPerByte = 200
 )
 
 // File is an opened body. Not for concurrent use.
@@ -33,13 +33,14 @@ type File struct {
 	fields []field
 	dicts  map[int64]*column
 	left   int64 // of the budget
+	cells  int64 // values that may still come
 	zstd   *zstd.Decoder
 }
 
 // Open reads the schema of a stream or file. budget bounds what buffers decompress
 // to, and the dictionaries.
 func Open(body []byte, budget int64) (*File, error) {
-	f := &File{rest: body, dicts: map[int64]*column{}, left: budget}
+	f := &File{rest: body, dicts: map[int64]*column{}, left: budget, cells: cellsFree + cellsPerByte*int64(len(body))}
 	if len(body) >= 8 && string(body[:6]) == "ARROW1" {
 		f.rest = body[8:]
 	}

@@ -123,8 +123,16 @@ type File struct {
 	leaves []leaf
 	groups []group
 	budget *Budget
+	cells  int64         // values that may still be read
 	zstd   *zstd.Decoder // made at the first page that needs it
 }
+
+// A file may have cellsFree values, and cellsPerByte more for each of its bytes:
+// runs of equal values take next to none, but time when they are read.
+const (
+	cellsFree    = 64 << 20
+	cellsPerByte = 1000
+)
 
 func malformed(format string, args ...any) error {
 	return errs.New(errs.BadCopyFormat, "malformed Parquet file: "+format, args...)
@@ -144,7 +152,7 @@ func Open(body []byte, budget *Budget) (*File, error) {
 	if footer > int64(n-12) || footer > footerBytesMax {
 		return nil, malformed("footer length %d does not fit a file of %d bytes", footer, n)
 	}
-	f := &File{body: body, budget: budget}
+	f := &File{body: body, budget: budget, cells: cellsFree + cellsPerByte*int64(n)}
 	// What the footer makes us allocate is a small multiple of its bytes.
 	if err := budget.Take(footer * 8); err != nil {
 		return nil, err

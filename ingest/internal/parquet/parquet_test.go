@@ -149,6 +149,26 @@ func TestBatchesOfAnySize(t *testing.T) {
 	}
 }
 
+// TestMoreRowsThanBytes: a row group that claims more rows than runs of equal
+// values may stand for is refused before it is read.
+func TestMoreRowsThanBytes(t *testing.T) {
+	body, err := os.ReadFile("../../../testdata/demo/flights.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(body, &Budget{Left: testBudget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range f.groups[0].chunks {
+		f.groups[0].chunks[i].numValues = 1 << 40
+	}
+	f.groups[0].rows = 1 << 40
+	if _, err := f.Rows(0, f.Columns()); errs.CodeOf(err) != errs.ProgramLimit {
+		t.Error(err)
+	}
+}
+
 // shared finds the test data beside the project.
 func shared(t *testing.T, path string) string {
 	dir := filepath.Join("../../../../shared", path)

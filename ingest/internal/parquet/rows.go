@@ -23,6 +23,10 @@ type Rows struct {
 func (f *File) Rows(g int, cols []decode.Column) (*Rows, error) {
 	grp := &f.groups[g]
 	r := &Rows{left: grp.rows}
+	if grp.rows > f.cells/int64(len(cols)+1) {
+		return nil, errs.New(errs.ProgramLimit, "the Parquet file has far more values than bytes")
+	}
+	f.cells -= grp.rows * int64(len(cols)+1)
 	for _, c := range cols {
 		l := f.leafByName(c.Name)
 		if l == nil {
