@@ -63,6 +63,8 @@ func AppendBinary(dst []byte, t Type, d *Datum) ([]byte, error) {
 		return appendInetBinary(dst, t, d.S), nil
 	case VoidOID:
 		return dst, nil
+	case RecordOID:
+		return appendRecordBinary(dst, d)
 	case AclItemOID, NodeTreeOID:
 		return dst, errs.New(errs.UndefinedFunction, "no binary output function available for type %s", t)
 	case CharOID:

@@ -180,6 +180,8 @@ func AppendText(dst []byte, t Type, d *Datum, f *Format) []byte {
 		return AppendTimestamptz(dst, d.I, f)
 	case IntervalOID:
 		return d.Iv.AppendText(dst, f.IntervalStyle)
+	case RecordOID:
+		return appendRecordText(dst, d, f)
 	}
 	if t.IsArray() {
 		return appendArray(dst, t, d.S, f)

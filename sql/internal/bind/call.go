@@ -120,11 +120,6 @@ func (b *binder) aggregate(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 	}
 	var args []plan.Expr
 	var err error
-	if len(e.Args) == 1 && !e.Star {
-		if s, ok := e.Args[0].(*ast.Star); ok {
-			return nil, at(errs.NotSupported("a whole-row reference"), s)
-		}
-	}
 	if args, err = b.exprs(inner, e.Args); err != nil {
 		return nil, err
 	}

@@ -211,9 +211,7 @@ func (c *changer) nth(q *ast.Subquery, i, n int, a *ast.Assign) (plan.Expr, erro
 	if len(r.cols) != n {
 		return nil, at(errs.New(errs.Syntax, "number of columns does not match number of values"), a)
 	}
-	col := r.cols[i]
-	one := &logical.Project{In: r.node, Items: []logical.Item{{Col: col.Column, Expr: col.Col()}}}
-	return &logical.Sub{Kind: logical.SubScalar, Node: one, Typ: col.Type, Pos: q.Pos}, nil
+	return nthColumn(r, i, q.Pos), nil
 }
 
 // finish makes the plan. RETURNING stands on a projection of its own: it uses

@@ -79,8 +79,14 @@ func (b *binder) expr(ctx *exprCtx, e ast.Expr) (plan.Expr, error) {
 		return b.collate(ctx, e)
 	case *ast.Default:
 		return nil, at(errs.New(errs.Syntax, "DEFAULT is not allowed in this context"), e)
+	case *ast.Row:
+		return b.rowValue(ctx, e)
+	case *ast.Field:
+		return b.field(ctx, e)
 	case *ast.Star:
-		return nil, at(errs.NotSupported("a whole-row reference"), e)
+		if len(e.Parts) > 0 {
+			return b.rowValue(ctx, e)
+		}
 	}
 	if o, ok := e.(*ast.Overlaps); ok {
 		return b.overlaps(ctx, o)
@@ -100,9 +106,7 @@ func (b *binder) overlaps(ctx *exprCtx, e *ast.Overlaps) (plan.Expr, error) {
 // construct names what is refused.
 func construct(e ast.Expr) string {
 	switch e.(type) {
-	case *ast.Row:
-		return "a row outside of a comparison"
-	case *ast.Field, *ast.RowStar:
+	case *ast.RowStar:
 		return "a field of a composite value"
 	case *ast.NamedArg:
 		return "a named argument"
@@ -181,7 +185,7 @@ func (b *binder) columnRef(ctx *exprCtx, e *ast.Column) (plan.Expr, error) {
 	if err != nil {
 		if len(e.Parts) == 1 && errs.CodeOf(err) == errs.UndefinedColumn {
 			if r, _, rerr := ctx.scope.relation(e.Parts); rerr == nil && r != nil {
-				return nil, at(errs.NotSupported("a whole-row reference"), e)
+				return b.rowValue(ctx, e)
 			}
 		}
 		return nil, err
@@ -226,19 +230,13 @@ func (b *binder) logic(ctx *exprCtx, e *ast.Logic) (plan.Expr, error) {
 }
 
 func (b *binder) is(ctx *exprCtx, e *ast.Is) (plan.Expr, error) {
-	if r, ok := e.Expr.(*ast.Row); ok && e.Kind == ast.IsNull {
-		and := &plan.And{}
-		for _, a := range r.Elems {
-			x, err := b.expr(ctx, a)
+	if e.Kind == ast.IsNull {
+		if r, err := b.row(ctx, e.Expr); err != nil || r != nil {
 			if err != nil {
 				return nil, err
 			}
-			if x, err = b.known(x, a); err != nil {
-				return nil, err
-			}
-			and.Args = append(and.Args, &plan.IsNull{Arg: x, Not: e.Not})
+			return b.rowNull(r, e)
 		}
-		return and, nil
 	}
 	words := map[ast.IsKind]string{ast.IsTrue: "IS TRUE", ast.IsFalse: "IS FALSE", ast.IsUnknown: "IS UNKNOWN"}
 	notWords := map[ast.IsKind]string{ast.IsTrue: "IS NOT TRUE", ast.IsFalse: "IS NOT FALSE", ast.IsUnknown: "IS NOT UNKNOWN"}

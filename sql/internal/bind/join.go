@@ -42,6 +42,7 @@ func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
 		return nil, at(errs.New(errs.InvalidColumnReference,
 			"invalid reference to FROM-clause entry: the combining JOIN type must be INNER or LEFT for a LATERAL reference"), j)
 	}
+	pad(j.Kind, l.rels, r.rels)
 	node := &logical.Join{Kind: joinKinds[j.Kind], L: l.node, R: r.node, Lateral: lateral}
 	f := &from{node: node, rels: append(l.rels[:len(l.rels):len(l.rels)], r.rels...)}
 	using := j.Using
@@ -67,6 +68,21 @@ func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
 		node.On = logical.Conjuncts(nil, e)
 	}
 	return b.joinAlias(f, j)
+}
+
+// pad notes whose rows an outer join makes up.
+func pad(kind ast.JoinKind, l, r []*relation) {
+	mark := func(rels []*relation) {
+		for _, x := range rels {
+			x.padded = true
+		}
+	}
+	if kind == ast.JoinLeft || kind == ast.JoinFull {
+		mark(r)
+	}
+	if kind == ast.JoinRight || kind == ast.JoinFull {
+		mark(l)
+	}
 }
 
 var joinKinds = map[ast.JoinKind]plan.JoinKind{

@@ -73,8 +73,8 @@ func (b *binder) op(ctx *exprCtx, e *ast.Op) (plan.Expr, error) {
 	if e.Left == nil {
 		return b.prefix(ctx, e)
 	}
-	if l, ok := e.Left.(*ast.Row); ok {
-		return b.rowOp(ctx, e, l)
+	if x, ok, err := b.rowOp(ctx, e); ok {
+		return x, err
 	}
 	l, err := b.expr(ctx, e.Left)
 	if err != nil {
@@ -109,26 +109,6 @@ func (b *binder) prefix(ctx *exprCtx, e *ast.Op) (plan.Expr, error) {
 		return nil, err
 	}
 	return &plan.Call{Fn: f, Args: args, Typ: f.Result(exprTypes(args))}, nil
-}
-
-// rowOp compares rows field by field.
-func (b *binder) rowOp(ctx *exprCtx, e *ast.Op, l *ast.Row) (plan.Expr, error) {
-	if q, ok := e.Right.(*ast.Subquery); ok {
-		return nil, at(errs.NotSupported("comparison of a row with a subquery"), q)
-	}
-	r, ok := e.Right.(*ast.Row)
-	if !ok {
-		return nil, at(errs.NotSupported("comparison of a row with a composite value"), e)
-	}
-	ls, err := b.exprs(ctx, l.Elems)
-	if err != nil {
-		return nil, err
-	}
-	rs, err := b.exprs(ctx, r.Elems)
-	if err != nil {
-		return nil, err
-	}
-	return b.rowCompare(e.Name, ls, rs, e)
 }
 
 func (b *binder) exprs(ctx *exprCtx, es []ast.Expr) ([]plan.Expr, error) {
@@ -315,8 +295,16 @@ func (b *binder) between(ctx *exprCtx, e *ast.Between) (plan.Expr, error) {
 }
 
 func (b *binder) distinctFrom(ctx *exprCtx, e *ast.Distinct) (plan.Expr, error) {
-	if l, ok := e.Left.(*ast.Row); ok {
-		return b.rowDistinct(ctx, e, l)
+	l, err := b.row(ctx, e.Left)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.row(ctx, e.Right)
+	if err != nil {
+		return nil, err
+	}
+	if l != nil || r != nil {
+		return b.rowDistinct(l, r, e)
 	}
 	xs, err := b.exprs(ctx, []ast.Expr{e.Left, e.Right})
 	if err != nil {
@@ -346,35 +334,15 @@ func (b *binder) distinctPair(l, r plan.Expr, not bool, n ast.Node) (plan.Expr, 
 	return &plan.Distinct{L: args[0], R: args[1], Not: not}, nil
 }
 
-func (b *binder) rowDistinct(ctx *exprCtx, e *ast.Distinct, l *ast.Row) (plan.Expr, error) {
-	r, ok := e.Right.(*ast.Row)
-	if !ok || len(l.Elems) != len(r.Elems) {
-		return nil, at(errs.New(errs.Syntax, "unequal number of entries in row expressions"), e)
-	}
-	var parts []plan.Expr
-	for i := range l.Elems {
-		xs, err := b.exprs(ctx, []ast.Expr{l.Elems[i], r.Elems[i]})
-		if err != nil {
-			return nil, err
-		}
-		p, err := b.distinctPair(xs[0], xs[1], e.Not, e)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, p)
-	}
-	if e.Not {
-		return &plan.And{Args: parts}, nil
-	}
-	return &plan.Or{Args: parts}, nil
-}
-
 // in binds IN: a list of one type is a set, other lists are ORs of `=`.
 func (b *binder) in(ctx *exprCtx, e *ast.In) (plan.Expr, error) {
 	if e.Query != nil {
 		return b.inQuery(ctx, e.Expr, "=", e.Query, e.Not, e)
 	}
-	if r, ok := e.Expr.(*ast.Row); ok {
+	if r, err := b.row(ctx, e.Expr); err != nil || r != nil {
+		if err != nil {
+			return nil, err
+		}
 		return b.rowIn(ctx, e, r)
 	}
 	x, err := b.expr(ctx, e.Expr)
@@ -419,37 +387,6 @@ func (b *binder) inList(x plan.Expr, list []plan.Expr, places []ast.Expr, not bo
 		out = or.Args[0]
 	}
 	if not {
-		out = &plan.Not{Arg: out}
-	}
-	return out, nil
-}
-
-func (b *binder) rowIn(ctx *exprCtx, e *ast.In, l *ast.Row) (plan.Expr, error) {
-	ls, err := b.exprs(ctx, l.Elems)
-	if err != nil {
-		return nil, err
-	}
-	or := &plan.Or{}
-	for _, it := range e.List {
-		r, ok := it.(*ast.Row)
-		if !ok {
-			return nil, at(errs.NotSupported("comparison of a row with a composite value"), it)
-		}
-		rs, err := b.exprs(ctx, r.Elems)
-		if err != nil {
-			return nil, err
-		}
-		eq, err := b.rowCompare("=", ls, rs, it)
-		if err != nil {
-			return nil, err
-		}
-		or.Args = append(or.Args, eq)
-	}
-	var out plan.Expr = or
-	if len(or.Args) == 1 {
-		out = or.Args[0]
-	}
-	if e.Not {
 		out = &plan.Not{Arg: out}
 	}
 	return out, nil

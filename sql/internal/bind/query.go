@@ -338,7 +338,9 @@ func (b *binder) setOp(s *scope, o *ast.SetOp) (*result, error) {
 		if err != nil {
 			return nil, err
 		}
-		want[i] = t
+		if want[i] = t; t.OID == types.RecordOID && (o.Kind != ast.Union || !o.All) {
+			return nil, at(errs.NotSupported("ordering or grouping by a row"), o.Right)
+		}
 	}
 	if l, err = b.coerceResult(l, want, castImplicit, o.Left); err != nil {
 		return nil, err

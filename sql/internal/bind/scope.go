@@ -35,6 +35,8 @@ type relation struct {
 	// scalar is the column that the relation's own name stands for: the value of
 	// a function in FROM whose column has another name.
 	scalar *column
+	// padded says that an outer join may fill the columns with NULLs.
+	padded bool
 	// stored is the table or view that it is, nil for others.
 	stored *catalog.Table
 }

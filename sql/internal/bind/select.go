@@ -90,6 +90,9 @@ func (st *selectState) list() error {
 }
 
 func (st *selectState) target(t *ast.Target) error {
+	if rs, ok := t.Expr.(*ast.RowStar); ok {
+		return st.rowStar(rs)
+	}
 	if star, ok := t.Expr.(*ast.Star); ok {
 		cols, err := st.b.star(st.scope, star.Parts, star)
 		if err != nil {
@@ -125,9 +128,6 @@ func (st *selectState) target(t *ast.Target) error {
 	}
 	if e.Type().OID == types.UnknownOID {
 		out.unknown = e
-	}
-	if e.Type().OID == types.RecordOID {
-		return at(errs.NotSupported("a row as a result column"), t.Expr)
 	}
 	st.targets = append(st.targets, target{expr: e, col: out, src: t.Expr})
 	return nil
@@ -398,6 +398,8 @@ func (b *binder) ordered(t types.Type, n ast.Node) error {
 // sortable refuses types without an order.
 func (b *binder) sortable(t types.Type, n ast.Node) error {
 	switch t.OID {
+	case types.RecordOID:
+		return at(errs.NotSupported("ordering or grouping by a row"), n)
 	case types.JSONOID, types.XMLOID, types.AclItemOID, types.XidOID, types.NodeTreeOID:
 		e := errs.New(errs.UndefinedFunction, "could not identify an ordering operator for type %s", t).
 			WithHint("Use an explicit ordering operator or modify the query.")

@@ -58,12 +58,14 @@ func onlyColumns(r *result) logical.Node {
 
 // inQuery binds `left [NOT] IN (query)` and `left op ANY (query)`.
 func (b *binder) inQuery(ctx *exprCtx, left ast.Expr, op string, q *ast.Query, not bool, n ast.Expr) (plan.Expr, error) {
-	elems := []ast.Expr{left}
-	if r, ok := left.(*ast.Row); ok {
-		elems = r.Elems
-	}
-	ls, err := b.exprs(ctx, elems)
+	var ls []plan.Expr
+	row, err := b.row(ctx, left)
 	if err != nil {
+		return nil, err
+	}
+	if row != nil {
+		ls = row.exprs
+	} else if ls, err = b.exprs(ctx, []ast.Expr{left}); err != nil {
 		return nil, err
 	}
 	r, err := b.inner(ctx, q)

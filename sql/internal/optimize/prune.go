@@ -101,11 +101,31 @@ func pruneSubs(n logical.Node) logical.Node {
 			if s.Kind != logical.SubExists {
 				need = logical.OutSet(s.Node)
 			}
-			c.Node = prune(s.Node, need)
+			if c.Node = prune(s.Node, need); s.Kind == logical.SubScalar {
+				c.Node = exactly(c.Node, s.Node.Out())
+			}
 			return &c
 		})
 	}
 	return n.WithExprs(out)
+}
+
+// exactly is n with the columns cols and no others: a scalar subquery's value is
+// its first column, and a scan below has those of its filter too.
+func exactly(n logical.Node, cols []logical.Column) logical.Node {
+	out := n.Out()
+	same := len(out) >= len(cols)
+	for i := range cols {
+		same = same && out[i].ID == cols[i].ID
+	}
+	if same {
+		return n
+	}
+	p := &logical.Project{In: n}
+	for _, c := range cols {
+		p.Items = append(p.Items, logical.Item{Col: c, Expr: c.Col()})
+	}
+	return p
 }
 
 func pruneScan(n *logical.Scan, need logical.Set) logical.Node {
