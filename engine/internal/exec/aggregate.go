@@ -75,8 +75,10 @@ func (q *query) buildAggregate(ctx context.Context, n *plan.Aggregate) (stage, e
 		s.calls = append(s.calls, c)
 	}
 	s.groups = q.newGroups(keyTyps, s.calls)
+	s.groups.codes = true
 	for _, d := range s.sets {
 		d.groups = q.newGroups(append(keyTyps[:len(keyTyps):len(keyTyps)], typesOf(d.args)...), nil)
+		d.groups.codes = true
 	}
 	return s, nil
 }
@@ -218,6 +220,9 @@ func (s *aggStage) prepare(ctx context.Context) error {
 	if err := s.consumeInput(ctx); err != nil {
 		return err
 	}
+	if err := s.drainCodes(); err != nil { // their dictionaries are the input's
+		return err
+	}
 	s.in.close()
 	for i, d := range s.sets {
 		if err := d.groups.finish(ctx); err != nil {
@@ -240,6 +245,23 @@ func (s *aggStage) prepare(ctx context.Context) error {
 		d.groups.close()
 	}
 	return s.groups.finish(ctx)
+}
+
+func (s *aggStage) drainCodes() error {
+	all := []*groups{s.groups}
+	for _, d := range s.sets {
+		all = append(all, d.groups)
+	}
+	for _, g := range all {
+		for _, w := range g.workers {
+			if w != nil {
+				if err := w.drain(false); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (s *aggStage) callsOf(set int) (out []*aggCall) {

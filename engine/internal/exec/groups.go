@@ -34,6 +34,7 @@ type groups struct {
 	parted  bool
 	merged  *groupWorker // not parted
 	limit   int          // bytes of a local table
+	codes   bool         // a key of codes may be grouped by them
 	spilled *groupSpill  // nil = nothing was spilled
 	mu      sync.Mutex
 	accts   []*sched.Account // of the runners that merge partitions
@@ -84,6 +85,9 @@ type groupWorker struct {
 	batch   int  // rows in buf
 	in      int  // rows since the table was empty
 	cache   codeCache
+	code    codeGroups
+	stored  []hash.Stored // of dictionaries whose strings go straight to the partitions
+	err     error         // of begin; end returns it
 }
 
 // worker returns worker w's part; only w calls it.
@@ -112,6 +116,7 @@ func (g *groups) store(w int, c *aggCall) *collectStore {
 // begin finds the groups of n live rows: row i's begins at rows[at[i]]. Both
 // are valid until end.
 func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows []uint64, at []uint32) {
+	w.batch = 0
 	if cap(w.at) < n {
 		w.at = make([]uint32, n)
 	}
@@ -120,6 +125,9 @@ func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows [
 		w.table.Single()
 		clear(at)
 		return w.table.Rows, at
+	}
+	if w.g.byCode(keys) {
+		return w.beginCodes(&keys[0], sel, at), at
 	}
 	w.in += n
 	if !w.through {
@@ -136,7 +144,10 @@ func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows [
 	w.buf, w.batch = w.buf[:n*g.stride], n
 	g.keys.Encode(w.buf, g.stride, w.hashes[:n], keys, sel)
 	if g.keys.HasStrings() {
-		g.keys.Store(w.buf, g.stride, n, keys, sel, w.arena)
+		if w.stored == nil {
+			w.stored = make([]hash.Stored, len(keys))
+		}
+		g.keys.Store(w.buf, g.stride, n, keys, sel, w.arena, w.stored)
 	}
 	for i := range at {
 		clear(w.buf[i*g.stride+g.keys.Words : (i+1)*g.stride])
@@ -148,11 +159,14 @@ func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows [
 // end takes the batch's rows on. Without memory for them, all rows of the worker
 // go to disk.
 func (w *groupWorker) end(ctx context.Context) error {
+	if w.err != nil {
+		return w.err
+	}
 	if w.through {
-		w.parts.Scatter(w.buf, w.batch)
+		w.needParts().Scatter(w.buf, w.batch)
 	} else if len(w.g.keyTyps) > 0 && w.table.Size() > w.g.limit {
 		w.through = 2*w.table.Len() > w.in
-		w.flush()
+		w.flushTable()
 	}
 	err := w.account()
 	if err != nil && w.g.q.disk != nil && len(w.g.keyTyps) > 0 {
@@ -161,19 +175,25 @@ func (w *groupWorker) end(ctx context.Context) error {
 	return err
 }
 
-// flush empties the table into the partitions.
+// flush empties the worker's groups into the partitions.
 func (w *groupWorker) flush() {
-	if w.parts == nil {
-		w.parts = hash.NewParts(w.g.q.blocks, w.g.stride)
-	}
-	w.parts.Scatter(w.table.Rows, w.table.Len())
+	_ = w.drain(true) // straight to the partitions nothing is merged
+	w.flushTable()
+}
+
+// flushTable empties the table into the partitions.
+func (w *groupWorker) flushTable() {
+	w.needParts().Scatter(w.table.Rows, w.table.Len())
 	w.table.Reset()
 	w.cache.reset()
 	w.in = 0
 }
 
 func (w *groupWorker) account() error {
-	size := w.table.Size() + w.arena.Size() + 8*cap(w.buf) + w.cache.size()
+	size := w.table.Size() + w.arena.Size() + 8*cap(w.buf) + w.cache.size() + w.code.size()
+	for i := range w.stored {
+		size += w.stored[i].Size()
+	}
 	if w.parts != nil {
 		size += w.parts.Size()
 	}
@@ -241,15 +261,23 @@ func (g *groups) mergeRows(w *groupWorker, at []uint32, rows []uint64, n int) er
 		} else {
 			w.table.MergeRows(at[:k], src, g.stride)
 		}
-		m := aggMerge{rows: w.table.Rows, at: at[:k], src: src, stride: g.stride, arena: w.arena, stores: g.stores}
-		for _, c := range g.calls {
-			if c.shares != nil {
-				continue
-			}
-			m.off = c.off
-			if err := c.agg.merge(&m); err != nil {
-				return err
-			}
+		if err := g.mergeStates(w, at[:k], src); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergeStates adds the states of rows to those of w's table at at.
+func (g *groups) mergeStates(w *groupWorker, at []uint32, rows []uint64) error {
+	m := aggMerge{rows: w.table.Rows, at: at, src: rows, stride: g.stride, arena: w.arena, stores: g.stores}
+	for _, c := range g.calls {
+		if c.shares != nil {
+			continue
+		}
+		m.off = c.off
+		if err := c.agg.merge(&m); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -190,6 +190,9 @@ func (w *groupWorker) spillAll(ctx context.Context) error {
 	}
 	w.parts.Reset()
 	w.arena.Reset()
+	for i := range w.stored {
+		w.stored[i].Reset()
+	}
 	for _, c := range s.calls {
 		g.store(w.id, c).reset()
 	}

@@ -229,7 +229,7 @@ func dictVector(t types.Type, vals []types.Datum) vec.Vector {
 		return Vector(t, vals, vec.Flat)
 	}
 	v := codes.Finish()
-	v.Type, v.Form, v.Dict = t, vec.Dict, &vec.Dictionary{Values: entries.Finish()}
+	v.Type, v.Form, v.Dict = t, vec.Dict, &vec.Dictionary{Values: entries.Finish(), ID: rand.Uint64() | 1}
 	return v
 }
 

@@ -324,13 +324,52 @@ func (t *Table) Single() {
 	}
 }
 
+// Stored remembers where the strings of a dictionary lie in an arena, so that
+// each is copied once. The zero value is empty; one per key column.
+type Stored struct {
+	dict  uint64
+	words []uint64 // per code: the complement of a view's second word, 0 = none
+}
+
+// storedMax bounds the entries of a dictionary that is remembered (8 MiB).
+const storedMax = 1 << 20
+
+// Size is the memory held, in bytes.
+func (s *Stored) Size() int { return 8 * cap(s.words) }
+
+// Reset forgets all places: the arena was reset.
+func (s *Stored) Reset() { s.dict = 0 }
+
+// of gives the places for a vector, nil if they cannot be remembered.
+func (s *Stored) of(v *vec.Vector) []uint64 {
+	if v.Form != vec.Dict || v.Dict.ID == 0 || v.Dict.Values.Len > storedMax {
+		return nil
+	}
+	if s.dict != v.Dict.ID {
+		n := v.Dict.Values.Len
+		if cap(s.words) < n {
+			s.words = make([]uint64, n)
+		}
+		s.words = s.words[:n]
+		clear(s.words)
+		s.dict = v.Dict.ID
+	}
+	return s.words
+}
+
 // Store copies the long strings of n encoded rows, which lie every stride
 // words, into the arena: the rows can then leave the batch they came from.
-func (k *Keys) Store(rows []uint64, stride, n int, keys []vec.Vector, sel vec.Selection, arena *Arena) {
+// stored, if not nil, has an element per key.
+func (k *Keys) Store(rows []uint64, stride, n int, keys []vec.Vector, sel vec.Selection, arena *Arena, stored []Stored) {
 	for ci := range k.cols {
 		c := &k.cols[ci]
 		if c.kind != kindBytes {
 			continue
+		}
+		v := &keys[ci]
+		var known []uint64
+		if stored != nil {
+			known = stored[ci].of(v)
 		}
 		for i := range n {
 			w := rows[i*stride+c.off:]
@@ -341,7 +380,16 @@ func (k *Keys) Store(rows []uint64, stride, n int, keys []vec.Vector, sel vec.Se
 			if sel != nil {
 				r = int(sel[i])
 			}
-			_, w[1] = arena.Put(keys[ci].BytesAt(r))
+			if known == nil {
+				_, w[1] = arena.Put(v.BytesAt(r))
+				continue
+			}
+			p := &known[v.Codes()[r]]
+			if *p == 0 {
+				_, x := arena.Put(v.BytesAt(r))
+				*p = ^x
+			}
+			w[1] = ^*p
 		}
 	}
 }
