@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -140,4 +141,57 @@ func BenchmarkFlushAndRecover(b *testing.B) {
 		n.Close()
 		_ = s.Close()
 	}
+}
+
+// BenchmarkOpen opens a table of 1,000 segments and 100 columns: the bar is 200 ms,
+// and memory that what queries touch decides.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	opts := storage.Options{Dir: dir, Manual: true, NoCompaction: true, WALRollAge: time.Nanosecond}
+	s := open(b, opts)
+	t := events(tab)
+	for i := range 96 {
+		t.Columns = append(t.Columns, columnOf(uint32(5+i)))
+	}
+	t.NextCol = 101
+	createTable(b, s, t)
+	tr := rowsOf(tab, seq(0, 100)...)
+	for i := range 96 {
+		v := vec.NewBuilder(types.Int8, 100)
+		for k := range 100 {
+			vec.AppendFixed(v, int64(k*i))
+		}
+		tr.Cols = append(tr.Cols, uint32(5+i))
+		tr.Batches[0].Cols = append(tr.Batches[0].Cols, v.Finish())
+	}
+	for range 1000 {
+		commit(b, s, &storage.Commit{Tables: []storage.TableRows{tr}})
+		if err := s.Flush(context.Background(), 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for more, err := true, error(nil); more; {
+		if more, err = s.Step(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	s = nil
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	b.ResetTimer()
+	for range b.N {
+		s = open(b, opts)
+		if b.N == 1 {
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric((float64(after.HeapAlloc)-float64(before.HeapAlloc))/1e6, "MB")
+		}
+		_ = s.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/open")
 }

@@ -454,14 +454,11 @@ func TestConcurrentChanges(t *testing.T) {
 			n := s.Snapshot()
 			mu.Lock()
 			pick := map[int64]bool{}
-			var rest []int64
 			for i, first := range done {
 				if i%4 == 0 {
 					for k := range int64(rows) {
 						pick[first+k] = true
 					}
-				} else {
-					rest = append(rest, first)
 				}
 			}
 			mu.Unlock()

@@ -63,12 +63,14 @@ func (s *File) columnType(id uint32) (types.Type, bool) {
 	case catalog.ColCommitSeq:
 		return types.Int8, true
 	}
-	for i := range s.schema {
-		if s.schema[i].ID == id {
-			return s.schema[i].Type, true
-		}
-	}
-	return types.Type{}, false
+	var t types.Type
+	found := false
+	eachColumn(s.schema, func(c *Column, _ types.Phys, _ []byte) bool {
+		found = c.ID == id
+		t = c.Type
+		return !found
+	})
+	return t, found
 }
 
 func (c *Col) open() error {

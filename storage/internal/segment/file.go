@@ -1,11 +1,10 @@
 package segment
 
 import (
-	"cmp"
 	"encoding/binary"
 	"hash/crc32"
 	"runtime/debug"
-	"slices"
+	"sort"
 	"sync"
 
 	"quern/storage/errs"
@@ -24,8 +23,8 @@ type File struct {
 	table  uint32
 	rows   int64
 	groups []Group
-	schema []Column
-	dir    []entry
+	schema []byte // SCHEMA, verified
+	dir    []byte // the directory, verified
 	seq    uint64 // not 0: of every row, see SetSeq
 	cold   bool   // pages may be compressed
 
@@ -114,29 +113,40 @@ func (s *File) openTrailer(want Expect) (groups int, err error) {
 		return 0, damaged(s.Path, at, "bad row count")
 	}
 	s.rows = int64(rows)
-	for ; len(dir) > 0; dir = dir[entryBytes:] {
-		s.dir = append(s.dir, readEntry(dir))
-	}
+	s.dir = dir
 	return int(binary.LittleEndian.Uint32(t[48:])), nil
 }
 
 // entry finds a directory entry.
-func (s *File) entry(column uint32, k kind) (int, bool) {
-	return slices.BinarySearchFunc(s.dir, entry{column: column, kind: k}, func(a, b entry) int {
-		if a.column != b.column {
-			return cmp.Compare(a.column, b.column)
-		}
-		return cmp.Compare(a.kind, b.kind)
+func (s *File) entry(column uint32, k kind) (entry, bool) {
+	at := func(i int) entry { return readEntry(s.dir[i*entryBytes:]) }
+	n := len(s.dir) / entryBytes
+	i := sort.Search(n, func(i int) bool {
+		e := at(i)
+		return e.column > column || e.column == column && e.kind >= k
 	})
+	if i == n {
+		return entry{}, false
+	}
+	e := at(i)
+	return e, e.column == column && e.kind == k
+}
+
+// entries lists the directory.
+func (s *File) entries() []entry {
+	var out []entry
+	for dir := s.dir; len(dir) > 0; dir = dir[entryBytes:] {
+		out = append(out, readEntry(dir))
+	}
+	return out
 }
 
 // section returns a verified section, nil if there is none.
 func (s *File) section(column uint32, k kind) ([]byte, error) {
-	i, ok := s.entry(column, k)
+	e, ok := s.entry(column, k)
 	if !ok {
 		return nil, nil
 	}
-	e := &s.dir[i]
 	b := s.part(e.offset, e.length)
 	squeezed := e.flags&sectionSqueezed != 0
 	if b == nil || e.raw > e.length && !squeezed || checksum(b, s.id, column, uint32(k)) != e.crc {
@@ -190,23 +200,35 @@ func (s *File) openSchema() error {
 	if len(b) < 4 {
 		return damaged(s.Path, 0, "bad schema")
 	}
+	s.schema = b
+	ok := true
+	if !eachColumn(b, func(c *Column, phys types.Phys, _ []byte) bool { ok = ok && phys == c.Type.Phys(); return ok }) || !ok {
+		return damaged(s.Path, 0, "bad schema")
+	}
+	return nil
+}
+
+// eachColumn calls f for each column of SCHEMA until it says no; false if the section is not valid. Of many open segments few columns are
+// asked for, so it is not kept decoded.
+func eachColumn(b []byte, f func(c *Column, phys types.Phys, name []byte) bool) bool {
 	n := int(binary.LittleEndian.Uint32(b))
 	b = b[4:]
 	for range n {
 		if len(b) < 16 {
-			return damaged(s.Path, 0, "bad schema")
+			return false
 		}
 		c := Column{ID: binary.LittleEndian.Uint32(b), Missing: types.NullDatum,
 			Type: types.Type{OID: types.OID(binary.LittleEndian.Uint32(b[4:])), Mod: int32(binary.LittleEndian.Uint32(b[8:]))}}
 		name := int(binary.LittleEndian.Uint16(b[14:]))
-		if len(b) < 16+name || types.Phys(b[12]) != c.Type.Phys() {
-			return damaged(s.Path, 0, "bad schema")
+		if len(b) < 16+name {
+			return false
 		}
-		c.Name = string(b[16 : 16+name])
-		s.schema = append(s.schema, c)
+		if !f(&c, types.Phys(b[12]), b[16:16+name]) {
+			return true
+		}
 		b = b[16+name:]
 	}
-	return nil
+	return true
 }
 
 // Close unmaps the file. No reader may be in use.
@@ -237,7 +259,14 @@ func (s *File) Rows() int64 { return s.rows }
 func (s *File) Groups() []Group { return s.groups }
 
 // Schema lists the stored columns, without the hidden ones.
-func (s *File) Schema() []Column { return s.schema }
+func (s *File) Schema() (cols []Column) {
+	eachColumn(s.schema, func(c *Column, _ types.Phys, name []byte) bool {
+		c.Name = string(name)
+		cols = append(cols, *c)
+		return true
+	})
+	return cols
+}
 
 // Bytes is the file's length.
 func (s *File) Bytes() int64 { return int64(len(s.data)) }

@@ -28,8 +28,8 @@ func BenchmarkRecode(b *testing.B) {
 	defer f.Close()
 	rows := float64(f.rows)
 	ids := []uint32{catalog.ColReceivedAt, catalog.ColCommitSeq}
-	for i := range f.schema {
-		ids = append(ids, f.schema[i].ID)
+	for _, c := range f.Schema() {
+		ids = append(ids, c.ID)
 	}
 	var report string
 	for b.Loop() {
@@ -58,7 +58,7 @@ func recode(b *testing.B, f *File, id uint32) (was, is int, line string) {
 		was += int(p.length)
 		kinds[p.encoding]++
 	}
-	for _, e := range f.dir {
+	for _, e := range f.entries() {
 		if e.column == id {
 			was += int(e.length)
 			if e.kind == kindDict {
@@ -73,9 +73,9 @@ func recode(b *testing.B, f *File, id uint32) (was, is int, line string) {
 		now[p.encoding]++
 	}
 	name := fmt.Sprint(id)
-	for i := range f.schema {
-		if f.schema[i].ID == id {
-			name = f.schema[i].Name
+	for _, c := range f.Schema() {
+		if c.ID == id {
+			name = c.Name
 		}
 	}
 	r := float64(f.rows)

@@ -21,14 +21,14 @@ func (s *File) Verify() (err error) {
 	if err := s.verifyTiles(); err != nil {
 		return err
 	}
-	for _, e := range s.dir {
+	for _, e := range s.entries() {
 		if _, err := s.section(e.column, e.kind); err != nil {
 			return err
 		}
 	}
 	ids := []uint32{catalog.ColReceivedAt, catalog.ColCommitSeq}
-	for i := range s.schema {
-		ids = append(ids, s.schema[i].ID)
+	for _, c := range s.Schema() {
+		ids = append(ids, c.ID)
 	}
 	for _, id := range ids {
 		c, err := s.Column(id)
@@ -47,7 +47,7 @@ func (s *File) Verify() (err error) {
 func (s *File) verifyTiles() error {
 	type tile struct{ from, to uint64 }
 	var tiles []tile
-	for _, e := range s.dir {
+	for _, e := range s.entries() {
 		tiles = append(tiles, tile{e.offset, e.offset + uint64(e.length)})
 		if e.kind != kindPages {
 			continue
@@ -69,7 +69,7 @@ func (s *File) verifyTiles() error {
 		}
 		at = t.to
 	}
-	if at != uint64(len(s.data)-trailerBytes-len(s.dir)*entryBytes) {
+	if at != uint64(len(s.data)-trailerBytes-len(s.dir)) {
 		return damaged(s.Path, int64(at), "bytes outside of every section")
 	}
 	return nil
