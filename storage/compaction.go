@@ -47,10 +47,6 @@ type compaction struct {
 // purgeWithin is the bound in which the bytes of expired rows are gone.
 const purgeWithin = 24 * time.Hour
 
-// coldAfter is how long a partition is over before its final form is also
-// compressed.
-const coldAfter = 30 * 24 * time.Hour
-
 // retryAfter is how long a merge that failed is not tried again.
 const retryAfter = 10 * time.Minute
 
@@ -187,10 +183,6 @@ func (j *mergeJob) run(ctx context.Context) error {
 	}
 	if err := j.floor(ctx, ms); err != nil {
 		return err
-	}
-	// A partition that was over long ago is read rarely: bytes count more there.
-	if end, ok := segment.PartitionEnd(j.Partition); ok && j.Level == compact.Final {
-		spec.Cold = s.nowMicros()-end >= coldAfter.Microseconds()
 	}
 	var err error
 	if j.merged, err = segment.Merge(ctx, s.opts.FS, ms); err != nil {
