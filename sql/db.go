@@ -30,6 +30,7 @@ type Store interface {
 	CurrVal(table, col uint32) int64
 	LockRows(ctx context.Context, tables ...uint32) (unlock func(), err error)
 	Flush(ctx context.Context, table uint32) error
+	CompactTable(ctx context.Context, table uint32) error
 	Info() storage.Info
 	Stats() []storage.SourceCounts
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"quern/sql/internal/ast"
@@ -58,7 +59,7 @@ func (s *Session) executeUtility(ctx context.Context, c *commandPortal) (done bo
 		c.tag = "DISCARD " + strings.ToUpper(st.What)
 		return true, s.discard(st.What)
 	case *ast.Vacuum:
-		return true, s.vacuum(c, st)
+		return true, s.vacuum(ctx, c, st)
 	case *ast.Checkpoint:
 		c.tag = "CHECKPOINT"
 		return true, s.checkpoint(ctx)
@@ -277,15 +278,30 @@ func (s *Session) discard(what string) error {
 	return nil
 }
 
-func (s *Session) vacuum(c *commandPortal, st *ast.Vacuum) error {
+// vacuum is VACUUM and ANALYZE. FULL merges the segments of the tables named, or
+// of all that the role owns.
+func (s *Session) vacuum(ctx context.Context, c *commandPortal, st *ast.Vacuum) error {
 	c.tag = "VACUUM"
 	if st.Analyze {
 		c.tag = "ANALYZE"
 	} else if s.tx.block {
 		return errs.New(errs.ActiveTransaction, "VACUUM cannot run inside a transaction block")
 	}
+	full := !st.Analyze && slices.ContainsFunc(st.Options, func(o ast.Option) bool {
+		return o.Name == "full" && o.Value != "false" && o.Value != "off" && o.Value != "0"
+	})
+	p := s.Principal()
+	owns := func(t *catalog.Table) bool { return p.Superuser || policy.Active(s.catalog(), p.RoleID)[t.Owner] }
+	var tables []uint32
+	if full && len(st.Tables) == 0 {
+		for _, t := range s.catalog().Tables() {
+			if owns(t) {
+				tables = append(tables, t.ID)
+			}
+		}
+	}
 	for _, t := range st.Tables {
-		d := s.bindEnv(context.Background(), nil, false)
+		d := s.bindEnv(ctx, nil, false)
 		tab, err := findTable(d, t.Table)
 		if err != nil {
 			return err
@@ -295,14 +311,22 @@ func (s *Session) vacuum(c *commandPortal, st *ast.Vacuum) error {
 				return errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", n, tab.Name)
 			}
 		}
-		p := s.Principal()
-		if !p.Superuser && !policy.Active(s.catalog(), p.RoleID)[tab.Owner] {
+		if owns(tab) {
+			tables = append(tables, tab.ID)
+		} else {
 			s.notice(warning(errs.Warning, "permission denied to "+strings.ToLower(c.tag)+" \""+tab.Name+"\", skipping it"))
 		}
 	}
-	if !st.Analyze {
+	if !full && !st.Analyze {
 		s.notice(Notice{Severity: "NOTICE", Code: string(errs.Success),
 			Msg: "VACUUM is accepted and changes nothing: segments are merged in the background"})
+	}
+	for _, id := range tables {
+		if full && !isTemp(id) {
+			if err := s.db.store.CompactTable(ctx, id); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

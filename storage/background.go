@@ -142,7 +142,7 @@ func (s *Store) Step(ctx context.Context) (more bool, err error) {
 	if more, err = s.step(ctx); more || err != nil || !s.opts.Manual || s.opts.NoCompaction {
 		return more, err
 	}
-	return s.compactStep(ctx, false)
+	return s.compactStep(ctx, mergeScope{})
 }
 
 func (s *Store) step(ctx context.Context) (more bool, err error) {

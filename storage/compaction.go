@@ -53,22 +53,44 @@ const retryAfter = 10 * time.Minute
 // Compact merges what is due; with all also what could wait, so that every
 // partition has as few segments as its rows allow.
 func (s *Store) Compact(ctx context.Context, all bool) error {
+	return s.compactScope(ctx, mergeScope{all: all})
+}
+
+// CompactTable flushes one table and merges all of it that can be; rows that were
+// deleted or have expired are let go of.
+func (s *Store) CompactTable(ctx context.Context, table uint32) error {
+	if err := s.Flush(ctx, table); err != nil {
+		return err
+	}
+	return s.compactScope(ctx, mergeScope{all: true, table: table})
+}
+
+// mergeScope says which merges are wanted.
+type mergeScope struct {
+	all   bool   // also what could wait
+	table uint32 // 0: of all tables
+}
+
+func (s *Store) compactScope(ctx context.Context, want mergeScope) error {
 	for {
-		more, err := s.compactStep(ctx, all)
+		more, err := s.compactStep(ctx, want)
 		if err != nil || !more {
+			if ctx.Err() != nil {
+				err = errs.New(errs.QueryCanceled, "canceling statement due to user request")
+			}
 			return err
 		}
 	}
 }
 
 // compactStep runs the most urgent merge, if one is due.
-func (s *Store) compactStep(ctx context.Context, all bool) (more bool, err error) {
+func (s *Store) compactStep(ctx context.Context, want mergeScope) (more bool, err error) {
 	if err := s.failure(); err != nil {
 		return false, err
 	}
 	sn := s.Snapshot()
 	defer sn.Close()
-	j := s.pickJob(sn, all)
+	j := s.pickJob(sn, want)
 	if j == nil {
 		return false, nil
 	}
@@ -110,11 +132,11 @@ type mergeJob struct {
 }
 
 // pickJob chooses a merge and claims its inputs.
-func (s *Store) pickJob(sn *Snapshot, all bool) *mergeJob {
+func (s *Store) pickJob(sn *Snapshot, want mergeScope) *mergeJob {
 	c, now := &s.compact, s.nowMicros()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	jobs := compact.Pick(s.compactable(sn.st, now, all), now)
+	jobs := compact.Pick(s.compactable(sn.st, now, want), now)
 	if len(jobs) == 0 {
 		return nil
 	}
@@ -130,12 +152,12 @@ func (s *Store) pickJob(sn *Snapshot, all bool) *mergeJob {
 }
 
 // compactable lists the segments that may be merged.
-func (s *Store) compactable(st *state, now int64, all bool) compact.State {
+func (s *Store) compactable(st *state, now int64, want mergeScope) compact.State {
 	c := &s.compact
-	out := compact.State{Idle: !s.compact.throttle.Busy(), All: all}
+	out := compact.State{Idle: !s.compact.throttle.Busy(), All: want.all}
 	for id, i := range st.ords {
 		t := st.cat.Table(id)
-		if t == nil {
+		if t == nil || want.table != 0 && want.table != id {
 			continue
 		}
 		floor, hasFloor := floorOf(t, now)
@@ -554,7 +576,7 @@ func (s *Store) compactLoop() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	for !s.isClosing() {
-		more, err := s.compactStep(ctx, false)
+		more, err := s.compactStep(ctx, mergeScope{})
 		if err != nil {
 			s.opts.Log.Error("merge", "err", err)
 		}

@@ -170,7 +170,8 @@ func twinSetup(world int) []string {
 		"ALTER TABLE people ALTER COLUMN email SET MASKING POLICY fixed",
 		"ALTER TABLE people ALTER COLUMN income SET MASKING POLICY hide",
 		"ALTER TABLE people ALTER COLUMN score SET MASKING POLICY hide",
-		"GRANT SELECT ON people, cities, events TO analyst")
+		"GRANT SELECT ON people, cities, events TO analyst",
+		"VACUUM FULL people, events") // by merged segments, too
 }
 
 // twinEvents are 400 visible rows that both worlds share and expired ones

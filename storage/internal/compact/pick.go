@@ -188,9 +188,9 @@ func (p *part) add(rank, level int, reason string, in []Segment) *Job {
 // purge rewrites segments with many rows that are gone.
 func (p *part) purge() {
 	for _, s := range slices.Clone(p.list) {
-		if s.Deleted*5 >= s.Rows && s.Deleted > 0 {
+		if s.Deleted > 0 && (p.all || s.Deleted*5 >= s.Rows) {
 			p.add(rankPurge, s.Level, "deletes", []Segment{s})
-		} else if s.expires() {
+		} else if s.expires() || p.all && s.HasFloor && s.TimeMin < s.Floor {
 			j := p.add(rankPurge, s.Level, "retention", []Segment{s})
 			if _, bounded := segment.PartitionEnd(s.Partition); span(s.TimeMin, s.TimeMax) > s.Within/2 && (!bounded || s.Partition[0] == 'm') {
 				j.Split, j.Fine, j.Level = true, true, L2
