@@ -32,6 +32,9 @@ type Scan struct {
 	Names  []string
 	Typs   []types.Type
 	Filter Expr
+	// Inner marks columns that only Filter reads (nil = none): what they hold
+	// above is not specified.
+	Inner []bool
 }
 
 // Virtual is a relation computed from the catalog (pg_catalog,

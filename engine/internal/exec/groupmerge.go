@@ -46,6 +46,9 @@ func (r *groupRunner) mergePass(ctx context.Context, runs []*groupRun, pass, pas
 	g, w := r.g, r.w
 	w.table.Reset()
 	w.arena.Reset()
+	for i := range w.table.Stored() {
+		w.table.Stored()[i].Reset()
+	}
 	if passes > 1 {
 		w.acct.Shrink(0)
 	}

@@ -86,8 +86,7 @@ type groupWorker struct {
 	in      int  // rows since the table was empty
 	cache   codeCache
 	code    codeGroups
-	stored  []hash.Stored // of dictionaries whose strings go straight to the partitions
-	err     error         // of begin; end returns it
+	err     error // of begin; end returns it
 }
 
 // worker returns worker w's part; only w calls it.
@@ -144,10 +143,7 @@ func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows [
 	w.buf, w.batch = w.buf[:n*g.stride], n
 	g.keys.Encode(w.buf, g.stride, w.hashes[:n], keys, sel)
 	if g.keys.HasStrings() {
-		if w.stored == nil {
-			w.stored = make([]hash.Stored, len(keys))
-		}
-		g.keys.Store(w.buf, g.stride, n, keys, sel, w.arena, w.stored)
+		g.keys.Store(w.buf, g.stride, n, keys, sel, w.arena, w.table.Stored())
 	}
 	for i := range at {
 		clear(w.buf[i*g.stride+g.keys.Words : (i+1)*g.stride])
@@ -191,8 +187,8 @@ func (w *groupWorker) flushTable() {
 
 func (w *groupWorker) account() error {
 	size := w.table.Size() + w.arena.Size() + 8*cap(w.buf) + w.cache.size() + w.code.size()
-	for i := range w.stored {
-		size += w.stored[i].Size()
+	for i := range w.table.Stored() {
+		size += w.table.Stored()[i].Size()
 	}
 	if w.parts != nil {
 		size += w.parts.Size()

@@ -190,8 +190,8 @@ func (w *groupWorker) spillAll(ctx context.Context) error {
 	}
 	w.parts.Reset()
 	w.arena.Reset()
-	for i := range w.stored {
-		w.stored[i].Reset()
+	for i := range w.table.Stored() {
+		w.table.Stored()[i].Reset()
 	}
 	for _, c := range s.calls {
 		g.store(w.id, c).reset()

@@ -15,13 +15,14 @@ import (
 // decide on encoded data go with the scan; the rest is evaluated here on the
 // columns it needs, and only rows that pass have their other columns loaded.
 type scanStage struct {
-	q    *query
-	node *plan.Scan
-	spec storage.ScanSpec
-	rest *compiled // nil = none
-	uses []int     // columns of rest
-	late []int     // the others
-	scan storage.Scan
+	q      *query
+	node   *plan.Scan
+	spec   storage.ScanSpec
+	rest   *compiled // nil = none
+	uses   []int     // columns of rest
+	late   []int     // the others
+	unread []int     // those that only predicates of storage need
+	scan   storage.Scan
 	// filters come from joins above, before prepare.
 	filters []joinFilter
 }
@@ -49,10 +50,13 @@ func (q *query) buildScan(ctx context.Context, n *plan.Scan) (stage, error) {
 		}
 	}
 	for i, u := range used {
-		if u {
+		switch {
+		case u:
 			s.uses = append(s.uses, i)
-		} else {
+		case n.Inner == nil || !n.Inner[i]:
 			s.late = append(s.late, i)
+		default:
+			s.unread = append(s.unread, i)
 		}
 	}
 	return s, nil
@@ -93,6 +97,9 @@ func (s *scanStage) open() runner {
 	if s.rest != nil {
 		r.rest = s.rest.instance()
 	}
+	for _, c := range s.unread {
+		r.out.Cols[c] = vec.ConstVector(s.node.Typs[c], &types.NullDatum, 1)
+	}
 	for i := range s.filters {
 		r.filters = append(r.filters, filterRun{joinFilter: &s.filters[i]})
 	}
@@ -125,6 +132,9 @@ func (r *scanRunner) run(ctx context.Context, morsel int, emit sched.Emit) (err 
 		b := &r.out
 		if b.Len, b.Sel, err = rd.Start(ctx, i); err != nil {
 			return err
+		}
+		for _, c := range r.s.unread {
+			b.Cols[c].Len = b.Len
 		}
 		b.Base = vec.RowRef(uint64(morsel)<<32 | uint64(pos))
 		pos += b.Len

@@ -77,4 +77,13 @@ func TestScanFilter(t *testing.T) {
 		t.Fatal("no such rows")
 	}
 	check(t, tables, scan, true, texts(tab.Types, rows))
+	// A column that only the filter reads holds nothing above.
+	inner := *scan
+	inner.Inner = []bool{true, false, true}
+	top := &plan.Project{In: &inner, Exprs: []plan.Expr{col(scan, 1)}, Names: []string{"b"}}
+	var second [][]types.Datum
+	for _, r := range rows {
+		second = append(second, r[1:2])
+	}
+	check(t, tables, top, true, texts(tab.Types[1:2], second))
 }

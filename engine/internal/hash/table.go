@@ -17,6 +17,7 @@ type Table struct {
 	arena  *Arena
 	scan   []uint64 // key words of a batch
 	hashes []uint64
+	stored []Stored
 }
 
 // NewTable makes an empty table of rows with state words after the key's.
@@ -311,9 +312,37 @@ func (s *source) store(r, i int) {
 		c := &t.k.cols[key]
 		o := r*t.stride + c.off
 		if c.kind == kindBytes && uint32(t.Rows[o]) > InlineMax {
-			_, t.Rows[o+1] = t.arena.Put(s.long(nil, key, i))
+			t.Rows[o+1] = t.put(s, key, i)
 		}
 	}
+}
+
+// put copies a string into the arena, one of a dictionary only once.
+func (t *Table) put(s *source, key, i int) uint64 {
+	known := t.Stored()[key].of(&s.keys[key])
+	if known == nil {
+		_, x := t.arena.Put(s.long(nil, key, i))
+		return x
+	}
+	r := i
+	if s.sel != nil {
+		r = int(s.sel[i])
+	}
+	p := &known[s.keys[key].Codes()[r]]
+	if *p == 0 {
+		_, x := t.arena.Put(s.long(nil, key, i))
+		*p = ^x
+	}
+	return ^*p
+}
+
+// Stored remembers the strings of dictionaries that are in the table's arena,
+// by key; whoever resets the arena resets it.
+func (t *Table) Stored() []Stored {
+	if t.stored == nil {
+		t.stored = make([]Stored, len(t.k.cols))
+	}
+	return t.stored
 }
 
 // Single makes sure that the table has exactly one row: the group of an

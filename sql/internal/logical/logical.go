@@ -63,6 +63,9 @@ type Scan struct {
 	Filter []plan.Expr
 	// Rows estimates the table's rows, 0 = unknown.
 	Rows int64
+	// Inner are the columns that nobody but Filter reads, by number; pruning
+	// finds them.
+	Inner Set
 }
 
 // ColumnStats is what is known of a stored column; see storage.ColumnStats.

@@ -128,12 +128,15 @@ func exactly(n logical.Node, cols []logical.Column) logical.Node {
 	return p
 }
 
-func pruneScan(n *logical.Scan, need logical.Set) logical.Node {
-	need = with(need, n.Filter...)
+func pruneScan(n *logical.Scan, outside logical.Set) logical.Node {
+	need := with(outside, n.Filter...)
 	c := *n
-	c.Cols, c.ColIDs = nil, nil
+	c.Cols, c.ColIDs, c.Inner = nil, nil, logical.Set{}
 	for i, col := range n.Cols {
 		if need[col.ID] {
+			if !outside[col.ID] {
+				c.Inner[col.ID] = true
+			}
 			c.Cols, c.ColIDs = append(c.Cols, col), append(c.ColIDs, n.ColIDs[i])
 		}
 	}

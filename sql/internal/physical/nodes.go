@@ -25,6 +25,12 @@ func scan(n *logical.Scan) (plan.Node, layout, error) {
 	}
 	s := &plan.Scan{View: n.View(), Table: n.Table, Alias: n.Alias, Cols: n.ColIDs, Names: names(n.Cols), Typs: colTypes(n.Cols)}
 	s.Filter = logical.AndOf(preds)
+	if len(n.Inner) > 0 {
+		s.Inner = make([]bool, len(n.Cols))
+		for i, c := range n.Cols {
+			s.Inner[i] = n.Inner[c.ID]
+		}
+	}
 	return s, lay, nil
 }
 
