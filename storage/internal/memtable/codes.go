@@ -34,7 +34,7 @@ type slabCodes struct {
 // entry that the view's rows do not use. ok is false if there are too many
 // values, or none.
 func (v SlabView) Codes(id uint32, t types.Type) (codes []uint16, dict *vec.Dictionary, ok bool) {
-	c, _, found := v.Column(id)
+	c, found := v.Data(id)
 	if !found || c.Phys != types.PhysBytes {
 		return nil, nil, false
 	}

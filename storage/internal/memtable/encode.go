@@ -88,7 +88,7 @@ func (e *encoder) close() error {
 	return nil
 }
 
-// room appends n zero bytes, padded to 8, and returns them.
+// room appends n bytes of any content, padded with zeros to 8, and returns them.
 func (e *encoder) room(n int) []byte {
 	at := len(e.dst)
 	padded := (n + 7) &^ 7
@@ -98,7 +98,7 @@ func (e *encoder) room(n int) []byte {
 		e.dst = bigger
 	}
 	e.dst = e.dst[:at+padded]
-	clear(e.dst[at:])
+	clear(e.dst[at+n:])
 	return e.dst[at : at+n]
 }
 
@@ -163,12 +163,14 @@ func (e *encoder) constant(v *vec.Vector) {
 	}
 	b := v.BytesAt(0)
 	offs := vec.CastSlice[uint32](e.room(8))
+	offs[0] = 0
 	offs[1] = uint32(len(b))
 	copy(e.room(len(b)), b)
 }
 
 func (e *encoder) validity(i int) {
 	valid := e.room(e.n)
+	clear(valid)
 	for _, b := range e.batches {
 		v := &b.Cols[i]
 		for k := range b.Rows() {
@@ -186,7 +188,8 @@ func (e *encoder) fixed(i, size int) {
 		v := &b.Cols[i]
 		n := b.Rows()
 		if v.Form == vec.Const && v.Null(0) {
-			out = out[n*size:] // zeros; a constant NULL need not have a value
+			clear(out[:n*size]) // a constant NULL need not have a value
+			out = out[n*size:]
 			continue
 		}
 		gather(out[:n*size], v, b.Sel, size)
@@ -253,6 +256,7 @@ func (e *encoder) bytes(i int) error {
 	offBytes := (4*(e.n+1) + 7) &^ 7
 	all := e.room(offBytes + total)
 	offs, data := vec.CastSlice[uint32](all[:offBytes]), all[offBytes:]
+	offs[0], offs[len(offs)-1] = 0, 0 // the last one may be padding
 	at := 0
 	e.values(i, func(k int, b []byte) {
 		at += copy(data[at:], b)

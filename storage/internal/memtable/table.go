@@ -146,7 +146,8 @@ type Slab struct {
 type slabCol struct {
 	id    uint32
 	data  encoding.Column
-	zones []encoding.Zone // one per granule
+	zones []encoding.Zone // one per granule, of the first zoned rows
+	zoned int
 	codes *slabCodes      // of bytes, once a reader asked
 	dirty bool            // as of the slab
 	valid []byte          // memory for data.Valid, if dirty
@@ -171,7 +172,7 @@ func (s *Slab) reset() {
 			c.valid = d.Valid
 		}
 		*d = encoding.Column{Phys: d.Phys, Unsigned: d.Unsigned, Fixed: d.Fixed[:0], Offs: d.Offs[:0], Bytes: d.Bytes[:0]}
-		c.zones, c.codes, c.dirty = c.zones[:0], nil, true
+		c.zones, c.zoned, c.codes, c.dirty = c.zones[:0], 0, nil, true
 	}
 }
 
@@ -245,7 +246,6 @@ func (s *Slab) append(r *Rows, at, n int, run Run) {
 		} else {
 			c.append(&r.Cols[k], at, n, capRows)
 		}
-		c.extendZones(from)
 		s.bytes += int64(cap(c.data.Fixed) + cap(c.data.Valid) + 4*cap(c.data.Offs) + cap(c.data.Bytes))
 	}
 	s.rows += n
@@ -263,8 +263,11 @@ func capacity(rows int) int {
 	return SlabRows
 }
 
-// extendZones takes the rows from on into the granules' bounds.
-func (c *slabCol) extendZones(from int) {
+// extendZones takes new rows into the granules' bounds. Readers do it, so that
+// ingest pays nothing for rows that nobody reads before their flush.
+func (c *slabCol) extendZones() {
+	from := c.zoned
+	c.zoned = c.data.N
 	for to := c.data.N; from < to; {
 		g := from / GranuleRows
 		if g == len(c.zones) {
@@ -422,7 +425,25 @@ func (v SlabView) Column(id uint32) (c encoding.Column, zones []encoding.Zone, o
 	if k < 0 {
 		return c, nil, false
 	}
-	c = s.cols[k].data
+	s.cols[k].extendZones()
+	granules := (v.Rows + GranuleRows - 1) / GranuleRows
+	return v.data(k), slices.Clone(s.cols[k].zones[:granules]), true
+}
+
+// Data is Column without bounds.
+func (v SlabView) Data(id uint32) (c encoding.Column, ok bool) {
+	v.Slab.mu.Lock()
+	defer v.Slab.mu.Unlock()
+	k := v.Slab.find(id, -1)
+	if k < 0 {
+		return c, false
+	}
+	return v.data(k), true
+}
+
+// data is the view's rows of column k; the slab's mutex is held.
+func (v SlabView) data(k int) encoding.Column {
+	c := v.Slab.cols[k].data
 	c.N = v.Rows
 	if c.Valid != nil {
 		c.Valid = c.Valid[:v.Rows:v.Rows]
@@ -434,8 +455,7 @@ func (v SlabView) Column(id uint32) (c encoding.Column, zones []encoding.Zone, o
 		end := c.Offs[v.Rows]
 		c.Bytes = c.Bytes[:end:end]
 	}
-	granules := (v.Rows + GranuleRows - 1) / GranuleRows
-	return c, slices.Clone(s.cols[k].zones[:granules]), true
+	return c
 }
 
 // ColumnIDs lists the slab's columns.

@@ -61,8 +61,9 @@ type builder struct {
 	recv []int64 // by row of the segment
 	seqs []int64
 
-	mu    sync.Mutex // guards spare
-	spare [][]byte   // memory of gathered columns that are encoded
+	mu     sync.Mutex  // guards spare
+	spare  [][]byte    // memory of gathered columns that are encoded
+	tables []*distinct // of columns whose dictionary is made
 }
 
 // buffer is n bytes aligned to 8, of any content.

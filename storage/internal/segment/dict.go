@@ -37,8 +37,9 @@ type dictionary struct {
 // would not pay.
 func (b *builder) dictionary(c *Column) *dictionary {
 	cols, ok := b.slabColumns(c.ID)
-	d := &distinct{limit: min(dictEntriesMax, max(1, len(b.refs)/dictRowsPerEntry))}
-	d.init()
+	d := b.distinct()
+	defer b.keepDistinct(d)
+	d.limit = min(dictEntriesMax, max(1, len(b.refs)/dictRowsPerEntry))
 	codes := make([][]uint32, len(cols))
 	rows := 0
 	for s := range cols {
@@ -171,9 +172,40 @@ type distinct struct {
 	bytes  []byte
 }
 
+// slotsMin is the size of a new table; a table of another column is used again up
+// to slotsKept, since clearing a large one costs more than growing.
+const (
+	slotsMin  = 4096
+	slotsKept = 64 << 10
+)
+
+// init empties d; its memory is used again.
 func (d *distinct) init() {
-	d.slots = make([]uint32, 4096)
-	d.offs = []uint32{0}
+	if len(d.slots) == 0 || len(d.slots) > slotsKept {
+		d.slots = make([]uint32, slotsMin)
+	} else {
+		clear(d.slots)
+	}
+	d.hashes, d.offs, d.bytes = d.hashes[:0], append(d.offs[:0], 0), d.bytes[:0]
+}
+
+// distinct lends an empty table.
+func (b *builder) distinct() *distinct {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d := new(distinct)
+	if n := len(b.tables); n > 0 {
+		d, b.tables = b.tables[n-1], b.tables[:n-1]
+	}
+	d.init()
+	return d
+}
+
+// keepDistinct takes a table back; nothing that was made from it aliases it.
+func (b *builder) keepDistinct(d *distinct) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tables = append(b.tables, d)
 }
 
 // column gives the codes of a slab's column, nil once there are too many

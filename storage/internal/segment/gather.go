@@ -13,7 +13,7 @@ import (
 func (b *builder) slabColumns(id uint32) (cols []encoding.Column, ok []bool) {
 	cols, ok = make([]encoding.Column, len(b.list)), make([]bool, len(b.list))
 	for s, v := range b.list {
-		cols[s], _, ok[s] = v.Column(id)
+		cols[s], ok[s] = v.Data(id)
 	}
 	return cols, ok
 }

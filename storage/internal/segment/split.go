@@ -18,7 +18,7 @@ func Split(l memtable.List, s SplitSpec) []Part {
 	base := uint32(0)
 	var cut cutter
 	for _, v := range l {
-		col, _, ok := v.Column(s.TimeCol)
+		col, ok := v.Data(s.TimeCol)
 		ok = ok && s.TimeCol != 0 && (col.Phys == types.PhysI64 || col.Phys == types.PhysI32)
 		runs := v.Runs()
 		run := 0
