@@ -220,3 +220,16 @@ func (s *Session) truncate(ctx context.Context, c *commandPortal, st *ast.Trunca
 	c.tag = "TRUNCATE TABLE"
 	return nil
 }
+
+// deduplicate leaves out rows whose dedup_key the transaction sees already.
+func (s *Session) deduplicate(ctx context.Context, rows storage.TableRows) (storage.TableRows, error) {
+	t := s.catalog().Table(rows.Table)
+	if t == nil || len(t.Options.DedupKey) == 0 {
+		return rows, nil
+	}
+	snap, err := s.snapshot()
+	if err != nil {
+		return rows, err
+	}
+	return snap.Deduplicate(ctx, rows)
+}

@@ -74,6 +74,11 @@ func (s *Session) altered(ctx context.Context, r *ddl.Rewrite, define func() err
 	}
 	s.forget(r.Old.ID)
 	_, err := s.insertAll(ctx, rows, out)
+	for i := range s.tx.rows {
+		if s.tx.rows[i].Table == r.Old.ID {
+			s.tx.rows[i].Update = true // copies that were there stay
+		}
+	}
 	return err
 }
 

@@ -304,6 +304,11 @@ func (s *Session) write(ctx context.Context, rows *storage.TableRows, source str
 	if err != nil {
 		return 0, full, err
 	}
+	if full.Update = source == "update"; !full.Update {
+		if full, err = s.deduplicate(ctx, full); err != nil {
+			return 0, full, err
+		}
+	}
 	var bytes int64
 	for _, b := range full.Batches {
 		n += int64(b.Rows())

@@ -65,6 +65,9 @@ type TableRows struct {
 	Cols  []uint32 // column ids of Batches' columns; missing ones take their default
 	// Batches hold live rows per Sel; types equal the columns' types.
 	Batches []*vec.Batch
+	// Update says that these are new versions of rows that Deletes names: the
+	// table's dedup_key does not judge them.
+	Update bool
 	// Raw returns the raw bytes of row i (counted over all batches), for
 	// quarantine; nil on SQL routes.
 	Raw func(row int) []byte

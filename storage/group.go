@@ -14,6 +14,10 @@ func (s *Store) CommitGroup(ctx context.Context, list []*Commit) ([]Outcome, []e
 	var ready []*pending
 	place := map[*pending]int{}
 	for i, c := range list {
+		if len(dedupTables(c, s.state.Load().cat)) > 0 {
+			outs[i], failed[i] = s.Commit(ctx, c) // it waits for its turn
+			continue
+		}
 		p, err := s.prepareInGroup(ctx, c, &outs[i])
 		if err != nil || p == nil {
 			failed[i] = err
@@ -65,7 +69,7 @@ func (s *Store) prepareInGroup(ctx context.Context, c *Commit, out *Outcome) (*p
 			return nil, nil
 		}
 	}
-	p, err := s.prepare(c, s.state.Load().cat)
+	p, err := s.prepare(c, s.state.Load().cat, nil)
 	if err != nil && c.Key != nil {
 		s.keys.Release(dedupKey(c.Key))
 	}

@@ -69,7 +69,7 @@ type preparer struct {
 
 // prepare checks c against cat and encodes it: everything that needs no
 // sequence. Rows that break a rule become rejects on the ingest routes.
-func (s *Store) prepare(c *Commit, cat *catalog.Snapshot) (*pending, error) {
+func (s *Store) prepare(c *Commit, cat *catalog.Snapshot, dups map[uint32]int64) (*pending, error) {
 	if len(c.Schema) > 0 {
 		if c.BaseVersion != cat.Version() {
 			return nil, errCatalogRace
@@ -83,6 +83,12 @@ func (s *Store) prepare(c *Commit, cat *catalog.Snapshot) (*pending, error) {
 	pr := &preparer{s: s, c: c, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{},
 		p: &pending{schema: c.Schema, base: c.BaseVersion, source: c.Source, patience: c.Patience, buffered: c.Buffered, done: make(chan struct{})}}
 	pr.rejects = append(pr.rejects, c.Rejects...)
+	for id, n := range dups {
+		if n > 0 {
+			k := pr.counts(id)
+			k[0], k[2] = k[0]+n, k[2]+n
+		}
+	}
 	pr.p.frame = wal.NewFrame(pr.now, s.buffers.get(sizeHint(c)))
 	if err := pr.encode(); err != nil {
 		return nil, err
@@ -142,6 +148,10 @@ func (pr *preparer) table(tr *TableRows) error {
 	t := pr.cat.Table(tr.Table)
 	if t == nil {
 		return errs.New(errs.UndefinedTable, "relation with OID %d does not exist", tr.Table)
+	}
+	if pr.load != nil && len(t.Options.DedupKey) > 0 {
+		return errs.NotSupported("one write larger than memory into a table with dedup_key").
+			WithHint("Write smaller batches.")
 	}
 	full, done, err := pr.s.complete(t, tr, pr.now, pr.c)
 	if err != nil {

@@ -34,6 +34,8 @@ type Store struct {
 	buffers buffers
 
 	rowLocks sync.Map // table id → *rowsLock
+	// dedupLocks are those of tables with a dedup_key: table id → *dedupLock.
+	dedupLocks sync.Map
 
 	// queue feeds the committer; its bytes are bounded by admit.
 	queue   chan *pending
@@ -125,8 +127,13 @@ func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) 
 	if err != nil {
 		return Outcome{}, err
 	}
+	moved, dups, settle, err := s.deduplicate(ctx, moved)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { settle(err == nil) }()
 	for range racesMax {
-		p, err := s.prepare(moved, s.state.Load().cat)
+		p, err := s.prepare(moved, s.state.Load().cat, dups)
 		if err != nil {
 			return Outcome{}, err
 		}

@@ -148,8 +148,13 @@ type Options struct {
 	Retention     int64       `json:"retention,omitempty"`      // µs
 	RetentionText string      `json:"retention_text,omitempty"` // as written
 	OnNewColumn   OnNewColumn `json:"on_new_column,omitempty"`
-	ColdAfter     int64       `json:"cold_after,omitempty"`      // µs; older segments are compressed
-	ColdAfterText string      `json:"cold_after_text,omitempty"` // as written
+	// DedupKey are the columns by which copies of a row are known, DedupWindow
+	// for how long (µs, 0 = for ever).
+	DedupKey        []uint32 `json:"dedup_key,omitempty"`
+	DedupWindow     int64    `json:"dedup_window,omitempty"`
+	DedupWindowText string   `json:"dedup_window_text,omitempty"`
+	ColdAfter       int64    `json:"cold_after,omitempty"`      // µs; older segments are compressed
+	ColdAfterText   string   `json:"cold_after_text,omitempty"` // as written
 }
 
 // Kind is what a Table is.

@@ -17,9 +17,6 @@ import (
 // Target.Cols; RETURNING is computed on the rows as storage completed them.
 func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 	b := newBinder(env)
-	if st.OnConflict != nil {
-		return nil, at(errs.NotSupported("ON CONFLICT on a table without dedup_key"), st.OnConflict)
-	}
 	s := &scope{}
 	if st.With != nil {
 		w := &scope{ctes: map[string]*cte{}}
@@ -30,6 +27,9 @@ func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 	}
 	tab, view, err := b.insertTarget(st.Table)
 	if err != nil {
+		return nil, err
+	}
+	if err := onConflict(tab, st.OnConflict); err != nil {
 		return nil, err
 	}
 	cols, err := insertColumns(tab, st.Columns)
@@ -89,6 +89,44 @@ func (b *binder) insertTarget(t *ast.TableRef) (*catalog.Table, *policy.View, er
 	}
 	view, err := policy.Resolve(b.env.Catalog, tab.ID, b.env.Principal, b.env.Now)
 	return tab, view, err
+}
+
+// onConflict checks ON CONFLICT DO NOTHING: the only keys that are enforced are
+// dedup keys, and those drop copies in any case.
+func onConflict(tab *catalog.Table, c *ast.OnConflict) error {
+	if c == nil {
+		return nil
+	}
+	key := tab.Options.DedupKey
+	switch {
+	case len(key) == 0:
+		return at(errs.NotSupported("ON CONFLICT on a table without dedup_key"), c)
+	case c.Constraint != "":
+		return at(errs.New(errs.UndefinedObject, "constraint %q for table %q does not exist", c.Constraint, tab.Name), c)
+	case c.Where != nil:
+		return at(errs.NotSupported("ON CONFLICT … WHERE"), c)
+	case len(c.Columns) == 0:
+		return nil
+	}
+	named := map[uint32]bool{}
+	for _, e := range c.Columns {
+		ref, ok := e.(*ast.Column)
+		if !ok || len(ref.Parts) != 1 {
+			return at(errs.NotSupported("an expression in ON CONFLICT"), c)
+		}
+		col := tab.Column(ref.Parts[0])
+		if col == nil {
+			return at(errs.New(errs.UndefinedColumn, "column %q does not exist", ref.Parts[0]), ref)
+		}
+		named[col.ID] = true
+	}
+	for _, id := range key {
+		if !named[id] || len(named) != len(key) {
+			return at(errs.New(errs.InvalidColumnReference,
+				"there is no unique or exclusion constraint matching the ON CONFLICT specification"), c)
+		}
+	}
+	return nil
 }
 
 // writable refuses to change views.

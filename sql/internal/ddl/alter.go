@@ -252,6 +252,9 @@ func (c *Ctx) alterDrop(t *catalog.Table, a *ast.DropColumn) error {
 	case isKeyColumn(t, a.Name) && (t.Options.TimeColumn == a.Name || t.Options.Retention > 0 || t.Floor > 0 || len(t.Options.OrderBy) > 0):
 		return errs.New(errs.DependentObjects, "cannot drop column %q of table %q because table options depend on it", a.Name, t.Name)
 	}
+	if slices.Contains(t.Options.DedupKey, col.ID) {
+		return errs.New(errs.DependentObjects, "cannot drop column %q of table %q because table options depend on it", a.Name, t.Name)
+	}
 	if err := c.columnReaders(t, col, a.Cascade); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package ddl
 
 import (
+	"slices"
+
 	"quern/sql/internal/ast"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -179,6 +181,10 @@ func (c *Ctx) setMasking(t *catalog.Table, a *ast.SetMaskingPolicy) error {
 	if isKeyColumn(t, a.Column) {
 		return errs.NotSupported("a masking policy on a sort key or time column").
 			WithDetail("Rows are stored in the order of column %q.", a.Column)
+	}
+	if slices.Contains(t.Options.DedupKey, col.ID) {
+		return errs.NotSupported("a masking policy on a column of the dedup key").
+			WithDetail("What counts as a duplicate would tell of its values.")
 	}
 	col.Masking = m.ID
 	return nil

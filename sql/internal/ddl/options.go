@@ -71,8 +71,14 @@ func (c *Ctx) setOption(t *catalog.Table, o *ast.Option, created bool) error {
 			return err
 		}
 		t.Options.ColdAfter, t.Options.ColdAfterText = us, o.Value
-	case "dedup_key", "dedup_window":
-		return pos(errs.NotSupported("table option "+o.Name), o.Pos)
+	case "dedup_key":
+		return setDedupKey(t, o)
+	case "dedup_window":
+		us, err := intervalOption(o)
+		if err != nil {
+			return err
+		}
+		t.Options.DedupWindow, t.Options.DedupWindowText = us, o.Value
 	default:
 		return pos(errs.New(errs.InvalidParameterValue, "unrecognized parameter %q", o.Name), o.Pos)
 	}
@@ -199,7 +205,10 @@ func (c *Ctx) resetOption(t *catalog.Table, o *ast.Option) error {
 		t.Options.Retention, t.Options.RetentionText = 0, ""
 	case "cold_after":
 		t.Options.ColdAfter, t.Options.ColdAfterText = 0, ""
-	case "dedup_key", "dedup_window":
+	case "dedup_key":
+		t.Options.DedupKey = nil
+	case "dedup_window":
+		t.Options.DedupWindow, t.Options.DedupWindowText = 0, ""
 	default:
 		return pos(errs.New(errs.InvalidParameterValue, "unrecognized parameter %q", o.Name), o.Pos)
 	}
@@ -229,4 +238,25 @@ func isKeyColumn(t *catalog.Table, name string) bool {
 		}
 	}
 	return false
+}
+
+// setDedupKey names the columns by which copies of a row are known.
+func setDedupKey(t *catalog.Table, o *ast.Option) error {
+	names, err := parseOrder(t, o)
+	if err != nil {
+		return err
+	}
+	t.Options.DedupKey = nil
+	for _, n := range names {
+		col := t.Column(n)
+		if col == nil { // "a desc"
+			return pos(errs.New(errs.InvalidParameterValue, "invalid value for option %q: %q", o.Name, o.Value), o.Pos)
+		}
+		if col.Masking != 0 {
+			// What is a duplicate would tell of raw values.
+			return pos(errs.NotSupported("a masked column as dedup key"), o.Pos)
+		}
+		t.Options.DedupKey = append(t.Options.DedupKey, col.ID)
+	}
+	return nil
 }

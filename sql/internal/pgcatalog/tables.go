@@ -106,7 +106,8 @@ func (c *Context) relOptions(t *catalog.Table) any {
 	o := &t.Options
 	for _, x := range []struct{ name, value string }{
 		{"time_column", o.TimeColumn}, {"order_by", strings.Join(o.OrderBy, ", ")}, {"partition_by", o.PartitionBy},
-		{"retention", o.RetentionText}, {"on_new_column", string(o.OnNewColumn)}, {"cold_after", o.ColdAfterText},
+		{"retention", o.RetentionText}, {"on_new_column", string(o.OnNewColumn)},
+		{"dedup_key", columnList(t, o.DedupKey)}, {"dedup_window", o.DedupWindowText}, {"cold_after", o.ColdAfterText},
 	} {
 		if x.value != "" {
 			out = append(out, x.name+"="+x.value)
