@@ -17,6 +17,9 @@ var _ = register("diff", "the same statements on Quern and PostgreSQL 15", runDi
 func runDiff(args []string) error {
 	flags := flag.NewFlagSet("diff", flag.ContinueOnError)
 	section := flags.String("matrix", "", "functions, operators, aggregates or casts over the whole catalog instead of random queries")
+	queries := flags.Int("queries", 20000, "how many random queries")
+	seed := flags.Uint64("seed", 1, "of the random queries")
+	short := flags.Bool("short", false, "the form that CI runs: 500 queries, the casts and operators")
 	missing := flags.Bool("missing", false, "with --matrix: list what we do not have")
 	oracleURL := flags.String("oracle", "", "PostgreSQL 15 to compare with; default: one of our own")
 	quernURL := flags.String("url", "", "server to test; default: one of our own")
@@ -29,6 +32,12 @@ func runDiff(args []string) error {
 		return err
 	}
 	defer stop()
+	if *short {
+		*queries = 500
+	}
+	if *section == "" {
+		return diffRandom(ctx, pair, *seed, *queries)
+	}
 	calls, found, lacking, err := pair.RunMatrix(ctx, *section, os.Stdout)
 	if err != nil {
 		return err
@@ -39,6 +48,21 @@ func runDiff(args []string) error {
 		}
 	}
 	fmt.Printf("diff %s: %d calls, %d differences, %d signatures missing\n", *section, calls, len(found), len(lacking))
+	if len(found) > 0 {
+		return fmt.Errorf("%d differences", len(found))
+	}
+	return nil
+}
+
+func diffRandom(ctx context.Context, pair *diff.Pair, seed uint64, n int) error {
+	found, lacking, err := pair.RunRandom(ctx, seed, n, os.Stdout)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(lacking)) {
+		fmt.Printf("refused %4d  %s\n", lacking[name], name)
+	}
+	fmt.Printf("diff: %d queries, seed %d, %d differences\n", n, seed, len(found))
 	if len(found) > 0 {
 		return fmt.Errorf("%d differences", len(found))
 	}

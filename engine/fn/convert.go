@@ -199,7 +199,7 @@ func baseConversion(from, to types.Type) (Conversion, bool) {
 		return Conversion{Kernel: text1(func(dst, s []byte) []byte { return append(dst, bytes.TrimRight(s, " ")...) })}, true
 	case fs && ts && t == tName:
 		return Conversion{Kernel: text1(func(dst, s []byte) []byte { return append(dst, types.TruncateName(string(s))...) })}, true
-	case fs && ts, f == tQChar && ts, f == types.NodeTreeOID && ts, f == tJSONB && t == tJSON, f == types.CidrOID && t == tInet:
+	case fs && ts, f == tQChar && ts, f == types.NodeTreeOID && ts, f == tJSONB && t == tJSON:
 		return Conversion{Relabel: true}, true
 	case t == tQChar && fs:
 		return Conversion{Kernel: text1(func(dst, s []byte) []byte { return append(dst, s[:min(1, len(s))]...) })}, true
@@ -212,6 +212,10 @@ func baseConversion(from, to types.Type) (Conversion, bool) {
 		return Conversion{}, false
 	case t == types.RegclassOID && fs:
 		return Conversion{Kernel: toRegclass, CanRaise: true, Vol: Stable}, true
+	case f == types.CidrOID && t == tInet:
+		return Conversion{Kernel: byValue(func(_ *Env, a []types.Datum, _ []types.Type) (types.Datum, error) {
+			return parseNetwork(a[0].S).inetText(), nil
+		})}, true
 	case f == tInet && t == types.CidrOID:
 		return Conversion{Kernel: byValue(func(_ *Env, a []types.Datum, _ []types.Type) (types.Datum, error) {
 			n := parseNetwork(a[0].S)

@@ -49,6 +49,9 @@ func (b *binder) coerce(e plan.Expr, t types.Type, ctx castContext, n ast.Node) 
 	case from.OID != t.OID && !fn.FindCast(from, t, ctx):
 		return nil, at(cannotCast(from, t, ctx), n)
 	}
+	if text, ok := b.longNumbers[e]; ok && (t.OID == types.Float8OID || t.OID == types.Float4OID) {
+		return b.literalAs(&plan.Lit{Val: types.Datum{S: text}, Typ: types.Unknown}, t, ctx, n)
+	}
 	if l, ok := e.(*plan.Lit); ok {
 		if d, done := widen(l, t); done {
 			return d, nil

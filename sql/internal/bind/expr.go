@@ -164,13 +164,13 @@ func (b *binder) literal(e *ast.Literal) (plan.Expr, error) {
 				break
 			}
 			if t == types.Numeric {
-				return nil, at(err, e)
+				return b.longNumber(e), nil
 			}
 		}
 	case ast.LitNumeric:
 		d, err := types.ParseText(types.Numeric, e.Text, b.format())
 		if err != nil {
-			return nil, at(err, e)
+			return b.longNumber(e), nil
 		}
 		l.Typ, l.Val = types.Numeric, d
 	default:
@@ -178,6 +178,18 @@ func (b *binder) literal(e *ast.Literal) (plan.Expr, error) {
 	}
 	b.exprPos[l] = e
 	return l, nil
+}
+
+// longNumber is a numeric literal with more digits than numeric holds here: an
+// error where it is used as one, but a float can be made of it.
+func (b *binder) longNumber(e *ast.Literal) plan.Expr {
+	c := &plan.Cast{Arg: &plan.Lit{Val: types.Datum{S: e.Text}, Typ: types.Text}, Typ: types.Numeric, Ctx: castExplicit}
+	if b.longNumbers == nil {
+		b.longNumbers = map[plan.Expr]string{}
+	}
+	b.longNumbers[c] = e.Text
+	b.exprPos[c] = e
+	return c
 }
 
 func (b *binder) columnRef(ctx *exprCtx, e *ast.Column) (plan.Expr, error) {

@@ -40,8 +40,10 @@ type binder struct {
 	// call it; grouping errors need them.
 	// exprPos tells where literals and parameters stand.
 	exprPos map[plan.Expr]ast.Node
-	refPos  map[*plan.Col]ast.Node
-	refName map[int]string
+	// longNumbers are numeric literals beyond what numeric holds, by their text.
+	longNumbers map[plan.Expr]string
+	refPos      map[*plan.Col]ast.Node
+	refName     map[int]string
 }
 
 func newBinder(env *Env) *binder {

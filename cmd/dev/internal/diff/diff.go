@@ -157,10 +157,10 @@ func compareRows(oids []uint32) func(a, b []string) int {
 				}
 				if r := strings.Compare(a[c], b[c]); r != 0 {
 					if x, y, ok := floats(a[c], b[c]); pass == 1 && ok {
-						if equalFloat(x, y) {
+						switch {
+						case equalFloat(x, y):
 							continue
-						}
-						if x < y {
+						case x < y || y != y:
 							return -1
 						}
 						return 1
@@ -180,7 +180,10 @@ func floats(a, b string) (x, y float64, ok bool) {
 }
 
 func equalFloat(x, y float64) bool {
-	return x == y || x != x && y != y || math.Abs(x-y) <= 1e-9*math.Max(math.Abs(x), math.Abs(y)) || math.Abs(x-y) < 1e-300
+	if x == y || x != x && y != y || math.IsInf(x, 0) || math.IsInf(y, 0) {
+		return x == y || x != x && y != y
+	}
+	return math.Abs(x-y) <= 1e-9*math.Max(math.Abs(x), math.Abs(y)) || math.Abs(x-y) < 1e-300
 }
 
 func equalValue(oid uint32, a, b string) bool {
