@@ -8,6 +8,9 @@ import (
 // fallbackMemory is the default of --memory where the machine does not tell.
 const fallbackMemory = 2 << 30
 
+// cores is what the process may use when it starts.
+var cores = runtime.GOMAXPROCS(0)
+
 // spareProcessor lets one more goroutine run than queries have workers. While
 // all processors run workers, the runtime looks for network events every 10 ms
 // only: with a spare one a thread waits for them in the kernel, which then

@@ -3,7 +3,6 @@ package server
 import (
 	"io"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"quern/storage"
@@ -50,7 +49,7 @@ type Options struct {
 
 func (o *Options) defaults() {
 	if o.Threads == 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+		o.Threads = cores
 	}
 	if o.Auth == "" {
 		o.Auth = "scram"

@@ -126,7 +126,7 @@ func testDisk(t testing.TB) *spill.Disk {
 // spillable tells whether a plan can do with any memory.
 func spillable(n plan.Node) bool {
 	switch n := n.(type) {
-	case *plan.Window, *plan.Recursive:
+	case *plan.Recursive:
 		return false
 	case *plan.Aggregate:
 		if len(n.Keys) == 0 {

@@ -112,10 +112,13 @@ func (m *mergeSort) finish(ctx context.Context) (err error) {
 	m.acct.Force(each * int64(q.threads))
 	m.ranges = order.Ranges(m.runs, max(4, len(m.runs))*mergeRows)
 	if m.s.limit != nil {
-		m.ranges = []order.Range{{}}
+		m.whole()
 	}
 	return nil
 }
+
+// whole makes the merge one morsel.
+func (m *mergeSort) whole() { m.ranges = []order.Range{{}} }
 
 // mergeRunner emits the first n columns of merged ranges.
 type mergeRunner struct {

@@ -23,6 +23,7 @@ type sortStage struct {
 	acct   *sched.Account
 	limit  *sortLimit
 	merged *mergeSort // instead of set and rows
+	perRow int        // what rows need beside sorting, in bytes
 }
 
 // sortLimit is the part of the sorted rows that is wanted.
@@ -130,7 +131,7 @@ func (s *sortStage) prepare(ctx context.Context) error {
 	s.merged = ext // close ends it also after an error
 	c := s.q.newCollector(s.order.all())
 	defer c.close()
-	c.perRow, c.floor = 4+order.ScratchBytes, s.q.spillFloor()
+	c.perRow, c.floor = 4+order.ScratchBytes+s.perRow, s.q.spillFloor()
 	in := &keyed{s.in, s.order}
 	err := s.q.consume(ctx, in, func(ctx context.Context, w, m int, b *vec.Batch) error {
 		g := c.worker(w)

@@ -15,11 +15,27 @@ import (
 // the sorted rows.
 type windowStage struct {
 	sortStage
-	parts   int // leading keys that are the partition
-	calls   []*windowCall
+	parts int // leading keys that are the partition
+	calls []*windowCall
+	chunk *windowChunk // nil if the rows do not fit in memory: see windowspill.go
+}
+
+// windowChunk are sorted rows in memory: all, or whole partitions, or (with a
+// carry) a part of one.
+type windowChunk struct {
+	set     *rowset
+	rows    []uint32
 	results []vec.Vector
 	acct    *sched.Account
-	built   int64 // bytes of finished results
+	built   int64          // bytes of finished results
+	carry   []*windowCarry // per call; nil = the chunk begins and ends with a partition
+	open    bool           // the first partition goes on from the chunk before
+}
+
+// windowCarry is what a call knows of the rows of a partition in earlier chunks.
+type windowCarry struct {
+	rows, groups int
+	state        *windowState
 }
 
 // windowCall is a call with its expressions as columns of the materialised
@@ -54,6 +70,8 @@ func (q *query) buildWindow(ctx context.Context, n *plan.Window) (stage, error) 
 		return nil, err
 	}
 	s := &windowStage{sortStage: sortStage{q: q, in: in, order: o}, parts: len(n.Partition)}
+	// Results, and what computing them needs.
+	s.perRow = 32 + 32*len(n.Calls)
 	for i := range n.Calls {
 		c, err := q.newWindowCall(ctx, o, &n.Calls[i])
 		if err != nil {
@@ -180,29 +198,43 @@ func (s *windowStage) prepare(ctx context.Context) error {
 	if err := s.sortStage.prepare(ctx); err != nil {
 		return err
 	}
-	s.acct = s.q.account()
-	return sched.Run(ctx, 1, 1, func(ctx context.Context, _, _ int) error {
-		for _, c := range s.calls {
-			w := &windowRun{s: s, c: c, ctx: ctx, out: vec.NewBuilder(c.Typ, len(s.rows))}
-			if err := w.run(); err != nil {
-				return err
-			}
-			s.built += int64(w.out.Size())
-			s.results = append(s.results, w.out.Finish())
+	if s.merged != nil {
+		if s.parts == 0 {
+			s.merged.whole()
 		}
 		return nil
-	})
+	}
+	s.chunk = &windowChunk{set: s.set, rows: s.rows, acct: s.q.account()}
+	return sched.Run(ctx, 1, 1, func(ctx context.Context, _, _ int) error { return s.compute(ctx, s.chunk) })
+}
+
+// compute runs all calls over a chunk.
+func (s *windowStage) compute(ctx context.Context, ch *windowChunk) error {
+	for i, c := range s.calls {
+		w := &windowRun{s: s, c: c, ch: ch, ctx: ctx, out: vec.NewBuilder(c.Typ, len(ch.rows))}
+		if ch.carry != nil {
+			w.carry = ch.carry[i]
+		}
+		if err := w.run(); err != nil {
+			return err
+		}
+		ch.built += int64(w.out.Size())
+		ch.results = append(ch.results, w.out.Finish())
+	}
+	return nil
 }
 
 func (s *windowStage) close() {
 	s.sortStage.close()
-	if s.acct != nil {
-		s.acct.Close()
+	if s.chunk != nil {
+		s.chunk.acct.Close()
 	}
-	s.results = nil
 }
 
 func (s *windowStage) open() runner {
+	if s.merged != nil {
+		return &windowSpillRunner{s: s, in: mergeRunner{m: s.merged}}
+	}
 	r := &windowRunner{s: s, in: rowsRunner{cols: s.set, n: len(s.order.typs), rows: s.rows}}
 	r.in.init()
 	r.out.Cols = make([]vec.Vector, len(s.order.typs)+len(s.calls))
@@ -220,8 +252,8 @@ func (r *windowRunner) run(ctx context.Context, morsel int, emit sched.Emit) err
 	at := morsel * sortMorsel
 	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
 		n := copy(r.out.Cols, b.Cols)
-		for i := range r.s.results {
-			r.out.Cols[n+i] = vec.Slice(&r.s.results[i], at, at+b.Len)
+		for i := range r.s.chunk.results {
+			r.out.Cols[n+i] = vec.Slice(&r.s.chunk.results[i], at, at+b.Len)
 		}
 		at += b.Len
 		r.out.Len, r.out.Sel = b.Len, nil

@@ -57,7 +57,7 @@ func (s *windowState) add(lo, hi int) error {
 	for lo < hi {
 		n := min(vec.BatchRows, hi-lo)
 		for i, c := range s.cols {
-			s.gather.Col(i).GatherRows(&s.batch.Cols[i], &s.w.s.set.cols[c], s.w.rows[lo:lo+n])
+			s.gather.Col(i).GatherRows(&s.batch.Cols[i], &s.w.ch.set.cols[c], s.w.rows[lo:lo+n])
 		}
 		s.batch.Len, s.batch.Sel = n, nil
 		s.call.in.seq = s.seq
@@ -150,6 +150,13 @@ func (w *windowRun) aggregate() error {
 		var now [3][2]int
 		copy(now[:], fs)
 		switch {
+		case i == 0 && w.base > 0: // the state holds the rows before these
+			if err := s.add(0, now[0][1]); err != nil {
+				return err
+			}
+			if err := s.result(); err != nil {
+				return err
+			}
 		case i > 0 && now == last:
 		case i > 0 && grows && now[0][1] >= last[0][1]:
 			if err := s.add(last[0][1], now[0][1]); err != nil {

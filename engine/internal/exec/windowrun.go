@@ -17,6 +17,7 @@ import (
 type windowRun struct {
 	s   *windowStage
 	c   *windowCall
+	ch  *windowChunk
 	ctx context.Context
 	out *vec.Builder
 
@@ -34,14 +35,24 @@ type windowRun struct {
 	frames   [3][2]int
 	back     *vec.Builder // results of a partition, last row first
 	state    *windowState
+	carry    *windowCarry // nil = none
+	// base and baseGroup are the rows and groups of the partition in earlier chunks.
+	base, baseGroup int
 }
 
 func (w *windowRun) run() error {
-	srt := &order.Sorter{Cols: w.s.set.cols, Keys: w.s.order.keys}
+	srt := &order.Sorter{Cols: w.ch.set.cols, Keys: w.s.order.keys}
 	if w.c.agg != nil {
 		w.state = newWindowState(w)
 	}
-	rows := w.s.rows
+	rows := w.ch.rows
+	if w.carry != nil && w.ch.open {
+		w.base, w.baseGroup = w.carry.rows, w.carry.groups
+		if w.state != nil {
+			w.state = w.carry.state
+			w.state.w = w
+		}
+	}
 	for lo := 0; lo < len(rows); {
 		hi := lo + 1
 		for hi < len(rows) && srt.Equal(rows[lo], rows[hi], w.s.parts) {
@@ -56,6 +67,10 @@ func (w *windowRun) run() error {
 		if err := w.tick(); err != nil {
 			return err
 		}
+		if hi == len(rows) && w.carry != nil {
+			*w.carry = windowCarry{rows: w.base + hi - lo, groups: w.baseGroup + len(w.groups) - 1, state: w.state}
+		}
+		w.base, w.baseGroup = 0, 0
 		lo = hi
 	}
 	return nil
@@ -69,14 +84,14 @@ func (w *windowRun) tick() error {
 	if err := sched.CheckCancel(w.ctx); err != nil {
 		return err
 	}
-	size := w.s.built + int64(w.out.Size()) + int64(16*cap(w.group))
+	size := w.ch.built + int64(w.out.Size()) + int64(16*cap(w.group))
 	if w.back != nil {
 		size += int64(w.back.Size()) + int64(12*len(w.rows))
 	}
 	if w.state != nil {
 		size += w.state.size()
 	}
-	return w.s.acct.Set(size)
+	return w.ch.acct.Set(size)
 }
 
 func (w *windowRun) peers(srt *order.Sorter) {
@@ -91,7 +106,7 @@ func (w *windowRun) peers(srt *order.Sorter) {
 	if w.c.key < 0 {
 		return
 	}
-	v := &w.s.set.cols[w.c.key]
+	v := &w.ch.set.cols[w.c.key]
 	w.first, w.last = 0, len(w.rows)
 	for w.first < w.last && v.Null(int(w.rows[w.first])) {
 		w.first++
@@ -109,11 +124,11 @@ func (w *windowRun) partition() error {
 	case plan.WinAggregate:
 		return w.aggregate()
 	case plan.WinRowNumber:
-		return w.each(func(i int) { vec.AppendFixed(w.out, int64(i+1)) })
+		return w.each(func(i int) { vec.AppendFixed(w.out, int64(w.base+i+1)) })
 	case plan.WinRank:
-		return w.each(func(i int) { vec.AppendFixed(w.out, int64(w.groups[w.group[i]]+1)) })
+		return w.each(func(i int) { vec.AppendFixed(w.out, int64(w.base+w.groups[w.group[i]]+1)) })
 	case plan.WinDenseRank:
-		return w.each(func(i int) { vec.AppendFixed(w.out, int64(w.group[i]+1)) })
+		return w.each(func(i int) { vec.AppendFixed(w.out, int64(w.baseGroup+w.group[i]+1)) })
 	case plan.WinPercentRank:
 		return w.each(func(i int) {
 			p := 0.0
@@ -146,7 +161,7 @@ func (w *windowRun) each(f func(i int)) error {
 
 // arg is argument k in row i of the partition.
 func (w *windowRun) arg(k, i int) types.Datum {
-	return w.s.set.cols[w.c.args[k]].Datum(int(w.rows[i]))
+	return w.ch.set.cols[w.c.args[k]].Datum(int(w.rows[i]))
 }
 
 func (w *windowRun) put(k, i int) {
@@ -310,7 +325,7 @@ func (w *windowRun) offset(i int, b *windowBound, start bool) int {
 	if i < w.first || i >= w.last {
 		return w.groups[w.group[i]+one] // NULLs are peers of NULLs only
 	}
-	key, at := &w.s.set.cols[w.c.key], &w.s.set.cols[b.at]
+	key, at := &w.ch.set.cols[w.c.key], &w.ch.set.cols[b.at]
 	desc := w.s.order.keys[w.s.parts].Desc
 	r := int(w.rows[i])
 	found := w.first + sort.Search(w.last-w.first, func(j int) bool {
