@@ -322,7 +322,8 @@ func (g *groups) open() runner {
 		g.runners++
 		g.mu.Unlock()
 		if g.spilled != nil {
-			r.w.acct.Floor = max(g.q.spillFloor(), g.q.mergeFloor)
+			// Who takes the groups may hold all other memory.
+			r.w.acct.Floor = max(g.q.spillFloor(), g.q.mergeFloor, g.q.chunkBytes())
 		}
 	}
 	return r

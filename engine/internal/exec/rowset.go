@@ -48,6 +48,7 @@ type part struct {
 func (q *query) newPart(typs []types.Type) *part {
 	p := newBuilders(typs)
 	p.acct = q.account()
+	p.acct.Floor = q.spillFloor()
 	return p
 }
 

@@ -27,7 +27,7 @@ type windowSpillRunner struct {
 func (r *windowSpillRunner) run(ctx context.Context, morsel int, emit sched.Emit) error {
 	q := r.s.q
 	r.acct = q.account()
-	r.acct.Floor = max(q.spillFloor(), q.mergeFloor)
+	r.acct.Floor = max(q.spillFloor(), q.mergeFloor, 3*q.chunkBytes())
 	defer r.acct.Close()
 	r.emit, r.open, r.p = emit, false, newBuilders(r.s.order.all())
 	r.carry = nil
