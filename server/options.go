@@ -78,9 +78,13 @@ func (o *Options) memTableBytes() int64 { return min(1<<30, o.Memory/6) }
 func (o *Options) bodyBytes() int64     { return max(16<<20, o.Memory/8) }
 func (o *Options) loadBytes() int64     { return max(1<<20, min(64<<20, o.bodyBytes()/8)) }
 func (o *Options) queueBytes() int64    { return max(4<<20, min(64<<20, o.Memory/32)) }
-func (o *Options) queriesBytes() int64  { return o.Memory / 2 } // together
-func (o *Options) queryBytes() int64    { return o.Memory / 4 } // one
-func (o *Options) writeBytes() int64    { return min(1<<30, o.Memory/8) }
+
+// dictBytes are dictionaries of segments, kept decoded. Below the minimum a
+// query over texts would decode them again for every row group.
+func (o *Options) dictBytes() int64    { return max(96<<20, o.Memory/8) }
+func (o *Options) queriesBytes() int64 { return o.Memory / 2 } // together
+func (o *Options) queryBytes() int64   { return o.Memory / 4 } // one
+func (o *Options) writeBytes() int64   { return min(1<<30, o.Memory/8) }
 
 // walFileBytes lets a small log be retired in pieces.
 func (o *Options) walFileBytes() int64 {

@@ -30,6 +30,9 @@ type Options struct {
 	// MemBytesMax bounds all MemTables together: commits wait above it, flushes
 	// start at 70 %. 1 GiB.
 	MemBytesMax int64
+	// DictBytesMax bounds the decoded dictionaries of segments that are kept for
+	// later queries, 0 = without bound.
+	DictBytesMax int64
 	// LoadBytes is the size of the pieces in which a Load writes segments:
 	// half of MemBytesMax, at most 128 MiB.
 	LoadBytes    int64

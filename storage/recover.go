@@ -11,6 +11,7 @@ import (
 	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
+	"quern/storage/internal/segment"
 	"quern/storage/internal/wal"
 	"quern/storage/vfs"
 
@@ -29,6 +30,9 @@ func Open(opts Options) (*Store, error) {
 		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1), mergeDue: make(chan struct{}, 1),
 		compact: compaction{busy: map[uint64]bool{}, later: map[uint64]int64{}},
 		pins:    pins{open: map[*pin]bool{}}, bg: background{partitions: map[string]bool{}, building: make(chan struct{}, 1), vectors: map[uint64]savedVector{}},
+	}
+	if opts.DictBytesMax > 0 {
+		s.dicts = segment.NewDicts(opts.DictBytesMax)
 	}
 	if err := s.open(); err != nil {
 		return nil, openError(errors.Join(err, s.abandon()))

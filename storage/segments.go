@@ -32,7 +32,7 @@ type segmentRef struct {
 // openSegment opens a segment that the manifest names.
 func (s *Store) openSegment(m manifest.Segment) *segmentRef {
 	r := &segmentRef{meta: m}
-	r.file, r.err = segment.Open(s.opts.FS, s.path(m.Path), segment.Expect{ID: m.ID, Length: m.Length, TrailerCRC: m.TrailerCRC, Seq: m.AllSeq})
+	r.file, r.err = segment.Open(s.opts.FS, s.path(m.Path), segment.Expect{ID: m.ID, Length: m.Length, TrailerCRC: m.TrailerCRC, Seq: m.AllSeq, Dicts: s.dicts})
 	if vfs.IsNotExist(r.err) {
 		r.err = &errs.Corrupt{File: s.path(m.Path), Reason: "segment file is missing"}
 	}

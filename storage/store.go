@@ -12,6 +12,7 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/dedup"
 	"quern/storage/internal/manifest"
+	"quern/storage/internal/segment"
 	"quern/storage/internal/wal"
 	"quern/storage/vfs"
 
@@ -28,6 +29,7 @@ type Store struct {
 	state atomic.Pointer[state]
 	pins  pins
 
+	dicts   *segment.Dicts // nil = without bound
 	keys    *dedup.Keys
 	tallies *tallies
 	shrink  sync.Map // table id → *wal.Shrink

@@ -51,11 +51,12 @@ type groupSource struct {
 }
 
 type groupCol struct {
-	col  *segment.Col // nil if the segment is older than the column
-	page *encoding.Page
-	bufs [][]byte
-	own  *vec.Dictionary // of the page
-	read encoding.Space
+	col   *segment.Col // nil if the segment is older than the column
+	page  *encoding.Page
+	bufs  [][]byte
+	own   *vec.Dictionary // of the page
+	whole *vec.Dictionary // the segment\'s
+	read  encoding.Space
 }
 
 func (b *groupSource) rows() int    { return b.n }
@@ -148,10 +149,22 @@ func (b *groupSource) loadBytes(src *groupCol, from, n int, sel vec.Selection, c
 	return err
 }
 
+// shared is the segment's dictionary. It is held: the store may let go of it.
+func (c *groupCol) shared() (*vec.Dictionary, error) {
+	if c.whole == nil {
+		d, err := c.col.Dict()
+		if err != nil {
+			return nil, err
+		}
+		c.whole = d
+	}
+	return c.whole, nil
+}
+
 // dict is the dictionary of the page, or the segment's.
 func (b *groupSource) dict(src *groupCol) (*vec.Dictionary, error) {
 	if src.page.Own() == 0 {
-		return src.col.Dict()
+		return src.shared()
 	}
 	if src.own == nil {
 		d, err := src.col.PageDict(b.g)
@@ -213,7 +226,7 @@ func (b *groupSource) skip(p *pred, from, n int, dicts *dictCache) bool {
 	if p.kind != ordered {
 		return !p.survives(&z, &codeSet{hi: ^uint32(0)})
 	}
-	d, err := col.Dict()
+	d, err := b.cols[p.col].shared()
 	if err != nil {
 		b.err = err
 		return false

@@ -104,4 +104,5 @@ type Expect struct {
 	Length     int64
 	TrailerCRC uint32
 	Seq        uint64 // of every row, see File.SetSeq
+	Dicts      *Dicts // keeps decoded dictionaries; nil = without bound
 }

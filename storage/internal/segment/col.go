@@ -26,8 +26,8 @@ type Col struct {
 	expanded []atomic.Pointer[weak.Pointer[encoding.Page]] // compressed pages that readers hold
 	groups   []encoding.Zone
 	granules []encoding.Zone // nil: no better than groups
-	dict     atomic.Pointer[vec.Dictionary]
-	owns     []atomic.Pointer[vec.Dictionary] // of pages
+	dict     dictSlot
+	owns     []dictSlot // of pages
 	hasDict  bool
 }
 
@@ -93,7 +93,7 @@ func (c *Col) open() error {
 	_, c.hasDict = s.entry(c.id, kindDict)
 	c.opened = make([]atomic.Pointer[encoding.Page], n)
 	c.expanded = make([]atomic.Pointer[weak.Pointer[encoding.Page]], n)
-	c.owns = make([]atomic.Pointer[vec.Dictionary], n)
+	c.owns = make([]dictSlot, n)
 	return c.openZones()
 }
 
@@ -201,22 +201,20 @@ func (c *Col) Zone(g, from, to int) encoding.Zone {
 // Dict returns the column's dictionary, verified. Hashes are made for this
 // process's key at first use.
 func (c *Col) Dict() (*vec.Dictionary, error) {
-	if d := c.dict.Load(); d != nil {
+	if d := c.dict.load(); d != nil {
 		return d, nil
 	}
 	d, err := c.loadDict()
 	if err != nil {
 		return nil, err
 	}
-	// Two goroutines may both come here; one dictionary wins for all.
-	c.dict.CompareAndSwap(nil, d)
-	return c.dict.Load(), nil
+	return c.file.dicts.put(&c.dict, d), nil
 }
 
 // PageDict returns the dictionary of row group g's page, which has one of its own.
 // It is not sorted.
 func (c *Col) PageDict(g int) (dict *vec.Dictionary, err error) {
-	if d := c.owns[g].Load(); d != nil {
+	if d := c.owns[g].load(); d != nil {
 		return d, nil
 	}
 	defer CatchFault(debug.SetPanicOnFault(true), &err)
@@ -234,8 +232,7 @@ func (c *Col) PageDict(g int) (dict *vec.Dictionary, err error) {
 	for i := range views {
 		d.Hashes[i] = vec.HashBytes(views[i].Bytes(bufs))
 	}
-	c.owns[g].CompareAndSwap(nil, d)
-	return c.owns[g].Load(), nil
+	return c.file.dicts.put(&c.owns[g], d), nil
 }
 
 func (c *Col) loadDict() (dict *vec.Dictionary, err error) {

@@ -27,6 +27,7 @@ type File struct {
 	dir    []byte // the directory, verified
 	seq    uint64 // not 0: of every row, see SetSeq
 	cold   bool   // pages may be compressed
+	dicts  *Dicts
 
 	mu   sync.Mutex // guards cols
 	cols map[uint32]*Col
@@ -39,7 +40,7 @@ func Open(fs vfs.FS, path string, want Expect) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &File{Path: path, f: f, cols: map[uint32]*Col{}}
+	s := &File{Path: path, f: f, cols: map[uint32]*Col{}, dicts: want.Dicts}
 	if err := s.open(want); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -234,6 +235,15 @@ func eachColumn(b []byte, f func(c *Column, phys types.Phys, name []byte) bool) 
 // Close unmaps the file. No reader may be in use.
 func (s *File) Close() error {
 	var err error
+	s.mu.Lock()
+	for _, c := range s.cols {
+		slots := []*dictSlot{&c.dict}
+		for i := range c.owns {
+			slots = append(slots, &c.owns[i])
+		}
+		s.dicts.drop(slots...)
+	}
+	s.mu.Unlock()
 	if s.m != nil {
 		err = s.m.Close()
 	}

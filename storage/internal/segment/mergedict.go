@@ -90,7 +90,7 @@ func (c *Col) plainRows() (n int64) {
 }
 
 func (d *mergedDict) addDict(col *Col) error {
-	if col.dict.Load() == nil {
+	if col.dict.load() == nil {
 		d.loaded = append(d.loaded, col)
 	}
 	in, err := col.Dict()
@@ -203,7 +203,7 @@ func (d *mergedDict) only(used []bool) (dict *dictionary, remap []uint32) {
 func (m *merger) forget(c *Column) {
 	if d := m.dicts[c.ID]; d != nil {
 		for _, col := range d.loaded {
-			col.dict.Store(nil)
+			col.file.dicts.drop(&col.dict)
 		}
 	}
 	delete(m.dicts, c.ID)
