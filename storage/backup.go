@@ -188,10 +188,26 @@ func (t *backupTake) memory(table *catalog.Table, ts *tableState) error {
 	if err := j.Write(t.ctx); err != nil {
 		return err
 	}
+	// The target keeps these ids, which nothing else here names: after a crash they
+	// must not be given to other rows, whose files would take the place of these.
+	if err := t.keepIDs(); err != nil {
+		return err
+	}
 	for _, m := range j.Added {
 		if err := t.segment(m, t.s.path(m.Path)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// keepIDs makes the counter of segment ids durable.
+func (t *backupTake) keepIDs() error {
+	s := t.s
+	s.bg.mu.Lock()
+	defer s.bg.mu.Unlock()
+	if err := s.man.Append(&manifest.Edit{Kind: manifest.Note, NextSegment: s.bg.nextSegment.Load()}); err != nil {
+		return s.ioError(err)
 	}
 	return nil
 }
