@@ -6,6 +6,7 @@
 //	go run ./cmd/dev crash [--short]    kill -9 loops and power cuts
 //	go run ./cmd/dev twin [--short]     two worlds that must look the same
 //	go run ./cmd/dev fuzz [--short]     every fuzz target for a while
+//	go run ./cmd/dev bench              Quern beside DuckDB and ClickHouse
 //	go run ./cmd/dev tour               every shell command of README.md
 //
 // A suite's last line states its result; the exit status is 0 only if it held.
