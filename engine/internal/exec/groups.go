@@ -98,6 +98,9 @@ func (g *groups) worker(w int) *groupWorker {
 			table: hash.NewTable(g.keys, g.stride-g.keys.Words, arena),
 		}
 		g.workers[w].acct.Floor = g.q.spillFloor()
+		if len(g.keyTyps) == 0 {
+			g.workers[w].acct.Floor = firstBytes
+		}
 		for _, c := range g.calls {
 			if c.collect != nil {
 				id := w*g.nstores + c.collect.index

@@ -122,6 +122,10 @@ const mergeFloor = 256 << 10
 // case: the unit in which it spills.
 const spillFloorMax = 4 << 20
 
+// firstBytes are not refused to an operator that cannot spill: a limit is for
+// what grows.
+const firstBytes = 1 << 20
+
 // spillFloor is that part of a small budget.
 func (q *query) spillFloor() int64 {
 	if q.disk == nil {

@@ -120,6 +120,7 @@ func (s *recursiveStage) run(ctx context.Context, _ int, emit sched.Emit) error 
 func (s *recursiveStage) fresh(set *rowset, typs []types.Type) (*rowset, error) {
 	defer set.close()
 	w := s.seen.worker(0)
+	w.acct.Floor = max(w.acct.Floor, firstBytes)
 	p := s.q.newPart(typs)
 	var b vec.Batch
 	for lo := 0; lo < set.rows; lo += vec.BatchRows {

@@ -48,7 +48,7 @@ type part struct {
 func (q *query) newPart(typs []types.Type) *part {
 	p := newBuilders(typs)
 	p.acct = q.account()
-	p.acct.Floor = q.spillFloor()
+	p.acct.Floor = max(q.spillFloor(), firstBytes)
 	return p
 }
 
@@ -185,6 +185,7 @@ func (q *query) collect(ctx context.Context, s stage, typs []types.Type) (*rowse
 		return nil, err
 	}
 	c := q.newCollector(typs)
+	c.floor = firstBytes
 	defer c.close()
 	err := q.consume(ctx, s, func(_ context.Context, w, m int, b *vec.Batch) error {
 		return c.worker(w).add(m, b)
