@@ -30,7 +30,8 @@ type background struct {
 	foldersMu sync.Mutex
 	// partitions are the folders whose names are durable.
 	partitions map[string]bool
-	writers    int // loads, flushes, merges and backups under way
+	loading    atomic.Int64 // loads under way
+	writers    int          // loads, flushes, merges and backups under way
 
 	// building is held by the load that writes segments.
 	building chan struct{}

@@ -50,6 +50,7 @@ func (s *Store) StartLoad(c *Commit, cat *catalog.Snapshot) (*Load, error) {
 	l := &Load{s: s, bufs: map[uint32]*stage.Buffer{}, given: map[uint32][]uint32{}, shown: map[uint64]*segmentRef{}}
 	own := &Commit{Source: c.Source, User: c.User, Ingest: c.Ingest}
 	l.pr = &preparer{s: s, c: own, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{}, load: l}
+	s.bg.loading.Add(1)
 	return l, nil
 }
 
@@ -100,6 +101,12 @@ func (l *Load) note() {
 	l.counted = n
 }
 
+// piece is the size at which a piece is written: all loads together leave half of
+// the memory for rows to commits that are small.
+func (l *Load) piece() int64 {
+	return l.s.opts.LoadBytes / max(1, l.s.bg.loading.Load())
+}
+
 // makeRoom writes a piece when it has its size, a smaller one when memory is
 // short, and waits for others when it is full.
 func (l *Load) makeRoom(ctx context.Context) error {
@@ -110,9 +117,10 @@ func (l *Load) makeRoom(ctx context.Context) error {
 		rows = max(rows, b.Rows())
 	}
 	o := &l.s.opts
+	piece := l.piece()
 	short := l.s.bg.memBytes.Load() > o.MemBytesMax/10*7
 	full := l.s.bg.memBytes.Load() > o.MemBytesMax
-	if used >= o.LoadBytes || rows >= o.FlushRows || short && used >= o.LoadBytes/4 || full {
+	if used >= piece || rows >= o.FlushRows || short && used >= piece/4 || full {
 		if err := l.flush(ctx); err != nil {
 			return err
 		}
@@ -132,11 +140,12 @@ func (l *Load) flush(ctx context.Context) error {
 	case <-ctx.Done():
 		return errs.New(errs.QueryCanceled, "canceling statement due to user request")
 	}
+	piece := l.piece()
 	for _, id := range l.order {
 		if err := l.bufs[id].Flush(ctx); err != nil {
 			return err
 		}
-		if l.s.bg.memBytes.Load() > l.s.opts.MemBytesMax/10*7 {
+		if l.s.bg.memBytes.Load() > l.s.opts.MemBytesMax/10*7 || l.bufs[id].Bytes() > 2*piece {
 			l.bufs[id].Release()
 		}
 	}
@@ -219,6 +228,7 @@ func (l *Load) Close() {
 			b.Env.Discard(b.Segments)
 		}
 	}
+	l.s.bg.loading.Add(-1)
 	l.bufs, l.pr = nil, nil
 	l.note()
 	l.s.holdFolders(-1)
