@@ -437,10 +437,17 @@ func TestConcurrentChanges(t *testing.T) {
 	stop := make(chan struct{})
 	var mu sync.Mutex
 	var done []int64 // batches that are there
+	for i := range int64(2) { // segments to begin with
+		commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, seq(i*rows, rows)...)}})
+		done = append(done, i*rows)
+		if err := s.Flush(context.Background(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for w := range int64(writers) {
 		writing.Go(func() {
 			for b := range int64(batches) {
-				first := (w*batches + b) * rows
+				first := (2 + w*batches + b) * rows
 				commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, seq(first, rows)...)}})
 				mu.Lock()
 				done = append(done, first)
@@ -501,7 +508,7 @@ func TestConcurrentChanges(t *testing.T) {
 	writing.Wait()
 	close(stop)
 	others.Wait()
-	if got := ids(t, s, tab, c.Now()); len(got) != writers*batches*rows-deleted || deleted == 0 {
+	if got := ids(t, s, tab, c.Now()); len(got) != (2+writers*batches)*rows-deleted || deleted == 0 {
 		t.Errorf("%d rows, %d deleted", len(got), deleted)
 	}
 	if f := s.Compaction(); f.Failed > 0 || f.Jobs == 0 {
