@@ -154,7 +154,7 @@ func (s *Store) pickJob(sn *Snapshot, want mergeScope) *mergeJob {
 // compactable lists the segments that may be merged.
 func (s *Store) compactable(st *state, now int64, want mergeScope) compact.State {
 	c := &s.compact
-	out := compact.State{Idle: !s.compact.throttle.Busy(), All: want.all}
+	out := compact.State{Idle: !s.compact.throttle.Busy(s.opts.Now()), All: want.all}
 	for id, i := range st.ords {
 		t := st.cat.Table(id)
 		if t == nil || want.table != 0 && want.table != id {

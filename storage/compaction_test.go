@@ -436,7 +436,7 @@ func TestConcurrentChanges(t *testing.T) {
 	var writing, others sync.WaitGroup
 	stop := make(chan struct{})
 	var mu sync.Mutex
-	var done []int64 // batches that are there
+	var done []int64          // batches that are there
 	for i := range int64(2) { // segments to begin with
 		commit(t, s, &storage.Commit{Tables: []storage.TableRows{rowsOf(tab, seq(i*rows, rows)...)}})
 		done = append(done, i*rows)

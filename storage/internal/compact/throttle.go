@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Throttle decides how long merges rest. While queries read or commits wait, a
-// merge works a quarter of the time; otherwise it only keeps a bound of bytes per
-// second, so that it does not push everything else out of the page cache.
+// Throttle decides how long merges rest: not at all while they are alone. While
+// queries read or commits wait, a merge works a quarter of the time and keeps a
+// bound of bytes per second.
 type Throttle struct {
 	reads atomic.Int64 // morsels opened by queries
 
@@ -16,13 +16,11 @@ type Throttle struct {
 	seen   int64     // reads at the last look
 	until  time.Time // queries count as running until then
 	worked time.Time // when the present piece of work began
-	bytes  int64     // since second
-	second time.Time
-	busy   bool
+	bytes  int64     // since then
 }
 
 const (
-	// bytesPerSecond bounds what all merges read and write.
+	// bytesPerSecond bounds what merges read and write beside others.
 	bytesPerSecond = 200 << 20
 	// linger is how long after its last read a query counts as running: it
 	// computes between reads.
@@ -38,11 +36,18 @@ const (
 // Read notes that a query reads.
 func (t *Throttle) Read() { t.reads.Add(1) }
 
-// Busy tells whether queries or commits were there at the last look.
-func (t *Throttle) Busy() bool {
+// Busy tells whether queries read since the last look, or shortly before.
+func (t *Throttle) Busy(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.busy
+	return t.lookLocked(now)
+}
+
+func (t *Throttle) lookLocked(now time.Time) bool {
+	if r := t.reads.Load(); r != t.seen {
+		t.seen, t.until = r, now.Add(linger)
+	}
+	return now.Before(t.until)
 }
 
 // Spent notes work on some bytes up to now and returns how long to rest; waiting
@@ -50,27 +55,18 @@ func (t *Throttle) Busy() bool {
 func (t *Throttle) Spent(now time.Time, bytes int, waiting bool) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.reads.Load(); r != t.seen {
-		t.seen, t.until = r, now.Add(linger)
-	}
-	t.busy = waiting || now.Before(t.until)
+	busy := t.lookLocked(now) || waiting
 	work := now.Sub(t.worked)
-	if now.Sub(t.second) >= time.Second || now.Before(t.second) {
-		t.second, t.bytes = now, 0
-	}
 	t.bytes += int64(bytes)
 	switch {
-	case t.busy && work >= pieceMin && work < time.Second:
-		d := min(rest*work, restMax)
-		t.worked = now.Add(d)
-		return d
-	case t.busy && work >= 0 && work < pieceMin:
+	case !busy || work < 0 || work >= time.Second: // alone, or between merges
+	case work < pieceMin:
 		return 0
-	case !t.busy || t.bytes <= bytesPerSecond:
-		t.worked = now
-		return 0
+	default:
+		d := max(rest*work, time.Duration(t.bytes*int64(time.Second)/bytesPerSecond)-work)
+		t.worked, t.bytes = now.Add(min(d, restMax)), 0
+		return min(d, restMax)
 	}
-	d := t.second.Add(time.Second).Sub(now)
-	t.worked = now.Add(d)
-	return d
+	t.worked, t.bytes = now, 0
+	return 0
 }
