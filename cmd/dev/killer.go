@@ -126,7 +126,8 @@ func (k *killer) backup(ctx context.Context, q *quernProcess) error {
 
 func (k *killer) backupDir() string { return filepath.Join(k.dir, "backup") }
 
-// changeTables is DDL beside the writers: tables come and go, columns are added.
+// changeTables is DDL beside the writers: tables come and go, columns are added,
+// segments are merged.
 func (k *killer) changeTables(ctx context.Context, q *quernProcess) {
 	c, err := pgconn.Connect(ctx, q.URL)
 	if err != nil {
@@ -137,6 +138,9 @@ func (k *killer) changeTables(ctx context.Context, q *quernProcess) {
 		text := fmt.Sprintf("CREATE TABLE IF NOT EXISTS side%d (a int, b text); INSERT INTO side%d SELECT g, 'b' || g FROM generate_series(1, 100) g", i%3, i%3)
 		if i%3 == 2 {
 			text = "DROP TABLE IF EXISTS side0; ALTER TABLE crash ADD COLUMN IF NOT EXISTS more int"
+		}
+		if i%4 == 3 {
+			text = "VACUUM FULL crash"
 		}
 		if _, err := c.Exec(ctx, text).ReadAll(); err != nil && c.IsClosed() {
 			return

@@ -2,6 +2,7 @@ package compact
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -214,8 +215,8 @@ func (s *sim) run(j *Job) {
 		s.put(j.Partition, j.Level, received, days)
 		return
 	}
-	for d, n := range days {
-		s.put(d, j.Level, received, map[string]int64{d: n})
+	for _, d := range slices.Sorted(maps.Keys(days)) {
+		s.put(d, j.Level, received, map[string]int64{d: days[d]})
 	}
 }
 
@@ -230,7 +231,8 @@ func TestSimulation(t *testing.T) {
 			s.now = start + int64(tick)*5*minute
 			s.flush(1+s.rng.Int64N(2*rate), s.rng.Int64N(rate/10+1))
 			if s.rng.IntN(10) == 0 {
-				for _, x := range s.live {
+				for _, id := range slices.Sorted(maps.Keys(s.live)) {
+					x := s.live[id]
 					x.Deleted = min(x.Rows, x.Deleted+s.rng.Int64N(x.Rows/100+2))
 				}
 			}
