@@ -24,9 +24,11 @@ func (s *Session) lockRows(ctx context.Context, tables []uint32) error {
 		return nil
 	}
 	slices.Sort(tables)
-	unlock, err := s.db.store.LockRows(ctx, slices.Compact(tables)...)
+	wait, done, why := s.waiting(ctx)
+	unlock, err := s.db.store.LockRows(wait, slices.Compact(tables)...)
+	done()
 	if err != nil {
-		return err
+		return why(err)
 	}
 	t.unlock = unlock
 	t.stale()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"quern/engine"
+	"quern/sql/internal/advisory"
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -69,6 +70,8 @@ type DB struct {
 	// tempOIDs numbers temporary tables; the process gives each number once.
 	tempOIDs atomic.Uint32
 	start    time.Time
+
+	advisory advisory.Table
 
 	mu       sync.Mutex
 	sessions map[uint32]*Session // by PID

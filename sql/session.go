@@ -49,6 +49,7 @@ type Session struct {
 
 	mu         sync.Mutex
 	cancel     context.CancelCauseFunc // of the running generation, guarded by mu
+	current    func() context.Context  // its context, guarded by mu
 	generation uint64
 	timer      *time.Timer // statement_timeout, guarded by mu
 	terminated bool        // guarded by mu
@@ -117,7 +118,7 @@ var (
 func (s *Session) Start(ctx context.Context) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	s.mu.Lock()
-	s.cancel = cancel
+	s.cancel, s.current = cancel, func() context.Context { return ctx }
 	s.generation++
 	if s.terminated {
 		cancel(errTerminated)
@@ -125,7 +126,7 @@ func (s *Session) Start(ctx context.Context) (_ context.Context, done func()) {
 	s.mu.Unlock()
 	return ctx, func() {
 		s.mu.Lock()
-		s.cancel = nil
+		s.cancel, s.current = nil, nil
 		s.stopTimerLocked()
 		s.mu.Unlock()
 		cancel(context.Canceled)
@@ -409,5 +410,7 @@ func (db *DB) versionText() string {
 func (s *Session) Close() {
 	s.closeAllPortals(true)
 	s.tx.end()
+	s.db.advisory.Release(s.pid, true)
+	s.db.advisory.Release(s.pid, false)
 	s.db.forget(s)
 }

@@ -243,6 +243,7 @@ func (s *Session) rollback() {
 }
 
 func (s *Session) afterTx() {
+	s.db.advisory.Release(s.pid, true)
 	for _, n := range []string{"transaction_isolation", "transaction_read_only"} {
 		v, _ := s.set.Raw("default_" + n)
 		s.set.Fix(n, v)

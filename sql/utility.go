@@ -271,6 +271,7 @@ func (s *Session) discard(what string) error {
 		}
 		s.set.ResetAll()
 		s.discardTemp()
+		s.db.advisory.Release(s.pid, false)
 	case "temp", "temporary":
 		s.discardTemp()
 	case "plans", "sequences":

@@ -117,6 +117,27 @@ to_regrole text > regrole
 nextval regclass > int8 !
 currval regclass > int8 !
 lastval > int8 !
+pg_advisory_lock int8 > void !
+pg_try_advisory_lock int8 > bool !
+pg_advisory_lock int4 int4 > void !
+pg_try_advisory_lock int4 int4 > bool !
+pg_advisory_lock_shared int8 > void !
+pg_try_advisory_lock_shared int8 > bool !
+pg_advisory_lock_shared int4 int4 > void !
+pg_try_advisory_lock_shared int4 int4 > bool !
+pg_advisory_xact_lock int8 > void !
+pg_try_advisory_xact_lock int8 > bool !
+pg_advisory_xact_lock int4 int4 > void !
+pg_try_advisory_xact_lock int4 int4 > bool !
+pg_advisory_xact_lock_shared int8 > void !
+pg_try_advisory_xact_lock_shared int8 > bool !
+pg_advisory_xact_lock_shared int4 int4 > void !
+pg_try_advisory_xact_lock_shared int4 int4 > bool !
+pg_advisory_unlock int8 > bool !
+pg_advisory_unlock int4 int4 > bool !
+pg_advisory_unlock_shared int8 > bool !
+pg_advisory_unlock_shared int4 int4 > bool !
+pg_advisory_unlock_all > void !
 pg_cancel_backend int4 > bool !
 pg_terminate_backend int4 > bool !
 pg_stat_get_numscans oid > int8

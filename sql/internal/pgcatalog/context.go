@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"quern/sql/internal/advisory"
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/policy"
@@ -32,6 +33,8 @@ type Session interface {
 	LastVal() (v int64, ok bool)
 	// Signal is pg_cancel_backend and, with terminate, pg_terminate_backend.
 	Signal(pid uint32, terminate bool) (bool, error)
+	// Advisory runs pg_advisory_… by name; false is what a try or an unlock says.
+	Advisory(name string, key advisory.Key) (bool, error)
 }
 
 // SettingRow is one row of pg_settings.

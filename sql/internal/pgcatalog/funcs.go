@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"quern/sql/internal/advisory"
 	"quern/sql/internal/settings"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -16,6 +17,9 @@ import (
 // the two by the Datum: a text has S set. Objects that the principal may not
 // see do not exist.
 func (c *Context) Call(name string, args []types.Datum) (types.Datum, error) {
+	if strings.Contains(name, "advisory") {
+		return c.advisory(name, args)
+	}
 	f := functions[name]
 	if f == nil {
 		return types.Datum{}, errs.NotSupported("function " + name)
@@ -133,6 +137,19 @@ func init() {
 		"txid_current":                       blank,
 		"pg_my_temp_schema":                  blank,
 	}
+}
+
+// advisory runs the functions of advisory locks.
+func (c *Context) advisory(name string, a []types.Datum) (types.Datum, error) {
+	key := advisory.Key{N: arg(a, 0).I}
+	if len(a) == 2 {
+		key = advisory.Key{N: a[0].I<<32 | a[1].I&0xFFFFFFFF, Pair: true}
+	}
+	ok, err := c.Session.Advisory(name, key)
+	if strings.HasPrefix(name, "pg_try_") || strings.HasPrefix(name, "pg_advisory_unlock") && name != "pg_advisory_unlock_all" {
+		return boolean(ok), err
+	}
+	return empty, err
 }
 
 func (c *Context) signal(a []types.Datum, terminate bool) (types.Datum, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"quern/sql/internal/advisory"
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/policy"
@@ -28,9 +29,10 @@ func (fakeSession) PreparedRows() []PreparedRow {
 func (fakeSession) SetConfig(_, v string, _ bool) (string, error) { return v, nil }
 func (fakeSession) Signal(uint32, bool) (bool, error)             { return true, nil }
 
-func (fakeSession) NextVal(_, _ uint32) (int64, error) { return 1, nil }
-func (fakeSession) CurrVal(_, _ uint32) (int64, bool)  { return 1, true }
-func (fakeSession) LastVal() (int64, bool)             { return 1, true }
+func (fakeSession) Advisory(string, advisory.Key) (bool, error) { return true, nil }
+func (fakeSession) NextVal(_, _ uint32) (int64, error)          { return 1, nil }
+func (fakeSession) CurrVal(_, _ uint32) (int64, bool)           { return 1, true }
+func (fakeSession) LastVal() (int64, bool)                      { return 1, true }
 
 func testContext(t *testing.T) *Context {
 	t.Helper()
