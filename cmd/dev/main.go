@@ -5,6 +5,8 @@
 //	go run ./cmd/dev slt [PATH…]        SQL logic tests over the wire
 //	go run ./cmd/dev crash [--short]    kill -9 loops and power cuts
 //	go run ./cmd/dev twin [--short]     two worlds that must look the same
+//	go run ./cmd/dev diff [--short]     random queries on Quern and PostgreSQL 15
+//	go run ./cmd/dev smith              sqlsmith's queries: no panic, no XX000
 //	go run ./cmd/dev fuzz [--short]     every fuzz target for a while
 //	go run ./cmd/dev bench              Quern beside DuckDB and ClickHouse
 //	go run ./cmd/dev tour               every shell command of README.md

@@ -19,6 +19,15 @@ type numberPicture struct {
 
 // AppendNumber is to_char of a number with 9 0 . , D G FM S MI PL and literals.
 func AppendNumber(dst []byte, f string, n types.Num) ([]byte, error) {
+	switch upper := strings.ToUpper(f); {
+	case upper == "RN" || upper == "FMRN" || upper == "RNFM":
+		return appendRoman(dst, n, strings.Contains(f, "rn"), len(f) > 2), nil
+	case strings.HasSuffix(upper, "EEEE") && strings.Trim(upper[:len(upper)-4], "90.DFM") == "":
+		return appendScientific(dst, strings.TrimSuffix(upper[:len(upper)-4], "FM"), n), nil
+	}
+	if i := strings.IndexAny(f, "Vv"); i >= 0 && !strings.Contains(f, `"`) {
+		return appendShifted(dst, f[:i], f[i+1:], n)
+	}
 	p := numberPicture{zeroAt: -1}
 	seen := false // behind the point
 	for i := 0; i < len(f); {
@@ -63,7 +72,9 @@ func AppendNumber(dst []byte, f string, n types.Num) ([]byte, error) {
 			}
 			p.keys = append(p.keys, `"`+f[i+1:i+1+end])
 			i += end + 1
-		case strings.HasPrefix(strings.ToUpper(f[i:]), "EEEE") || two == "RN" || c == 'V' || c == 'L':
+		case c == 'L' || c == 'l': // lc_monetary C has no symbol
+			p.keys = append(p.keys, `" `)
+		case strings.HasPrefix(strings.ToUpper(f[i:]), "EEEE") || two == "RN":
 			return dst, errs.NotSupported("the number format " + f)
 		default:
 			p.keys = append(p.keys, `"`+string(c))
@@ -217,4 +228,100 @@ func trimFraction(frac string, p *numberPicture) string {
 		frac = frac[:len(frac)-1]
 	}
 	return frac
+}
+
+// appendRoman is the template RN: 15 places, # for what has no Roman number.
+func appendRoman(dst []byte, n types.Num, lower, fm bool) []byte {
+	v, err := n.Int64(types.Int8)
+	if err != nil || v < 1 || v > 3999 {
+		return append(dst, "###############"...)
+	}
+	s := ""
+	for _, r := range []struct {
+		v int64
+		s string
+	}{{1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"}, {90, "XC"}, {50, "L"}, {40, "XL"}, {10, "X"}, {9, "IX"}, {5, "V"}, {4, "IV"}, {1, "I"}} {
+		for v >= r.v {
+			s, v = s+r.s, v-r.v
+		}
+	}
+	if lower {
+		s = strings.ToLower(s)
+	}
+	if !fm {
+		s = strings.Repeat(" ", 15-len(s)) + s
+	}
+	return append(dst, s...)
+}
+
+// appendScientific is the template 9.99EEEE: one digit before the point, as many
+// behind it as the template has.
+func appendScientific(dst []byte, f string, n types.Num) []byte {
+	fm := strings.Contains(f, "FM")
+	whole, frac, _ := strings.Cut(strings.NewReplacer("FM", "", "D", ".").Replace(f), ".")
+	if n.Kind != types.NumFinite {
+		s := " " + strings.Repeat("#", len(whole)) + "." + strings.Repeat("#", len(frac)+4)
+		return append(dst, s...)
+	}
+	digits, exp := n.Abs().String(), 0
+	if i := strings.IndexByte(digits, '.'); i >= 0 {
+		digits, exp = digits[:i]+digits[i+1:], i-1
+	} else {
+		exp = len(digits) - 1
+	}
+	lead := len(digits) - len(strings.TrimLeft(digits, "0"))
+	if lead == len(digits) {
+		digits, exp = "0", 0
+	} else {
+		digits, exp = digits[lead:], exp-lead
+	}
+	keep := 1 + len(frac)
+	up := len(digits) > keep && digits[keep] >= '5'
+	b := []byte((digits + strings.Repeat("0", keep))[:keep])
+	for i := keep - 1; up && i >= 0; i-- {
+		if up = b[i] == '9'; up {
+			b[i] = '0'
+		} else {
+			b[i]++
+		}
+	}
+	if up {
+		b, exp = append([]byte{'1'}, b[:keep-1]...), exp+1
+	}
+	switch {
+	case n.Sign() < 0:
+		dst = append(dst, '-')
+	case !fm:
+		dst = append(dst, ' ')
+	}
+	dst = append(dst, b[0])
+	if len(frac) > 0 {
+		dst = append(append(dst, '.'), b[1:]...)
+	}
+	sign := byte('+')
+	if exp < 0 {
+		sign, exp = '-', -exp
+	}
+	dst = append(dst, 'e', sign)
+	if exp < 10 {
+		dst = append(dst, '0')
+	}
+	return strconv.AppendInt(dst, int64(exp), 10)
+}
+
+// appendShifted is a template with V: the number is multiplied by ten for every
+// digit behind it.
+func appendShifted(dst []byte, before, behind string, n types.Num) ([]byte, error) {
+	k := strings.Count(behind, "9") + strings.Count(behind, "0")
+	ten := types.NumFromInt(10)
+	var err error
+	for range k {
+		if n, err = n.Mul(ten); err != nil {
+			return dst, err
+		}
+	}
+	if n, err = n.Round(0); err != nil {
+		return dst, err
+	}
+	return AppendNumber(dst, before+behind, n)
 }

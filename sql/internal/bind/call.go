@@ -274,7 +274,7 @@ func (b *binder) valueFunc(e *ast.ValueFunc) (plan.Expr, error) {
 	case "localtime":
 		name, to = "now", types.Time
 	case "current_time":
-		return nil, at(errs.NotSupported("CURRENT_TIME"), e)
+		name, to = "now", types.Type{OID: types.TimetzOID, Mod: -1}
 	}
 	x, err := b.function(name, nil, e)
 	if err != nil || to.OID == 0 {

@@ -210,7 +210,7 @@ func (g *gen) predicate(depth int) string {
 var aggregates = []struct{ sql, arg, typ string }{
 	{"count(*)", "int4", "int8"}, {"count(%1)", "", "int8"}, {"count(DISTINCT %1)", "int4", "int8"}, {"sum(%1)", "int4", "int8"}, {"sum(%1)", "int8", "numeric"}, {"sum(%1)", "numeric", "numeric"},
 	{"sum(%1)", "float8", "float8"}, {"avg(%1)", "int4", "numeric"}, {"avg(%1)", "numeric", "numeric"}, {"avg(%1)", "float8", "float8"}, {"sum(DISTINCT %1)", "int4", "int8"},
-	{"min(%1)", "int4", "int4"}, {"max(%1)", "text", "text"}, {"min(%1)", "timestamp", "timestamp"}, {"max(%1)", "numeric", "numeric"}, {"min(%1)", "date", "date"}, {"max(%1)", "interval", "interval"}, {"min(%1)", "float8", "float8"},
+	{"min(%1)", "int4", "int4"}, {"max(%1)", "text", "text"}, {"min(%1)", "timestamp", "timestamp"}, {"max(%1)", "numeric", "numeric"}, {"min(%1)", "date", "date"}, {"min(%1)", "float8", "float8"},
 	{"max(%1)", "char", "char"}, {"min(%1)", "inet", "inet"}, {"max(%1)", "int4[]", "int4[]"}, {"bool_and(%1)", "bool", "bool"}, {"bool_or(%1)", "bool", "bool"}, {"bit_or(%1)", "int4", "int4"},
 	{"string_agg(%1, ',' ORDER BY %1)", "text", "text"}, {"array_agg(%1 ORDER BY %1)", "int4", "int4[]"}, {"array_agg(DISTINCT %1)", "int4", "int4[]"}, {"jsonb_agg(%1 ORDER BY %1)", "int4", "jsonb"}, {"json_agg(%1 ORDER BY %1 DESC)", "text", "json"},
 	{"stddev(%1)", "int4", "numeric"}, {"var_pop(%1)", "numeric", "numeric"}, {"percentile_cont(0.5) WITHIN GROUP (ORDER BY %1)", "float8", "float8"}, {"percentile_disc(0.3) WITHIN GROUP (ORDER BY %1)", "int4", "int4"},
@@ -288,10 +288,11 @@ func (g *gen) window() (sql, typ string) {
 	return "cume_dist()" + over, "float8"
 }
 
-// sortable tells whether all types have an order.
+// sortable tells whether all types have an order in which equal values look the
+// same: of 30 days and 1 month either may stand for a group.
 func sortable(types []string) bool {
 	for _, t := range types {
-		if t == "json" {
+		if t == "json" || t == "interval" {
 			return false
 		}
 	}
