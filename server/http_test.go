@@ -68,6 +68,7 @@ func TestHTTP(t *testing.T) {
 		{"unknown key", "GET", "/v1/batches/k1?table=ev", "", nil, 200, `{"state":"unknown"}`},
 		{"keyed", "POST", "/v1/ingest/ev", "{\"a\":9}\n", []string{"Idempotency-Key", "k1"}, 200, `"replayed":false`},
 		{"keyed again", "POST", "/v1/ingest/ev", "{\"a\":9}\n", []string{"Idempotency-Key", "k1"}, 200, `"replayed":true`},
+		{"known key, schema", "GET", "/v1/batches/k1?table=public.ev", "", nil, 200, `"state":"committed"`},
 		{"known key", "GET", "/v1/batches/k1?table=ev", "", nil, 200, `"state":"committed","received":1,"accepted":1`},
 		{"once", "POST", "/v1/query", "select count(*) from ev where a = 9", nil, 200, `[[1]]`},
 	} {

@@ -9,6 +9,7 @@ import (
 	"log"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +19,6 @@ import (
 	"quern/server/internal/httpapi"
 	"quern/sql"
 	"quern/storage"
-	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
 )
@@ -56,17 +56,32 @@ func (s *Server) principal(role string) (policy.Principal, error) {
 
 // batch looks a key up in the caller's own name space: keys of other roles
 // cannot be seen.
-func (s *Server) batch(p policy.Principal, table, key string) (storage.Outcome, bool, error) {
+func (s *Server) batch(p policy.Principal, table, key string) (storage.Outcome, string, error) {
 	k := &storage.BatchKey{Principal: p.RoleID, Key: key}
 	if table != "" {
-		t := s.store.Catalog().TableByName(catalog.SchemaPublic, table)
+		schema, name, ok := strings.Cut(table, ".")
+		if !ok {
+			schema, name = "public", table
+		}
+		cat := s.store.Catalog()
+		ns := cat.SchemaByName(schema)
+		if ns == nil {
+			return storage.Outcome{}, "unknown", nil
+		}
+		t := cat.TableByName(ns.ID, name)
 		if t == nil {
-			return storage.Outcome{}, false, nil
+			return storage.Outcome{}, "unknown", nil
 		}
 		k.Table = t.ID
 	}
-	out, ok := s.store.LookupKey(k)
-	return out, ok, nil
+	busy := s.store.KeyInFlight(k) // before the look: a commit may end between
+	if out, ok := s.store.LookupKey(k); ok {
+		return out, "committed", nil
+	}
+	if busy {
+		return storage.Outcome{}, "in_flight", nil
+	}
+	return storage.Outcome{}, "unknown", nil
 }
 
 // mayMonitor tells whether a role is superuser or a member of "monitor".

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -258,10 +259,18 @@ func TestBufferedAck(t *testing.T) {
 			<-release
 		}
 	})
+	key := &storage.BatchKey{Principal: 1, Table: tab, Key: "k"}
+	if s.KeyInFlight(key) {
+		t.Error("a key that nobody used is in flight")
+	}
 	o := commit(t, s, &storage.Commit{Buffered: true, Tables: []storage.TableRows{rowsOf(tab, 1)}})
 	<-syncing // and it is not over
 	seen := make(chan int64, 1)
 	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = s.Commit(context.Background(), &storage.Commit{Key: key}) })
+	for !s.KeyInFlight(key) { // it waits for the same sync
+		runtime.Gosched()
+	}
 	wg.Go(func() {
 		n := s.Snapshot()
 		defer n.Close()
@@ -277,6 +286,9 @@ func TestBufferedAck(t *testing.T) {
 		t.Fatalf("%d rows, outcome %+v", n, o)
 	}
 	wg.Wait()
+	if _, ok := s.LookupKey(key); !ok || s.KeyInFlight(key) {
+		t.Error("the key is not known")
+	}
 	fsys.BeforeSync(nil)
 	killed := fsys.CrashClone(rand.New(rand.NewPCG(1, 1)), 100)
 	s2 := open(t, options(killed, c))

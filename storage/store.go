@@ -273,6 +273,9 @@ func (s *Store) CurrVal(table, col uint32) int64 {
 	return s.tallies.counter(counterKey{table, col})
 }
 
+// KeyInFlight tells whether a commit of a batch key is under way.
+func (s *Store) KeyInFlight(k *BatchKey) bool { return s.keys.Busy(dedupKey(k)) }
+
 // LookupKey tells what became of a batch key.
 func (s *Store) LookupKey(k *BatchKey) (Outcome, bool) {
 	e := s.keys.Lookup(dedupKey(k))

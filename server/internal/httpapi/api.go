@@ -50,7 +50,7 @@ type Options struct {
 	Replay    func(ctx context.Context, r *ingest.ReplayRequest) (*ingest.ReplayAnswer, error)
 	// Batch tells what became of an idempotency key; table "" is the
 	// multi-table route's.
-	Batch func(p policy.Principal, table, key string) (storage.Outcome, bool, error)
+	Batch func(p policy.Principal, table, key string) (out storage.Outcome, state string, err error)
 	// Backup hands the files of one snapshot to put.
 	Backup func(ctx context.Context, have []storage.BackupFile,
 		put func(rel string, length int64, r io.Reader) error) (*storage.BackupDocument, error)

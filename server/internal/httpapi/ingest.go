@@ -152,14 +152,14 @@ func (a *api) batch(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, err)
 		return
 	}
-	out, ok, err := a.Batch(p, r.URL.Query().Get("table"), r.PathValue("key"))
+	out, state, err := a.Batch(p, r.URL.Query().Get("table"), r.PathValue("key"))
 	if err != nil {
 		a.refuse(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if !ok {
-		_ = json.NewEncoder(w).Encode(map[string]string{"state": "unknown"})
+	if state != "committed" {
+		_ = json.NewEncoder(w).Encode(map[string]string{"state": state})
 		return
 	}
 	_ = json.NewEncoder(w).Encode(struct {

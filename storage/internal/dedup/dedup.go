@@ -124,6 +124,14 @@ func (k *Keys) Lookup(key Key) *Entry {
 	return k.entries[key]
 }
 
+// Busy tells whether a commit of the key is in flight.
+func (k *Keys) Busy(key Key) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, busy := k.inFlight[key]
+	return busy
+}
+
 // Len is the number of keys.
 func (k *Keys) Len() int {
 	k.mu.Lock()

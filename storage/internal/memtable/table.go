@@ -148,9 +148,9 @@ type slabCol struct {
 	data  encoding.Column
 	zones []encoding.Zone // one per granule, of the first zoned rows
 	zoned int
-	codes *slabCodes      // of bytes, once a reader asked
-	dirty bool            // as of the slab
-	valid []byte          // memory for data.Valid, if dirty
+	codes *slabCodes // of bytes, once a reader asked
+	dirty bool       // as of the slab
+	valid []byte     // memory for data.Valid, if dirty
 }
 
 func newSlab(r *Rows) *Slab {
