@@ -145,9 +145,21 @@ func (b *binder) cast(ctx *exprCtx, e *ast.Cast) (plan.Expr, error) {
 		if c.Text, err = intervalText(l.Text, e.Type.Fields); err != nil {
 			return nil, at(err, e)
 		}
-		return b.castTo(ctx, &c, t, e)
+		x, err := b.castTo(ctx, &c, t, e)
+		return b.intervalFields(x, e, err)
 	}
-	return b.castTo(ctx, e.Expr, t, e)
+	x, err := b.castTo(ctx, e.Expr, t, e)
+	return b.intervalFields(x, e, err)
+}
+
+// intervalFields cuts an interval behind the last field of its type's
+// restriction: interval day to hour has no minutes.
+func (b *binder) intervalFields(x plan.Expr, e *ast.Cast, err error) (plan.Expr, error) {
+	words := strings.Fields(strings.ToLower(e.Type.Fields))
+	if err != nil || len(words) == 0 || words[len(words)-1] == "second" || x.Type().OID != types.IntervalOID {
+		return x, err
+	}
+	return b.function("date_trunc", []plan.Expr{&plan.Lit{Val: types.Datum{S: words[len(words)-1]}, Typ: types.Text}, x}, e)
 }
 
 func (b *binder) castTo(ctx *exprCtx, arg ast.Expr, t types.Type, e *ast.Cast) (plan.Expr, error) {
@@ -182,6 +194,9 @@ func (b *binder) castTo(ctx *exprCtx, arg ast.Expr, t types.Type, e *ast.Cast) (
 func intervalText(text, fields string) (string, error) {
 	unit := strings.TrimSpace(strings.ToLower(fields))
 	if strings.Contains(unit, " to ") {
+		if strings.ContainsAny(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz") {
+			return text, nil
+		}
 		return "", errs.NotSupported("interval " + unit)
 	}
 	if strings.Trim(text, "0123456789.+- ") == "" {
