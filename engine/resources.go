@@ -2,6 +2,7 @@ package engine
 
 import (
 	"io"
+	"runtime"
 	"time"
 
 	"quern/engine/internal/sched"
@@ -26,9 +27,11 @@ const (
 	// blocksKept bounds the free blocks that wait for use (256 MiB).
 	blocksKept = 4096
 	// ticketBytes is the memory that each of the queries with much memory can
-	// count on.
-	ticketBytes    = 16 << 20
-	ticketPatience = 10 * time.Second
+	// count on; more than ticketsPerCore of them only take it from each other.
+	ticketBytes    = 32 << 20
+	ticketsPerCore = 4
+	// ticketPatience is long: it only ends a wait for clients that do not read.
+	ticketPatience = 5 * time.Minute
 )
 
 // Resources are what the queries of a process share.
@@ -48,7 +51,7 @@ func NewResources(o ResourceOptions) (*Resources, error) {
 	r := &Resources{memory: sched.NewBudget(nil, o.Memory), disk: d, blocks: sched.NewBlocks(blocksKept)}
 	if o.Memory > 0 {
 		r.blocks = sched.NewBlocks(int(min(blocksKept, o.Memory/8/(8*sched.BlockWords))))
-		r.gate = sched.NewGate(int(max(2, o.Memory/ticketBytes)), ticketPatience)
+		r.gate = sched.NewGate(int(max(2, min(o.Memory/ticketBytes, int64(ticketsPerCore*runtime.GOMAXPROCS(0))))), ticketPatience)
 	}
 	return r, nil
 }
