@@ -19,6 +19,9 @@ func (b *Bound) Compile() (plan.Node, error) {
 	if stats := b.env.Stats; stats != nil {
 		opts.Stats = func(s *logical.Scan, i int) (logical.ColumnStats, bool) { return stats(s.View(), s.ColIDs[i]) }
 	}
+	if b.env.Fn != nil && b.env.Fn.Setting != nil {
+		opts.Off, _ = b.env.Fn.Setting("quern.disable_rules")
+	}
 	root, err := optimize.Run(b.Root, b.Out, opts)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@
 package optimize
 
 import (
+	"strings"
+
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 	"quern/storage/types"
@@ -18,6 +20,9 @@ import (
 
 // Options is what rules know of the statement.
 type Options struct {
+	// Off names rules to leave out, with commas between: fold, outer, pushdown,
+	// joinorder, aggregates, common. Unnesting and pruning are no choice.
+	Off string
 	// LastID is the highest column number in use.
 	LastID int
 	// Eval computes a constant expression; nil = no folding.
@@ -28,6 +33,7 @@ type Options struct {
 
 // optimizer carries what rules share.
 type optimizer struct {
+	off map[string]bool
 	o   Options
 	est *estimator
 }
@@ -39,8 +45,13 @@ func (o *optimizer) newCol(name string, t types.Type) logical.Column {
 
 // Run optimizes n; out are the columns that its consumer reads.
 func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, error) {
-	o := &optimizer{o: opts, est: &estimator{stats: opts.Stats, cols: map[int]*columnFacts{}}}
-	n = o.fold(n)
+	o := &optimizer{off: map[string]bool{}, o: opts, est: &estimator{stats: opts.Stats, cols: map[int]*columnFacts{}}}
+	for _, name := range strings.Split(opts.Off, ",") {
+		o.off[strings.TrimSpace(name)] = true
+	}
+	if !o.off["fold"] {
+		n = o.fold(n)
+	}
 	n, err := o.unnest(n)
 	if err != nil {
 		return nil, err
@@ -57,13 +68,25 @@ func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, erro
 func (o *optimizer) arrange(n logical.Node) logical.Node {
 	for range pushRounds {
 		before := n
-		n = outerToInner(n)
-		n = pushDown(n)
+		if !o.off["outer"] {
+			n = outerToInner(n)
+		}
+		if !o.off["pushdown"] {
+			n = pushDown(n)
+		}
 		if n == before {
 			break
 		}
 	}
-	return o.arrangeSubs(o.common(o.aggregates(o.orderJoins(n))))
+	for _, rule := range []struct {
+		name string
+		run  func(logical.Node) logical.Node
+	}{{"joinorder", o.orderJoins}, {"aggregates", o.aggregates}, {"common", o.common}} {
+		if !o.off[rule.name] {
+			n = rule.run(n)
+		}
+	}
+	return o.arrangeSubs(n)
 }
 
 // arrangeSubs arranges the plans of subqueries that stayed expressions.
