@@ -45,7 +45,7 @@ func DecodeBackup(b []byte) (*BackupDocument, error) { return backup.Decode("the
 func Restore(fsys vfs.FS, from, to string) (*BackupDocument, error) {
 	o := Options{FS: fsys}
 	o.defaults()
-	d, err := backup.Restore(fsys, from, to, wal.Options{FS: fsys, FileBytes: o.WALFileBytes,
+	d, err := backup.Restore(fsys, from, to, wal.Options{FS: fsys, FileBytes: 256 << 10, // the first start makes its own
 		Now: func() int64 { return o.Now().UnixMicro() }, Rand: o.Rand})
 	if err != nil {
 		return nil, err

@@ -26,22 +26,27 @@ func (t *crashTotals) String() string {
 	return fmt.Sprintf("lost %d, duplicated %d, partial %d, resurrected %d", t.lost, t.duplicated, t.partial, t.resurrected)
 }
 
-// runCrash is RELIABILITY.md's T1 (kill -9) and T2 (power cuts on the crashable
-// memory file system). The last line is the sum of both.
+// runCrash is RELIABILITY.md's T1 (kill -9), T2 (power cuts on the crashable
+// memory file system) and T4 (the N-th file operation fails). The last line is
+// the sum of all.
 func runCrash(args []string) error {
 	flags := flag.NewFlagSet("crash", flag.ContinueOnError)
-	short := flags.Bool("short", false, "the form that CI runs: 20 kills, 2,000 seeds")
+	short := flags.Bool("short", false, "the form that CI runs: 24 kills, 2,000 seeds, every 9th file operation")
 	kills := flags.Int("kills", 200, "kill -9 cycles")
 	seeds := flags.Int("seeds", 20000, "power cuts")
 	seed := flags.Uint64("seed", uint64(time.Now().UnixNano()), "seed of the kill loop")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	stride := int64(1)
 	if *short {
-		*kills, *seeds = 20, 2000
+		*kills, *seeds, stride = 24, 2000, 9
 	}
 	total := &crashTotals{}
 	if err := powerCuts(*seeds, total); err != nil {
+		return err
+	}
+	if err := faultSweep(stride, int64(*seed%uint64(stride)), total); err != nil {
 		return err
 	}
 	if err := killLoop(*kills, *seed, total); err != nil {

@@ -59,3 +59,26 @@ func powerCuts(seeds int, total *crashTotals) error {
 	}
 	return nil
 }
+
+// faultSweep is T4: every stride-th file operation of a small workload fails,
+// in each of the ways; the folder must reopen consistent.
+func faultSweep(stride, offset int64, total *crashTotals) error {
+	start := time.Now()
+	r := crashtest.RunFaults(stride, offset)
+	for _, f := range r.Failures {
+		fmt.Println(f)
+	}
+	total.lost += r.Lost
+	total.duplicated += r.Duplicated
+	total.partial += r.Partial
+	total.resurrected += r.Resurrected
+	verdict := "passed"
+	if r.Violations() > 0 {
+		verdict = "FAILED"
+	}
+	fmt.Printf("T4 %d faults %s, every %d. operation from %d, %.0f s\n", r.Seeds, verdict, stride, offset, time.Since(start).Seconds())
+	if r.Other > 0 {
+		return errors.New("a start failed, an answer was wrong, or a check was not clean")
+	}
+	return nil
+}

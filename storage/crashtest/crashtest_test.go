@@ -12,6 +12,9 @@ import (
 // seeds, QUERN_CRASH_FIRST the first one.
 func TestPowerCut(t *testing.T) {
 	seeds, first := 60, 0
+	if testing.Short() {
+		seeds = 20
+	}
 	if s := os.Getenv("QUERN_CRASH_SEEDS"); s != "" {
 		seeds, _ = strconv.Atoi(s)
 	}
@@ -57,7 +60,10 @@ func TestMutations(t *testing.T) {
 
 // TestFaults is T4 of RELIABILITY.md: every N-th file operation fails once.
 func TestFaults(t *testing.T) {
-	stride := int64(17)
+	stride := int64(61) // `dev crash` has the denser form
+	if testing.Short() {
+		stride = 301
+	}
 	if os.Getenv("QUERN_CRASH_SEEDS") != "" {
 		stride = 1
 	}
