@@ -34,6 +34,7 @@ func jsonFuncs() []*Func {
 			def(name+"_build_object", t, buildObject(t)))
 	}
 	out = append(out,
+		def("row_to_json", tJSON, toJSON, types.RecordOID).stable(),
 		def("to_json", tJSON, toJSON, tElem).stable(), def("to_jsonb", tJSONB, toJSON, tElem).stable(),
 		def("jsonb_strip_nulls", tJSONB, jsonbUnary(stripNulls), tJSONB),
 		def("jsonb_pretty", tText, jsonbPretty, tJSONB),
@@ -678,6 +679,8 @@ func appendDatum(env *Env, dst []byte, t types.Type, d *types.Datum) []byte {
 			s = append(s, ":00"...)
 		}
 		return types.AppendJSONString(dst, s)
+	case types.RecordOID:
+		return appendRecordJSON(env, dst, d)
 	}
 	if !t.IsArray() {
 		return types.AppendJSONString(dst, types.AppendText(nil, t, d, env.Format))
@@ -687,6 +690,29 @@ func appendDatum(env *Env, dst []byte, t types.Type, d *types.Datum) []byte {
 		return append(dst, "[]"...)
 	}
 	return appendDim(env, dst, &a, 0)
+}
+
+// appendRecordJSON writes a record as an object. Fields without a name are f1,
+// f2 and so on.
+func appendRecordJSON(env *Env, dst []byte, d *types.Datum) []byte {
+	fields, err := types.RecordFields(d.S)
+	if err != nil { // made by constructRecord
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '{')
+	for i := range fields {
+		f := &fields[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		name := f.Name
+		if name == "" {
+			name = "f" + strconv.Itoa(i+1)
+		}
+		dst = append(types.AppendJSONString(dst, name), ':')
+		dst = AppendJSON(env, dst, f.Type, &f.Val)
+	}
+	return append(dst, '}')
 }
 
 func appendDim(env *Env, dst []byte, a *types.Array, dim int) []byte {
