@@ -196,7 +196,8 @@ func (j *mergeJob) run(ctx context.Context) error {
 	s := j.s
 	spec := stage.Spec(j.table, s.opts.Writer, "merge")
 	spec.Cold = !slices.ContainsFunc(j.inputs, func(r *segmentRef) bool { return !isCold(j.table, r.meta.TimeMax, s.nowMicros()) })
-	ms := &segment.MergeSpec{Spec: &spec, Partition: j.Partition, Next: j.next, Pause: s.pauseMerge}
+	ms := &segment.MergeSpec{Spec: &spec, Partition: j.Partition, Next: j.next, Pause: s.pauseMerge,
+		DictBytes: int(s.opts.MemBytesMax / 4)}
 	for i, r := range j.inputs {
 		ms.Inputs = append(ms.Inputs, segment.Input{File: r.file, Deleted: j.dels[i]})
 	}

@@ -15,6 +15,9 @@ import (
 const (
 	dictEntriesMax = 1 << 20
 	dictBytesMax   = 64 << 20
+	// mergeDictBytesMax is the most that a merge may take for a dictionary, and a
+	// reader accepts.
+	mergeDictBytesMax = 256 << 20
 	// dictRowsPerEntry is how often a value must occur on average. NB: a quarter
 	// was planned for when row groups have dictionaries and strings are packed;
 	// until then the other choice is plain bytes.

@@ -129,7 +129,7 @@ func (r *packReader) lengths(n int) ([]uint32, error) {
 // unpack decodes a packed section of n entries that take size bytes.
 func unpack(b []byte, n int, flags uint32, size uint64) (offs []uint32, data []byte, err error) {
 	bad := &errs.Corrupt{Reason: "bad dictionary"}
-	if len(b) < packHead || size > dictBytesMax {
+	if len(b) < packHead || size > mergeDictBytesMax {
 		return nil, nil, bad
 	}
 	stored, table := binary.LittleEndian.Uint64(b[24:]), binary.LittleEndian.Uint32(b[32:])

@@ -46,6 +46,9 @@ type MergeSpec struct {
 	Split     bool
 	Grain     Grain
 	PartsMax  int
+	// DictBytes bounds the values of a merged dictionary, which is held in memory;
+	// 0: as in a flush.
+	DictBytes int
 	// Next names an output.
 	Next func(partition string) (Output, error)
 	// Pause is called between pieces of work with the bytes decoded or written

@@ -30,8 +30,17 @@ func (m *merger) dictOf(c *Column) (*mergedDict, error) {
 	return d, err
 }
 
+// dictBounds are the entries and bytes that a merged dictionary may have. A merge
+// brings rows of many segments together: with the bounds of one flush it would lose
+// the dictionaries that its inputs have, and be larger than they are.
+func (m *merger) dictBounds() (entries, size int) {
+	size = min(max(m.spec.DictBytes, dictBytesMax), mergeDictBytesMax)
+	return dictEntriesMax * (size / dictBytesMax), size
+}
+
 func (m *merger) mergeDicts(c *Column) (*mergedDict, error) {
-	limit := min(dictEntriesMax, max(1, m.kept/dictRowsPerEntry))
+	entries, size := m.dictBounds()
+	limit := min(entries, max(1, m.kept/dictRowsPerEntry))
 	d := &mergedDict{d: &distinct{}, remap: map[*Col][]uint32{}}
 	d.d.init()
 	plain := int64(0)
@@ -58,12 +67,12 @@ func (m *merger) mergeDicts(c *Column) (*mergedDict, error) {
 			without = append(without, col)
 			plain += col.plainRows()
 		}
-		if len(d.d.hashes) > limit || len(d.d.bytes) > dictBytesMax || 2*plain > int64(m.kept) {
+		if len(d.d.hashes) > limit || len(d.d.bytes) > size || 2*plain > int64(m.kept) {
 			return nil, nil
 		}
 	}
 	for _, col := range without {
-		if ok, err := d.addPlain(m, col, limit); !ok || err != nil {
+		if ok, err := d.addPlain(m, col, limit, size); !ok || err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +116,7 @@ func (d *mergedDict) addDict(col *Col) error {
 
 // addPlain adds the values of a column without dictionary; false if there are
 // too many.
-func (d *mergedDict) addPlain(m *merger, col *Col, limit int) (bool, error) {
+func (d *mergedDict) addPlain(m *merger, col *Col, limit, size int) (bool, error) {
 	var rows encoding.Column
 	var space encoding.Space
 	for g := range col.pages {
@@ -121,7 +130,7 @@ func (d *mergedDict) addPlain(m *merger, col *Col, limit int) (bool, error) {
 					d.d.add(rows.Value(i))
 				}
 			}
-			if len(d.d.hashes) > limit || len(d.d.bytes) > dictBytesMax {
+			if len(d.d.hashes) > limit || len(d.d.bytes) > size {
 				return false, nil
 			}
 			if err := m.pause(len(rows.Bytes)); err != nil {
