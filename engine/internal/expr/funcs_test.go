@@ -77,7 +77,8 @@ func (noCatalog) Call(string, []types.Datum) (types.Datum, error) {
 // TestEveryFunction evaluates each function over columns in all forms, with
 // NULLs and under selections, and compares with its value for single rows.
 func TestEveryFunction(t *testing.T) {
-	skip := map[string]bool{"repeat": true, "lpad": true, "rpad": true, "pg_sleep": true, "factorial": true}
+	// row_to_json: a record cannot be read from text; testdata/slt has it.
+	skip := map[string]bool{"row_to_json": true, "repeat": true, "lpad": true, "rpad": true, "pg_sleep": true, "factorial": true}
 	testEnv := *testEnv
 	testEnv.Catalog = noCatalog{}
 	rng := rand.New(rand.NewPCG(1, 2))
