@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"quern/storage"
+	"quern/storage/vfs/faultfs"
 )
 
 // TestPowerCut is T2 of RELIABILITY.md. QUERN_CRASH_SEEDS sets the number of
@@ -74,6 +75,20 @@ func TestFaults(t *testing.T) {
 	}
 	if rep.Violations() > 0 {
 		t.Fatal("violations")
+	}
+}
+
+// TestFaultSeeds repeats single faults that were once misjudged: a removal that
+// came out durable after its sync had failed overlaps one that did not.
+func TestFaultSeeds(t *testing.T) {
+	for _, n := range []int64{160, 556} {
+		var rep Report
+		f := faults[0]
+		f.Op, f.Nth = faultfs.Any, n
+		newRun(n, &rep, storage.Mutations{}).fault(f)
+		for _, failure := range rep.Failures {
+			t.Error(failure)
+		}
 	}
 }
 

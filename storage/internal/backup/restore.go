@@ -29,9 +29,6 @@ func Restore(fsys vfs.FS, from, to string, w wal.Options) (*Document, error) {
 		return nil, err
 	}
 	for _, sub := range []string{"catalog", "wal/spare", "tables", "tmp"} {
-		if err := fsys.MkdirAll(path.Join(to, sub)); err != nil {
-			return nil, err
-		}
 		if err := vfs.MkdirAllSync(fsys, path.Dir(to), path.Join(to, sub)); err != nil {
 			return nil, err
 		}
