@@ -62,6 +62,9 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 			return errNotAgain
 		}
 	}
+	if err := s.checkCopy(b, b.Out[1:1+len(b.Target.Cols)]); err != nil {
+		return err
+	}
 	rows, err := s.runBound(ctx, b, c.params)
 	if err != nil {
 		return err

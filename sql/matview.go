@@ -3,11 +3,13 @@ package sql
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"quern/engine"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/bind"
 	"quern/sql/internal/ddl"
+	"quern/sql/internal/lineage"
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -65,18 +67,18 @@ func (s *Session) refreshView(ctx context.Context, c *commandPortal, st *ast.Ref
 	for i := range t.Columns {
 		out.Cols = append(out.Cols, t.Columns[i].ID)
 	}
+	n, v := *t, *t.View
+	n.View, v.Empty = &v, st.WithNoData
+	n.Columns, n.Grants = slices.Clone(t.Columns), slices.Clone(t.Grants)
 	var rows engine.Rows
 	if !st.WithNoData {
 		// The query reads the state before.
-		if rows, err = s.viewRows(ctx, t); err != nil {
+		if rows, err = s.viewRows(ctx, &n, out.Cols); err != nil {
 			return err
 		}
 	}
 	s.empty(t.ID)
-	if t.View.Empty != st.WithNoData {
-		n, v := *t, *t.View
-		v.Empty = st.WithNoData
-		n.View = &v
+	if t.View.Empty != st.WithNoData || !slices.Equal(masks(t), masks(&n)) {
 		if err := s.change(s.permanent(), []catalog.Change{{Table: &n}}); err != nil {
 			if rows != nil {
 				err = errors.Join(err, rows.Close())
@@ -92,8 +94,17 @@ func (s *Session) refreshView(ctx context.Context, c *commandPortal, st *ast.Ref
 	return err
 }
 
-// viewRows computes the rows of a materialized view as its owner.
-func (s *Session) viewRows(ctx context.Context, t *catalog.Table) (engine.Rows, error) {
+func masks(t *catalog.Table) []uint32 {
+	out := make([]uint32, len(t.Columns))
+	for i := range t.Columns {
+		out[i] = t.Columns[i].Masking
+	}
+	return out
+}
+
+// viewRows computes the rows of a materialized view as its owner; t's columns
+// cols get the masks of what they are computed from.
+func (s *Session) viewRows(ctx context.Context, t *catalog.Table, cols []uint32) (engine.Rows, error) {
 	q, err := ddl.Query(t.View.Query)
 	if err != nil {
 		return nil, err
@@ -108,6 +119,9 @@ func (s *Session) viewRows(ctx context.Context, t *catalog.Table) (engine.Rows, 
 		e := *errs.As(err)
 		e.Pos = 0
 		return nil, &e
+	}
+	if err := lineage.Carry(env.Catalog, t, cols, lineage.Of(env.Catalog, b.Root, b.Out)); err != nil {
+		return nil, err
 	}
 	return s.runBound(ctx, b, nil)
 }

@@ -10,6 +10,8 @@ import (
 	"quern/sql/internal/ast"
 	"quern/sql/internal/bind"
 	"quern/sql/internal/ddl"
+	"quern/sql/internal/lineage"
+	"quern/sql/internal/logical"
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -230,6 +232,9 @@ func (s *Session) runInsert(ctx context.Context, c *commandPortal, st *ast.Inser
 	if b.Target.Table.Schema == catalog.SchemaSystem {
 		return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", b.Target.Table.Name)
 	}
+	if err := s.checkCopy(b, b.Out); err != nil {
+		return err
+	}
 	rows, err := s.runBound(ctx, b, c.params)
 	if err != nil {
 		return err
@@ -323,6 +328,9 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 	if err := d.SetOptions(t, st.Options); err != nil {
 		return err
 	}
+	if err := lineage.Carry(s.catalog(), t, cols, lineage.Of(s.catalog(), b.Root, b.Out)); err != nil {
+		return err
+	}
 	// The query reads the state before the table exists.
 	var rows engine.Rows
 	if !st.WithNoData {
@@ -347,6 +355,13 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 	n, err := s.insertAll(ctx, rows, storage.TableRows{Table: t.ID, Cols: cols})
 	c.tag = countTag("SELECT", n)
 	return err
+}
+
+// checkCopy refuses INSERT and UPDATE that would open values of masked columns to
+// roles that see them masked; out are the columns that fill the target's.
+func (s *Session) checkCopy(b *bind.Bound, out []logical.Column) error {
+	cat := s.catalog()
+	return lineage.Check(cat, b.Target.Table, b.Target.Cols, lineage.Of(cat, b.Root, out))
 }
 
 // columnsAs gives a table the columns of a query.

@@ -33,6 +33,7 @@ var layers = []layer{
 	{"sql/internal/physical", []string{"sql/internal/logical", "engine", "storage"}},
 	// bind's front function compiles: it runs the rules over what was bound.
 	{"sql/internal/bind", []string{"sql/internal/ast", "sql/internal/logical", "sql/internal/optimize", "sql/internal/physical", "sql/internal/rowfunc", "engine", "storage"}},
+	{"sql/internal/lineage", []string{"sql/internal/logical", "engine/plan", "storage"}},
 	{"sql/internal/rowfunc", []string{"engine", "storage"}},
 	{"ingest", []string{"ingest", "storage"}},
 	{"ingest/internal", []string{"ingest/internal/decode", "storage/errs", "storage/types", "storage/vec"}},

@@ -58,6 +58,11 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 		}
 	}
 	c.putTable(t, !slices.EqualFunc(old.Columns, t.Columns, sameShape))
+	if slices.ContainsFunc(st.Actions, func(a ast.AlterAction) bool { _, set := a.(*ast.SetMaskingPolicy); return set }) {
+		if err := c.maskViews(t.ID); err != nil {
+			return err
+		}
+	}
 	if r := c.rewriting; r.Rows || len(r.NotNull) > 0 || r.Empty != "" {
 		c.out.Rewrite = r
 	}
