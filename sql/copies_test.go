@@ -47,6 +47,7 @@ func TestCopiesOfMasked(t *testing.T) {
 		// Masked columns of existing tables must be masked there too.
 		{"dana", "CREATE TABLE flat (e text, n int)", "CREATE TABLE"},
 		{"dana", "INSERT INTO flat SELECT email FROM people", denied},
+		{"dana", "EXPLAIN ANALYZE INSERT INTO flat SELECT email FROM people", denied},
 		{"dana", "INSERT INTO flat SELECT upper(email) FROM people", denied},
 		{"dana", "INSERT INTO flat VALUES ((SELECT email FROM people WHERE id = 1))", denied},
 		{"dana", "INSERT INTO flat (n) SELECT count(*) FROM people; UPDATE flat SET e = email FROM people", "INSERT 0 1\n" + denied},

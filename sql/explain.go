@@ -190,6 +190,9 @@ func (s *Session) analyze(ctx context.Context, b *bind.Bound, node plan.Node, pa
 		if err := s.mayWrite("INSERT"); err != nil {
 			return err
 		}
+		if err := s.checkCopy(b, b.Out); err != nil {
+			return err
+		}
 	}
 	rows, err := s.runPlan(ctx, node, params, an)
 	if err != nil {
