@@ -44,6 +44,7 @@ var layers = []layer{
 	{"engine/internal/are", []string{"storage/errs"}},
 	{"engine/internal/picture", []string{"storage/types", "storage/errs"}},
 	{"engine/internal/sketch", []string{"storage/vec"}},
+	{"engine/internal/keyset", []string{"storage/types", "storage/vec"}},
 	{"storage", []string{"storage"}},
 	{"storage/errs", nil},
 	{"storage/types", []string{"storage/errs", "storage/types/jsonb"}},

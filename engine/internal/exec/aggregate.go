@@ -220,10 +220,13 @@ func (s *aggStage) prepare(ctx context.Context) error {
 	if err := s.consumeInput(ctx); err != nil {
 		return err
 	}
-	if err := s.drainCodes(); err != nil { // their dictionaries are the input's
+	coded, err := s.drainCodes()
+	if err != nil {
 		return err
 	}
-	s.in.close()
+	if !coded { // their dictionary is the input's
+		s.in.close()
+	}
 	for i, d := range s.sets {
 		if err := d.groups.finish(ctx); err != nil {
 			return err
@@ -247,21 +250,26 @@ func (s *aggStage) prepare(ctx context.Context) error {
 	return s.groups.finish(ctx)
 }
 
-func (s *aggStage) drainCodes() error {
+// drainCodes hands groups by code on, but for those that stay as they are.
+func (s *aggStage) drainCodes() (coded bool, err error) {
 	all := []*groups{s.groups}
 	for _, d := range s.sets {
 		all = append(all, d.groups)
 	}
-	for _, g := range all {
+	for i, g := range all {
+		if (i > 0 || len(s.sets) == 0) && g.keepCodes() { // sets give s.groups more rows
+			coded = true
+			continue
+		}
 		for _, w := range g.workers {
 			if w != nil {
 				if err := w.drain(false); err != nil {
-					return err
+					return coded, err
 				}
 			}
 		}
 	}
-	return nil
+	return coded, nil
 }
 
 func (s *aggStage) callsOf(set int) (out []*aggCall) {

@@ -79,10 +79,12 @@ const (
 	cText           // text of 28 bytes, rows/10 values
 	cFloat          // float8
 	cCode           // text, dictionary of 1,000
+	cHuge           // text, dictionary of rows/2
+	cNoCode         // the same, of a dictionary that is not known again: grouped as strings
 )
 
 var benchTypes = []types.Type{types.Int8, types.Int4, types.Int2, types.Int2, types.Int8, types.Int8, types.Int8,
-	types.Text, types.Float8, types.Text}
+	types.Text, types.Float8, types.Text, types.Text, types.Text}
 
 func benchTable(rows int) *benchScan {
 	r := rand.New(rand.NewPCG(1, 1))
@@ -116,6 +118,19 @@ func benchTable(rows int) *benchScan {
 	c := codes.Finish()
 	c.Type, c.Form, c.Dict = types.Text, vec.Dict, &vec.Dictionary{Values: dict.Finish(), ID: 1}
 	s.cols[cCode] = c
+	huge := vec.NewBuilder(types.Text, rows/2)
+	for i := range rows/2 + 1 {
+		huge.AppendBytes(fmt.Appendf(nil, "http://example.com/a/path/to/some/page/%09d.html", i))
+	}
+	hugeCodes := vec.NewBuilder(types.Int4, rows)
+	for range rows {
+		vec.AppendFixed(hugeCodes, int32(r.IntN(rows/2+1)))
+	}
+	for i, id := range []uint64{2, 0} {
+		c := hugeCodes.Peek()
+		c.Type, c.Form, c.Dict = types.Text, vec.Dict, &vec.Dictionary{Values: huge.Peek(), ID: id}
+		s.cols[cHuge+i] = c
+	}
 	return s
 }
 
@@ -175,6 +190,8 @@ func BenchmarkQuery(b *testing.B) {
 		{"group/all", group(cRandom)},
 		{"group/text", group(cText)},
 		{"group/dict", group(cCode)},
+		{"group/huge-dict", group(cHuge)},
+		{"group/huge-dict-as-strings", group(cNoCode)},
 		{"group/q32", agg(q32, []int{0, 1}, count, aggOf(fn.AggSum, types.Int8, col(q32, 2)), aggOf(fn.AggAvg, types.Numeric, col(q32, 3)))},
 		{"group/text-int", agg(benchNode(cText, cHundred), []int{0, 1}, count)},
 		{"distinct", agg(benchNode(cMany), nil, distinct)},

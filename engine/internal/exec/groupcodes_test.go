@@ -13,10 +13,12 @@ import (
 
 // TestCodeGroups groups by codes of dictionaries that overlap and come back,
 // with NULLs, and with tables so small that rows go to the partitions, early or
-// at once; the counts must be those of the strings.
+// at once; the counts must be those of the strings. With one dictionary the codes
+// stay as they are.
 func TestCodeGroups(t *testing.T) {
-	for _, limit := range []int{tableLimit, 20_000, 200} {
-		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+	for _, c := range []struct{ limit, dicts int }{{tableLimit, 4}, {20_000, 4}, {200, 4}, {tableLimit, 1}} {
+		limit := c.limit
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			rnd := rand.New(rand.NewSource(3))
 			q := newQuery(&Config{Threads: 2})
 			call := aggOf(fn.AggCountStar, types.Int8)
@@ -28,10 +30,10 @@ func TestCodeGroups(t *testing.T) {
 			g.codes, g.limit = true, limit
 			want := map[string]int{}
 			var dicts []*vec.Dictionary
-			for d := range 4 {
+			for d := range c.dicts {
 				b := vec.NewBuilder(types.Text, 0)
-				for i := range 3000 {
-					x := types.Datum{S: fmt.Sprintf("entry number %d of many", 1000*d+i)}
+				for i := range 9000 {
+					x := types.Datum{S: fmt.Sprintf("entry number %d of many", 3000*d+i)}
 					b.Append(&x)
 				}
 				dicts = append(dicts, &vec.Dictionary{Values: b.Finish(), ID: uint64(d + 1)})
@@ -43,7 +45,7 @@ func TestCodeGroups(t *testing.T) {
 				v.Valid = make([]uint64, (len(codes)+63)/64)
 				var sel vec.Selection
 				for r := range codes {
-					codes[r] = uint32(rnd.Intn(3000))
+					codes[r] = uint32(rnd.Intn(9000))
 					null := rnd.Intn(50) == 0
 					if !null {
 						v.Valid[r>>6] |= 1 << (r & 63)
@@ -67,7 +69,13 @@ func TestCodeGroups(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if g.keepCodes() != (c.dicts == 1) {
+				t.Fatal("codes kept with", c.dicts, "dictionaries")
+			}
 			for _, w := range g.workers {
+				if g.coded != nil {
+					break
+				}
 				if err := w.drain(false); err != nil {
 					t.Fatal(err)
 				}

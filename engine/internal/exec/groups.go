@@ -35,6 +35,7 @@ type groups struct {
 	merged  *groupWorker // not parted
 	limit   int          // bytes of a local table
 	codes   bool         // a key of codes may be grouped by them
+	coded   *codedGroups // nil = groups are in tables or partitions
 	spilled *groupSpill  // nil = nothing was spilled
 	mu      sync.Mutex
 	accts   []*sched.Account // of the runners that merge partitions
@@ -84,7 +85,7 @@ type groupWorker struct {
 	through bool // no table any more
 	batch   int  // rows in buf
 	in      int  // rows since the table was empty
-	cache   codeCache
+	cache   hash.CodeCache
 	code    codeGroups
 	err     error // of begin; end returns it
 }
@@ -133,7 +134,7 @@ func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows [
 	}
 	w.in += n
 	if !w.through {
-		w.cache.find(w.table, at, keys, sel)
+		w.cache.Find(w.table, at, keys, sel)
 		return w.table.Rows, at
 	}
 	g := w.g
@@ -184,12 +185,12 @@ func (w *groupWorker) flush() {
 func (w *groupWorker) flushTable() {
 	w.needParts().Scatter(w.table.Rows, w.table.Len())
 	w.table.Reset()
-	w.cache.reset()
+	w.cache.Reset()
 	w.in = 0
 }
 
 func (w *groupWorker) account() error {
-	size := w.table.Size() + w.arena.Size() + 8*cap(w.buf) + w.cache.size() + w.code.size()
+	size := w.table.Size() + w.arena.Size() + 8*cap(w.buf) + w.cache.Size() + w.code.size()
 	for i := range w.table.Stored() {
 		size += w.table.Stored()[i].Size()
 	}
@@ -213,6 +214,9 @@ func (g *groups) finish(ctx context.Context) error {
 		if s != nil {
 			s.seal()
 		}
+	}
+	if g.coded != nil {
+		return nil
 	}
 	for _, w := range g.workers {
 		if w != nil && w.parts != nil {
@@ -285,7 +289,10 @@ func (g *groups) mergeStates(w *groupWorker, at []uint32, rows []uint64) error {
 func (g *groups) prepare(context.Context) error { return nil }
 
 func (g *groups) morsels() int {
-	if g.parted {
+	switch {
+	case g.coded != nil:
+		return g.coded.morsels()
+	case g.parted:
 		return hash.Partitions
 	}
 	return 1
@@ -316,6 +323,9 @@ func (g *groups) open() runner {
 	r := &groupRunner{g: g, at: make([]uint32, vec.BatchRows)}
 	r.out.Cols = make([]vec.Vector, len(g.keyTyps)+len(g.calls))
 	r.scratch.Col(len(r.out.Cols))
+	if g.coded != nil {
+		r.arena = &hash.Arena{All: &g.arenas}
+	}
 	if g.parted {
 		arena := &hash.Arena{All: &g.arenas}
 		r.w = &groupWorker{g: g, arena: arena, acct: g.q.account(), table: hash.NewTable(g.keys, g.stride-g.keys.Words, arena)}
@@ -339,10 +349,15 @@ type groupRunner struct {
 	at      []uint32
 	out     vec.Batch
 	scratch vec.BatchScratch
+	code    codedRun
+	arena   *hash.Arena // of coded groups
 }
 
 func (r *groupRunner) run(ctx context.Context, part int, emit sched.Emit) error {
 	g := r.g
+	if g.coded != nil {
+		return r.runCoded(ctx, part, emit)
+	}
 	if !g.parted {
 		return r.emit(ctx, g.merged.table, emit)
 	}
@@ -383,21 +398,28 @@ func (r *groupRunner) emit(ctx context.Context, t *hash.Table, emit sched.Emit) 
 		for i := range g.keyTyps {
 			g.keys.Decode(&r.out.Cols[i], r.scratch.Col(i), i, rows, g.stride, n, chunks)
 		}
-		for i, c := range g.calls {
-			i += len(g.keyTyps)
-			r.scratch.Col(i).Flat(&r.out.Cols[i], c.typ, n)
-			f := aggOutput{
-				rows: rows, stride: g.stride, off: c.off, n: n, out: &r.out.Cols[i], s: r.scratch.Col(i),
-				chunks: chunks, stores: g.stores,
-			}
-			if err := c.agg.final(&f); err != nil {
-				return err
-			}
-		}
-		r.out.Len, r.out.Sel = n, nil
-		if err := emit(&r.out); err != nil {
+		if err := r.emitStates(rows, n, emit); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// emitStates adds the results of n rows to the keys in r.out and emits them.
+func (r *groupRunner) emitStates(rows []uint64, n int, emit sched.Emit) error {
+	g := r.g
+	chunks := g.arenas.Chunks()
+	for i, c := range g.calls {
+		i += len(g.keyTyps)
+		r.scratch.Col(i).Flat(&r.out.Cols[i], c.typ, n)
+		f := aggOutput{
+			rows: rows, stride: g.stride, off: c.off, n: n, out: &r.out.Cols[i], s: r.scratch.Col(i),
+			chunks: chunks, stores: g.stores,
+		}
+		if err := c.agg.final(&f); err != nil {
+			return err
+		}
+	}
+	r.out.Len, r.out.Sel = n, nil
+	return emit(&r.out)
 }

@@ -139,7 +139,7 @@ func (a *collectAgg) spillTypes() []types.Type {
 // left then is memory of a fixed size.
 func (w *groupWorker) spill(ctx context.Context) error {
 	g := w.g
-	held := 8*len(w.table.Rows) + w.arena.Size()
+	held := 8*len(w.table.Rows) + w.arena.Size() + w.code.size()
 	if w.parts != nil {
 		held += w.parts.Size()
 	}
@@ -149,7 +149,7 @@ func (w *groupWorker) spill(ctx context.Context) error {
 		}
 	}
 	if int64(held) < g.q.spillFloor()/2 {
-		w.acct.Force(int64(w.table.Size() + 8*cap(w.buf) + w.cache.size() + held))
+		w.acct.Force(int64(w.table.Size() + 8*cap(w.buf) + w.cache.Size() + held))
 		return nil
 	}
 	return w.spillAll(ctx)
@@ -196,7 +196,7 @@ func (w *groupWorker) spillAll(ctx context.Context) error {
 	for _, c := range s.calls {
 		g.store(w.id, c).reset()
 	}
-	fixed := int64(w.table.Size() + 8*cap(w.buf) + w.cache.size())
+	fixed := int64(w.table.Size() + 8*cap(w.buf) + w.cache.Size())
 	w.acct.Shrink(fixed)
 	w.acct.Force(fixed)
 	return nil

@@ -220,7 +220,8 @@ func computedKeys(n *logical.Aggregate, need logical.Set) logical.Node {
 			}
 			continue
 		}
-		moved[i] = need[k.Col.ID] && plain.Has(logical.Refs(k.Expr)) && immutable(k.Expr)
+		_, literal := k.Expr.(*plan.Lit)
+		moved[i] = literal || need[k.Col.ID] && plain.Has(logical.Refs(k.Expr)) && immutable(k.Expr)
 		if !moved[i] {
 			keys = append(keys, k)
 		}

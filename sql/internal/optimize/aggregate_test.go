@@ -119,6 +119,7 @@ func TestComputedKeys(t *testing.T) {
 		{"function of a key", []logical.Item{{Col: ip, Expr: ip.Col()}, key(11, next)}, all, 1},
 		{"before its key", []logical.Item{key(11, next), {Col: ip, Expr: ip.Col()}}, all, 1},
 		{"constant", []logical.Item{key(11, lit(1, types.Int4)), {Col: ip, Expr: ip.Col()}}, all, 1},
+		{"unread constant", []logical.Item{key(11, lit(1, types.Int4)), {Col: ip, Expr: ip.Col()}}, logical.Set{1: true}, 1},
 		{"only constants", []logical.Item{key(11, lit(1, types.Int4)), key(12, lit(2, types.Int4))}, all, 1},
 		{"alone", []logical.Item{key(11, next)}, all, 1},
 		{"unread, may raise", []logical.Item{{Col: ip, Expr: ip.Col()}, key(11, next)}, logical.Set{1: true}, 2},

@@ -1,15 +1,14 @@
-package exec
+package hash
 
 import (
-	"quern/engine/internal/hash"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
 
-// codeCache finds groups of a single key with few possible values without
+// CodeCache finds groups of a single key with few possible values without
 // hashing: a dictionary code, a bool or an int2 is an index into a list of
 // places in the table.
-type codeCache struct {
+type CodeCache struct {
 	at   []uint32 // per code: place + 1 in the table's Rows, 0 = unknown
 	null uint32   // the same for NULL
 	dict uint64   // ID of the dictionary that codes belong to
@@ -17,22 +16,24 @@ type codeCache struct {
 	tmp  []uint32
 }
 
-// cacheCodes bounds the list (4 MiB).
-const cacheCodes = 1 << 20
+// cacheCodesMax bounds the list (4 MiB).
+const cacheCodesMax = 1 << 20
 
-func (c *codeCache) reset() {
+// Reset forgets all places: the table was reset.
+func (c *CodeCache) Reset() {
 	clear(c.at)
 	c.null, c.dict = 0, 0
 }
 
-func (c *codeCache) size() int { return 4*cap(c.at) + 2*cap(c.miss) + 4*cap(c.tmp) }
+// Size is the memory held, in bytes.
+func (c *CodeCache) Size() int { return 4*cap(c.at) + 2*cap(c.miss) + 4*cap(c.tmp) }
 
-// find is t.FindOrInsert.
-func (c *codeCache) find(t *hash.Table, at []uint32, keys []vec.Vector, sel vec.Selection) {
+// Find is t.FindOrInsert.
+func (c *CodeCache) Find(t *Table, at []uint32, keys []vec.Vector, sel vec.Selection) {
 	v := &keys[0]
 	switch {
 	case len(keys) > 1:
-	case v.Form == vec.Dict && v.Dict.ID != 0 && v.Dict.Values.Len <= cacheCodes:
+	case v.Form == vec.Dict && v.Dict.ID != 0 && v.Dict.Values.Len <= cacheCodesMax:
 		if c.dict != v.Dict.ID {
 			c.use(v.Dict.Values.Len)
 			c.dict = v.Dict.ID
@@ -52,7 +53,7 @@ func (c *codeCache) find(t *hash.Table, at []uint32, keys []vec.Vector, sel vec.
 }
 
 // use makes room for n codes of a new dictionary, or for all 16-bit values.
-func (c *codeCache) use(n int) {
+func (c *CodeCache) use(n int) {
 	if n == 0 {
 		if c.dict != 0 || len(c.at) != 1<<16 {
 			c.at, c.dict = make([]uint32, 1<<16), 0
@@ -66,7 +67,7 @@ func (c *codeCache) use(n int) {
 	clear(c.at)
 }
 
-func findCodes[T uint8 | uint16 | uint32](c *codeCache, t *hash.Table, at []uint32, v *vec.Vector, codes []T, keys []vec.Vector, sel vec.Selection) {
+func findCodes[T uint8 | uint16 | uint32](c *CodeCache, t *Table, at []uint32, v *vec.Vector, codes []T, keys []vec.Vector, sel vec.Selection) {
 	if cap(c.miss) < len(at) {
 		c.miss, c.tmp = make(vec.Selection, len(at)), make([]uint32, len(at))
 	}
