@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strings"
@@ -100,6 +101,9 @@ func sameKey(t types.Type, a, b *types.Datum) bool {
 	case types.PhysBytes:
 		if t.OID == types.BpcharOID {
 			return strings.TrimRight(a.S, " ") == strings.TrimRight(b.S, " ")
+		}
+		if a.S != b.S && types.Spelled(t) {
+			return bytes.Equal(types.AppendCanonical(nil, t, []byte(a.S)), types.AppendCanonical(nil, t, []byte(b.S)))
 		}
 		return a.S == b.S
 	}

@@ -322,6 +322,10 @@ func (s *keySet) keyOf(v *vec.Vector, i int) []byte {
 	if s.typ.OID == types.BpcharOID {
 		b = bytes.TrimRight(b, " ")
 	}
+	if types.Spelled(s.typ) {
+		s.key = types.AppendCanonical(s.key[:0], s.typ, b)
+		return s.key
+	}
 	return b
 }
 

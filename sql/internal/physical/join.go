@@ -57,7 +57,7 @@ func join(n *logical.Join) (plan.Node, layout, error) {
 		if rk, err = expr(rk, rlay); err != nil {
 			return nil, nil, err
 		}
-		j.LeftKeys, j.RightKeys = append(j.LeftKeys, lk), append(j.RightKeys, rk)
+		j.LeftKeys, j.RightKeys = append(j.LeftKeys, canonical(lk)), append(j.RightKeys, canonical(rk))
 	}
 	j.Residual = logical.AndOf(rest)
 	if n.Kind == plan.Inner && len(n.On) == 0 {
@@ -128,6 +128,7 @@ func nullSafeKeys(j *plan.Join, d *plan.Distinct, n *logical.Join, llay, rlay la
 	if r, err = expr(r, rlay); err != nil {
 		return false, err
 	}
+	l, r = canonical(l), canonical(r)
 	if sure {
 		j.LeftKeys, j.RightKeys = append(j.LeftKeys, l), append(j.RightKeys, r)
 		return true, nil

@@ -120,7 +120,8 @@ func aggregate(n *logical.Aggregate) (plan.Node, layout, error) {
 		}
 		a.Aggs = append(a.Aggs, c)
 	}
-	return a, layoutOf(n.Out()), nil
+	out, err := canonicalGroups(a)
+	return out, layoutOf(n.Out()), err
 }
 
 func sortKeys(keys []plan.SortKey, lay layout) ([]plan.SortKey, error) {

@@ -102,11 +102,15 @@ func build(n logical.Node) (plan.Node, layout, error) {
 		keys, err := exprs(n.Keys, lay)
 		return &plan.DistinctOn{In: in, Keys: keys}, lay, err
 	case *logical.Recursive:
-		base, err := mapped(n.Base, n.BaseMap, n.Cols)
+		input := canonicalInput
+		if n.All {
+			input = mapped
+		}
+		base, err := input(n.Base, n.BaseMap, n.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		step, err := mapped(n.Step, n.StepMap, n.Cols)
+		step, err := input(n.Step, n.StepMap, n.Cols)
 		return &plan.Recursive{Base: base, Step: step, All: n.All, ID: n.ID}, layoutOf(n.Cols), err
 	case *logical.Working:
 		return &plan.Working{ID: n.ID, Name: n.Name, Typs: colTypes(n.Cols)}, layoutOf(n.Cols), nil
@@ -161,11 +165,11 @@ func build(n logical.Node) (plan.Node, layout, error) {
 		}
 		return u, layoutOf(n.Cols), nil
 	case *logical.SetOp:
-		l, err := mapped(n.L, n.LMap, n.Cols)
+		l, err := canonicalInput(n.L, n.LMap, n.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		r, err := mapped(n.R, n.RMap, n.Cols)
+		r, err := canonicalInput(n.R, n.RMap, n.Cols)
 		return &plan.SetOp{Except: n.Except, All: n.All, L: l, R: r}, layoutOf(n.Cols), err
 	}
 	return nil, nil, errs.New(errs.Internal, "no plan for %T", n)
