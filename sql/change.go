@@ -11,6 +11,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
+	"quern/storage/types"
 	"quern/storage/vec"
 )
 
@@ -62,20 +63,42 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 			return errNotAgain
 		}
 	}
-	if err := s.checkCopy(b, b.Out[1:1+len(b.Target.Cols)]); err != nil {
+	if err := s.checkCopy(b, b.Out[1:1+len(b.Target.Cols)], nil); err != nil {
 		return err
 	}
-	rows, err := s.runBound(ctx, b, c.params)
+	ch, err := s.findChange(ctx, b, c.params, joined(st))
 	if err != nil {
 		return err
+	}
+	c.verb, c.tag, c.out = verb, countTag(verb, ch.n), ch.out
+	return s.apply(ctx, ch)
+}
+
+// change is what a statement does to a table: rows that go, rows that come, and
+// what it returns.
+type change struct {
+	drop *storage.DeleteSet
+	rows *storage.TableRows
+	full bool // rows are complete
+	out  []*vec.Batch
+	n    int64
+}
+
+// findChange runs the query of an UPDATE or DELETE; several says that it may find
+// a row more than once.
+func (s *Session) findChange(ctx context.Context, b *bind.Bound, params []types.Datum, several bool) (*change, error) {
+	rows, err := s.runBound(ctx, b, params)
+	if err != nil {
+		return nil, err
 	}
 	var addrs []int64
 	var vals []*vec.Batch
 	width := len(b.Target.Cols)
 	seen := map[int64]bool{}
+	ch := &change{}
 	if err := drain(ctx, rows, s.db.o.WriteMemory, func(batch *vec.Batch) error {
 		b := batch
-		if joined(st) {
+		if several {
 			b = firsts(batch, seen)
 		}
 		for i := range b.Len {
@@ -83,17 +106,40 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 		}
 		vals = append(vals, &vec.Batch{Len: b.Len, Cols: b.Cols[1 : 1+width]})
 		if len(b.Cols) > 1+width {
-			c.out = append(c.out, &vec.Batch{Len: b.Len, Cols: b.Cols[1+width:]})
+			ch.out = append(ch.out, &vec.Batch{Len: b.Len, Cols: b.Cols[1+width:]})
 		}
 		return nil
-	}); err != nil {
-		return err
+	}); err != nil || len(addrs) == 0 {
+		return ch, err
 	}
-	c.verb, c.tag = verb, countTag(verb, int64(len(addrs)))
-	if len(addrs) == 0 {
-		return nil
+	ch.n = int64(len(addrs))
+	snap, err := s.snapshot()
+	if err != nil {
+		return nil, err
 	}
-	return s.applyChange(ctx, b, addrs, vals)
+	table := b.Target.Table.ID
+	if ch.drop, err = snap.Rows(table, addrs); err != nil {
+		return nil, err
+	}
+	if len(b.Target.Cols) > 0 {
+		ch.rows, err = snap.Updated(ctx, table, addrs, b.Target.Cols, vals)
+	}
+	return ch, err
+}
+
+// apply adds a change to the transaction.
+func (s *Session) apply(ctx context.Context, ch *change) (err error) {
+	if ch.drop != nil {
+		s.dropRows(ch.drop)
+	}
+	switch {
+	case ch.rows == nil:
+	case ch.full:
+		_, _, err = s.keepRows(ctx, *ch.rows, "insert")
+	default:
+		_, _, err = s.write(ctx, ch.rows, "update")
+	}
+	return err
 }
 
 // joined tells whether a statement may find a row several times.
@@ -122,29 +168,6 @@ func firsts(b *vec.Batch, seen map[int64]bool) *vec.Batch {
 	n := *b
 	n.Sel = sel
 	return cloneBatch(&n)
-}
-
-func (s *Session) applyChange(ctx context.Context, b *bind.Bound, addrs []int64, vals []*vec.Batch) error {
-	snap, err := s.snapshot()
-	if err != nil {
-		return err
-	}
-	table := b.Target.Table.ID
-	d, err := snap.Rows(table, addrs)
-	if err != nil {
-		return err
-	}
-	var rows *storage.TableRows
-	if len(b.Target.Cols) > 0 {
-		if rows, err = snap.Updated(ctx, table, addrs, b.Target.Cols, vals); err != nil {
-			return err
-		}
-	}
-	s.dropRows(d)
-	if rows != nil {
-		_, _, err = s.write(ctx, rows, "update")
-	}
-	return err
 }
 
 // dropRows takes rows out of what the transaction shows: its own go at once,

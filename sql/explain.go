@@ -69,6 +69,9 @@ func readExplain(st *ast.Explain) (explainOptions, error) {
 
 // explained is the query inside EXPLAIN.
 func (s *Session) explained(st *ast.Explain) (inner ast.Stmt, given []types.Type, execute *ast.Execute, err error) {
+	if changesIn(st.Stmt) != nil {
+		return nil, nil, nil, errs.NotSupported("EXPLAIN of data-modifying WITH")
+	}
 	switch x := st.Stmt.(type) {
 	case *ast.SelectStmt, *ast.Insert:
 		return x, nil, nil, nil
@@ -190,7 +193,7 @@ func (s *Session) analyze(ctx context.Context, b *bind.Bound, node plan.Node, pa
 		if err := s.mayWrite("INSERT"); err != nil {
 			return err
 		}
-		if err := s.checkCopy(b, b.Out); err != nil {
+		if err := s.checkCopy(b, b.Out, nil); err != nil {
 			return err
 		}
 	}

@@ -120,7 +120,7 @@ func (s *Session) viewRows(ctx context.Context, t *catalog.Table, cols []uint32)
 		e.Pos = 0
 		return nil, &e
 	}
-	if err := lineage.Carry(env.Catalog, t, cols, lineage.Of(env.Catalog, b.Root, b.Out)); err != nil {
+	if err := lineage.Carry(env.Catalog, t, cols, lineage.Of(env.Catalog, b.Root, b.Out, nil)); err != nil {
 		return nil, err
 	}
 	return s.runBound(ctx, b, nil)

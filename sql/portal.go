@@ -74,6 +74,9 @@ func (s *Session) bindPortal(ctx context.Context, p *prepared, params []types.Da
 	base := basePortal{s: s, p: p, fields: p.fields, formats: formats}
 	switch st := p.st.stmt.(type) {
 	case *ast.SelectStmt:
+		if changesIn(st) != nil {
+			break
+		}
 		base.verb = "SELECT"
 		return &queryPortal{basePortal: base, stmt: st, params: params}, nil
 	case *ast.Copy:

@@ -161,6 +161,14 @@ func (s *Session) describe(ctx context.Context, p *prepared) error {
 }
 
 func (s *Session) describeQuery(ctx context.Context, p *prepared, st ast.Stmt) error {
+	if with := changesIn(st); with != nil {
+		w, err := s.bindChanges(ctx, st, with, p.given, p.hasParams)
+		if err != nil {
+			return err
+		}
+		p.params, p.fields = w.main.Params, fieldsOf(w.main.Field)
+		return nil
+	}
 	b, err := s.bind(ctx, st, p.given, p.hasParams)
 	if err != nil {
 		return err
@@ -330,7 +338,10 @@ func (s *Session) bindEnv(ctx context.Context, given []types.Type, hasParams boo
 
 // bind resolves a query or INSERT.
 func (s *Session) bind(ctx context.Context, st ast.Stmt, given []types.Type, hasParams bool) (*bind.Bound, error) {
-	env := s.bindEnv(ctx, given, hasParams)
+	return bindIn(s.bindEnv(ctx, given, hasParams), st)
+}
+
+func bindIn(env *bind.Env, st ast.Stmt) (*bind.Bound, error) {
 	switch st := st.(type) {
 	case *ast.SelectStmt:
 		return bind.Query(env, st.Query)

@@ -101,6 +101,9 @@ func drain(ctx context.Context, rows engine.Rows, maxBytes int64, keep func(*vec
 
 // execute runs a command.
 func (s *Session) execute(ctx context.Context, c *commandPortal) error {
+	if with := changesIn(c.p.st.stmt); with != nil {
+		return s.runChanges(ctx, c, with)
+	}
 	switch st := c.p.st.stmt.(type) {
 	case *ast.Empty:
 		return nil
@@ -232,35 +235,52 @@ func (s *Session) runInsert(ctx context.Context, c *commandPortal, st *ast.Inser
 	if b.Target.Table.Schema == catalog.SchemaSystem {
 		return errs.New(errs.InsufficientPrivilege, "permission denied for table %s", b.Target.Table.Name)
 	}
-	if err := s.checkCopy(b, b.Out); err != nil {
+	if err := s.checkCopy(b, b.Out, nil); err != nil {
 		return err
 	}
 	rows, err := s.runBound(ctx, b, c.params)
 	if err != nil {
 		return err
 	}
-	tr := storage.TableRows{Table: b.Target.Table.ID, Cols: b.Target.Cols}
 	if len(b.Returning) == 0 {
-		n, err := s.insertAll(ctx, rows, tr)
+		n, err := s.insertAll(ctx, rows, storage.TableRows{Table: b.Target.Table.ID, Cols: b.Target.Cols})
 		c.verb, c.tag = "INSERT 0", countTag("INSERT 0", n)
 		return err
 	}
+	ch, err := s.newRows(ctx, b, rows, c.params)
+	if err != nil {
+		return err
+	}
+	c.verb, c.tag, c.out = "INSERT 0", countTag("INSERT 0", ch.n), ch.out
+	return s.apply(ctx, ch)
+}
+
+// newRows takes the rows of an INSERT, as they will be written, and computes its
+// RETURNING.
+func (s *Session) newRows(ctx context.Context, b *bind.Bound, rows engine.Rows, params []types.Datum) (*change, error) {
+	tr := storage.TableRows{Table: b.Target.Table.ID, Cols: b.Target.Cols}
 	if err := drain(ctx, rows, s.db.o.WriteMemory, func(b *vec.Batch) error {
 		tr.Batches = append(tr.Batches, b)
 		return nil
 	}); err != nil {
-		return err
+		return nil, err
 	}
-	n, full, err := s.write(ctx, &tr, "insert")
+	full, err := s.complete(ctx, &tr, "insert")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.verb, c.tag = "INSERT 0", countTag("INSERT 0", n)
-	return s.returning(ctx, c, b, &full)
+	ch := &change{rows: &full, full: true}
+	for _, b := range full.Batches {
+		ch.n += int64(b.Rows())
+	}
+	if len(b.Returning) > 0 {
+		ch.out, err = s.returning(ctx, b, &full, params)
+	}
+	return ch, err
 }
 
-// returning computes RETURNING over the rows as they were written.
-func (s *Session) returning(ctx context.Context, c *commandPortal, b *bind.Bound, full *storage.TableRows) error {
+// returning computes RETURNING over the rows as they are written.
+func (s *Session) returning(ctx context.Context, b *bind.Bound, full *storage.TableRows, params []types.Datum) (out []*vec.Batch, err error) {
 	in := &plan.Virtual{Name: "inserted rows", Gen: func(context.Context) ([]*vec.Batch, error) { return full.Batches, nil }}
 	for i := range b.Target.Table.Columns {
 		in.Typs = append(in.Typs, b.Target.Table.Columns[i].Type)
@@ -269,14 +289,15 @@ func (s *Session) returning(ctx context.Context, c *commandPortal, b *bind.Bound
 	for i, f := range b.Field {
 		names[i] = f.Name
 	}
-	rows, err := s.runPlan(ctx, &plan.Project{In: in, Exprs: b.Returning, Names: names}, c.params, nil)
+	rows, err := s.runPlan(ctx, &plan.Project{In: in, Exprs: b.Returning, Names: names}, params, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return drain(ctx, rows, 0, func(b *vec.Batch) error {
-		c.out = append(c.out, b)
+	err = drain(ctx, rows, 0, func(b *vec.Batch) error {
+		out = append(out, b)
 		return nil
 	})
+	return out, err
 }
 
 // createTableAs makes the table and its rows in one transaction.
@@ -328,7 +349,7 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 	if err := d.SetOptions(t, st.Options); err != nil {
 		return err
 	}
-	if err := lineage.Carry(s.catalog(), t, cols, lineage.Of(s.catalog(), b.Root, b.Out)); err != nil {
+	if err := lineage.Carry(s.catalog(), t, cols, lineage.Of(s.catalog(), b.Root, b.Out, nil)); err != nil {
 		return err
 	}
 	// The query reads the state before the table exists.
@@ -359,9 +380,9 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 
 // checkCopy refuses INSERT and UPDATE that would open values of masked columns to
 // roles that see them masked; out are the columns that fill the target's.
-func (s *Session) checkCopy(b *bind.Bound, out []logical.Column) error {
+func (s *Session) checkCopy(b *bind.Bound, out []logical.Column, feeds lineage.Feeds) error {
 	cat := s.catalog()
-	return lineage.Check(cat, b.Target.Table, b.Target.Cols, lineage.Of(cat, b.Root, out))
+	return lineage.Check(cat, b.Target.Table, b.Target.Cols, lineage.Of(cat, b.Root, out, feeds))
 }
 
 // columnsAs gives a table the columns of a query.

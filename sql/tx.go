@@ -298,27 +298,39 @@ func (s *Session) snapshot() (*storage.Snapshot, error) {
 
 // write adds rows to the transaction; they have their defaults from now on.
 func (s *Session) write(ctx context.Context, rows *storage.TableRows, source string) (n int64, full storage.TableRows, err error) {
+	if full, err = s.complete(ctx, rows, source); err != nil {
+		return 0, full, err
+	}
+	return s.keepRows(ctx, full, source)
+}
+
+// complete gives rows their defaults and leaves out copies.
+func (s *Session) complete(ctx context.Context, rows *storage.TableRows, source string) (full storage.TableRows, err error) {
 	if isTemp(rows.Table) {
 		rows = s.fillCounters(rows)
 	}
-	full, err = s.db.store.Complete(s.catalog(), rows, s.Principal().Name)
-	if err != nil {
-		return 0, full, err
+	if full, err = s.db.store.Complete(s.catalog(), rows, s.Principal().Name); err != nil {
+		return full, err
 	}
 	if full.Update = source == "update"; !full.Update {
 		if full, err = s.deduplicate(ctx, full); err != nil {
-			return 0, full, err
+			return full, err
 		}
 	}
+	s.noteCounters(rows, &full)
+	return full, nil
+}
+
+// keepRows adds complete rows to the transaction.
+func (s *Session) keepRows(ctx context.Context, full storage.TableRows, source string) (n int64, _ storage.TableRows, err error) {
 	var bytes int64
 	for _, b := range full.Batches {
 		n += int64(b.Rows())
 		bytes += batchBytes(b)
 	}
-	s.noteCounters(rows, &full)
 	s.tx.stale()
 	s.tx.source = source
-	temp := isTemp(rows.Table)
+	temp := isTemp(full.Table)
 	if !temp && s.tx.bytes+bytes > s.db.o.LoadMemory {
 		return n, full, s.spill(ctx, &full, source)
 	}

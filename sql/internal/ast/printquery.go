@@ -61,6 +61,12 @@ func (p *printer) with(w *With) {
 		p.ident(c.Name)
 		p.columns(c.Columns)
 		p.s(" AS ", [...]string{"", "MATERIALIZED ", "NOT MATERIALIZED "}[c.Materialize])
+		if c.Stmt != nil {
+			p.s("(")
+			p.stmt(c.Stmt)
+			p.s(")")
+			continue
+		}
 		p.subquery(c.Query)
 	}
 	p.s(" ")

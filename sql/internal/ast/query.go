@@ -36,7 +36,9 @@ type CTE struct {
 	Name        string
 	Columns     []string
 	Materialize Materialize
-	Query       *Query
+	// Query is set for queries, Stmt for INSERT, UPDATE and DELETE.
+	Query *Query
+	Stmt  Stmt
 }
 
 // Select is SELECT … without ORDER BY and LIMIT.

@@ -57,11 +57,24 @@ type Env struct {
 	// ParseView gives the tree of a view's query, a new one each time.
 	ParseView func(v *catalog.View) (*ast.Query, error)
 
+	// Changes are the data-modifying queries of the statement's WITH.
+	Changes map[*ast.CTE]*Change
+	// Partial says that other parts of the statement may still give parameters
+	// their types: those without one are no error.
+	Partial bool
+
 	// Params are the types that the client gave for $1…; OID 0 or Unknown =
 	// to be inferred. HasParams says that parameters exist at all (extended
 	// protocol, PREPARE); otherwise any $n is 42P02.
 	Params    []types.Type
 	HasParams bool
+}
+
+// Change is a data-modifying WITH query that the session runs: the columns of its
+// RETURNING, nil without one, and its rows.
+type Change struct {
+	Fields []Field
+	Gen    func(ctx context.Context) ([]*vec.Batch, error)
 }
 
 // VirtualColumn is a column of a Virtual.

@@ -316,6 +316,9 @@ func (b *binder) cteRef(c *cte, t *ast.TableRef) (*from, error) {
 	if c.self != nil {
 		return b.selfReference(c, t)
 	}
+	if ch := b.env.Changes[c.def]; ch != nil {
+		return b.changedRef(ch, c.def, t)
+	}
 	q, err := b.cteQuery(c)
 	if err != nil {
 		return nil, err
@@ -337,6 +340,30 @@ func (b *binder) cteRef(c *cte, t *ast.TableRef) (*from, error) {
 	}
 	return &from{node: q.node, rels: []*relation{rel}, cols: rel.cols}, nil
 }
+
+// changedRef is a reference to what a data-modifying WITH query returns.
+func (b *binder) changedRef(ch *Change, def *ast.CTE, t *ast.TableRef) (*from, error) {
+	if ch.Fields == nil {
+		return nil, at(errs.New(errs.FeatureNotSupported, "WITH query %q does not have a RETURNING clause", def.Name), t)
+	}
+	v := &Virtual{Name: def.Name, Gen: ch.Gen}
+	for _, f := range ch.Fields {
+		v.Cols = append(v.Cols, VirtualColumn{Name: f.Name, Type: f.Type})
+	}
+	f, err := b.virtual(v, &ast.TableRef{At: t.At, Name: t.Name, Alias: &ast.Alias{At: def.At, Name: def.Name, Columns: def.Columns}})
+	if err != nil {
+		return nil, err
+	}
+	f.node.(*logical.Virtual).Name = ChangeName(def)
+	for _, c := range f.cols {
+		c.attNum = 0
+	}
+	return f, rename(f.rels[0], t.Alias)
+}
+
+// ChangeName is the name of the relation that plans read the rows of a
+// data-modifying WITH query from.
+func ChangeName(def *ast.CTE) string { return "with " + def.Name }
 
 func (b *binder) derived(s *scope, t *ast.SubqueryRef) (*from, error) {
 	// Without LATERAL the subquery sees the outer queries and the CTEs, not

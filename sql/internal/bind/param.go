@@ -66,9 +66,12 @@ func (b *binder) paramAs(p *plan.Param, t types.Type, ctx castContext, n ast.Nod
 }
 
 // finish gives all types; gaps and untyped parameters are 42P18.
-func (p *paramState) finish(has bool) ([]types.Type, error) {
+func (p *paramState) finish(has, partial bool) ([]types.Type, error) {
 	if !has {
 		return nil, nil
+	}
+	if partial {
+		return p.known, nil
 	}
 	for i, t := range p.known {
 		if untyped(t) {

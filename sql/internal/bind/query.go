@@ -106,7 +106,7 @@ func (b *binder) finish(r *result) (*Bound, error) {
 			return nil, err
 		}
 	}
-	params, err := b.params.finish(b.env.HasParams)
+	params, err := b.params.finish(b.env.HasParams, b.env.Partial)
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +163,14 @@ func (b *binder) with(w *scope, with *ast.With) error {
 		}
 		seen[c.Name] = true
 		def := &cte{def: c, scope: sees}
+		if c.Stmt != nil {
+			if b.env.Changes[c] == nil {
+				return at(errs.New(errs.FeatureNotSupported, "WITH clause containing a data-modifying statement must be at the top level"), c)
+			}
+			w.ctes[c.Name] = def
+			sees = &scope{parent: sees, ctes: map[string]*cte{c.Name: def}}
+			continue
+		}
 		def.recursive = with.Recursive && refersTo(c.Query, c.Name)
 		w.ctes[c.Name] = def
 		next := &scope{parent: sees, ctes: map[string]*cte{c.Name: def}}
@@ -188,6 +196,9 @@ func refersTo(q *ast.Query, name string) bool {
 	query = func(q *ast.Query) {
 		if q.With != nil {
 			for _, c := range q.With.CTEs {
+				if c.Stmt != nil {
+					continue
+				}
 				query(c.Query)
 			}
 		}

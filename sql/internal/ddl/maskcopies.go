@@ -68,5 +68,5 @@ func (c *Ctx) maskView(cat *catalog.Snapshot, v *catalog.Table) error {
 	for i := range v.Columns {
 		cols[i] = v.Columns[i].ID
 	}
-	return lineage.Carry(cat, v, cols, lineage.Of(cat, b.Root, b.Out))
+	return lineage.Carry(cat, v, cols, lineage.Of(cat, b.Root, b.Out, nil))
 }

@@ -119,6 +119,9 @@ func viewOptions(opts []ast.Option) ([]string, error) {
 
 // DefineView gives a view its query and columns. q is not changed.
 func (c *Ctx) DefineView(t *catalog.Table, q *ast.Query, columns []string) error {
+	if q.With != nil && slices.ContainsFunc(q.With.CTEs, func(c *ast.CTE) bool { return c.Stmt != nil }) {
+		return errs.New(errs.FeatureNotSupported, "views must not contain data-modifying statements in WITH")
+	}
 	env := c.Bind(nil)
 	// The first binding finds errors where they stand, the second resolves
 	// names in a tree of its own.

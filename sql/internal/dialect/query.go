@@ -146,13 +146,14 @@ func (w *Walker) with() error {
 		if !w.Cur().Punct("(") {
 			return w.Err()
 		}
-		if k := w.Peek(1); k.Is("insert") || k.Is("update") || k.Is("delete") || k.Is("merge") {
-			return Refuse("data-modifying WITH", k)
-		}
 		n.CTEs = append(n.CTEs, c)
 		w.b.ident(int32(c.Pos), sideName(MarkCTE, w.b.add(&CTEMark{With: n, CTE: c})))
 		w.b.raw(int32(c.Pos), " AS ")
-		if err := w.subquery(); err != nil {
+		body := w.subquery
+		if k := w.Peek(1); k.Is("insert") || k.Is("update") || k.Is("delete") || k.Is("merge") {
+			body = func() error { return w.withChange(c) }
+		}
+		if err := body(); err != nil {
 			return err
 		}
 		if k := w.Cur(); k.Is("search") || k.Is("cycle") {
@@ -164,6 +165,30 @@ func (w *Walker) with() error {
 		}
 		w.b.raw(t.Start, ",")
 	}
+}
+
+// withChange takes (INSERT …), (UPDATE …) or (DELETE …) of WITH. The statement has
+// carriers of its own; the query's carrier holds an empty SELECT in its place.
+func (w *Walker) withChange(c *ast.CTE) error {
+	w.P++
+	var err error
+	switch k := w.Cur(); {
+	case k.Is("insert"):
+		c.Stmt, err = w.Insert(nil)
+	case k.Is("update"):
+		c.Stmt, err = w.Update(nil)
+	case k.Is("delete"):
+		c.Stmt, err = w.Delete(nil)
+	default:
+		return Refuse("MERGE", k)
+	}
+	if err != nil {
+		return err
+	}
+	w.b.raw(int32(c.Pos), "(SELECT ")
+	w.b.ident(int32(c.Pos), MarkNone)
+	w.b.raw(w.Cur().Start, ")")
+	return w.Expect(")")
 }
 
 // setPrec is 0 for no set operation, 1 for UNION and EXCEPT, 2 for INTERSECT.

@@ -43,9 +43,13 @@ func (s *Source) add(o Source) {
 	s.Derived = s.Derived || o.Derived && len(o.Cols) > 0
 }
 
+// Feeds are the sources of the columns of relations that are computed before a
+// statement (data-modifying WITH queries), by their names in plans.
+type Feeds map[string][]Source
+
 // Of is the lineage of the columns out of a bound plan.
-func Of(cat *catalog.Snapshot, root logical.Node, out []logical.Column) []Source {
-	t := &tracer{cat: cat, cols: map[int]Source{}}
+func Of(cat *catalog.Snapshot, root logical.Node, out []logical.Column, feeds Feeds) []Source {
+	t := &tracer{cat: cat, cols: map[int]Source{}, feeds: feeds}
 	t.node(root)
 	list := make([]Source, len(out))
 	for i, c := range out {
@@ -56,8 +60,25 @@ func Of(cat *catalog.Snapshot, root logical.Node, out []logical.Column) []Source
 
 // tracer holds the sources of every column of the statement that has any.
 type tracer struct {
-	cat  *catalog.Snapshot
-	cols map[int]Source
+	cat   *catalog.Snapshot
+	cols  map[int]Source
+	feeds Feeds
+}
+
+// Returned is the lineage of RETURNING of an INSERT: expressions over the columns
+// of its table.
+func Returned(view *catalog.Table, list []plan.Expr) []Source {
+	t := &tracer{cols: map[int]Source{}}
+	for i := range view.Columns {
+		if col := &view.Columns[i]; col.Masking != 0 {
+			t.set(i, Source{Cols: []Column{{view.ID, col.ID}}})
+		}
+	}
+	out := make([]Source, len(list))
+	for i, e := range list {
+		out[i] = t.expr(e)
+	}
+	return out
 }
 
 func (t *tracer) set(id int, s Source) {
@@ -134,7 +155,11 @@ func (t *tracer) node(n logical.Node) {
 		if n.Kind == plan.Mark {
 			t.set(n.MarkCol.ID, t.derived(n.On...))
 		}
-	case *logical.Filter, *logical.Sort, *logical.Limit, *logical.DistinctOn, *logical.Virtual, *logical.Working:
+	case *logical.Virtual:
+		for i, s := range t.feeds[n.Name] {
+			t.set(n.Cols[i].ID, s)
+		}
+	case *logical.Filter, *logical.Sort, *logical.Limit, *logical.DistinctOn, *logical.Working:
 	default:
 		t.unknown(n)
 	}

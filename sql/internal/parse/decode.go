@@ -160,8 +160,10 @@ func (d *decoder) with(n *tidb.WithClause) (*ast.With, error) {
 		if !ok {
 			return nil, unknown("WITH", s)
 		}
-		if m.CTE.Query, err = d.query(c.Query.Query); err != nil {
-			return nil, err
+		if m.CTE.Stmt == nil {
+			if m.CTE.Query, err = d.query(c.Query.Query); err != nil {
+				return nil, err
+			}
 		}
 		with = m.With
 	}
