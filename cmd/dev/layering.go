@@ -49,6 +49,7 @@ var layers = []layer{
 	{"storage/errs", nil},
 	{"storage/types", []string{"storage/errs", "storage/types/jsonb"}},
 	{"storage/types/jsonb", nil},
+	{"storage/types/canon", []string{"storage/types"}},
 	{"storage/types/orderkey", []string{"storage/types"}},
 	{"storage/vfs", []string{"storage/vfs", "storage/errs"}},
 	{"storage/vec", []string{"storage/vec", "storage/types", "storage/errs"}},

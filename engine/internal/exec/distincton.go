@@ -9,6 +9,7 @@ import (
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage/types"
+	"quern/storage/types/canon"
 	"quern/storage/vec"
 )
 
@@ -102,8 +103,8 @@ func sameKey(t types.Type, a, b *types.Datum) bool {
 		if t.OID == types.BpcharOID {
 			return strings.TrimRight(a.S, " ") == strings.TrimRight(b.S, " ")
 		}
-		if a.S != b.S && types.Spelled(t) {
-			return bytes.Equal(types.AppendCanonical(nil, t, []byte(a.S)), types.AppendCanonical(nil, t, []byte(b.S)))
+		if a.S != b.S && canon.Spelled(t) {
+			return bytes.Equal(canon.Append(nil, t, []byte(a.S)), canon.Append(nil, t, []byte(b.S)))
 		}
 		return a.S == b.S
 	}

@@ -8,6 +8,7 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/storage/types"
+	"quern/storage/types/canon"
 	"quern/storage/vec"
 )
 
@@ -322,8 +323,8 @@ func (s *keySet) keyOf(v *vec.Vector, i int) []byte {
 	if s.typ.OID == types.BpcharOID {
 		b = bytes.TrimRight(b, " ")
 	}
-	if types.Spelled(s.typ) {
-		s.key = types.AppendCanonical(s.key[:0], s.typ, b)
+	if canon.Spelled(s.typ) {
+		s.key = canon.Append(s.key[:0], s.typ, b)
 		return s.key
 	}
 	return b

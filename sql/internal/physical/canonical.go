@@ -4,7 +4,10 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
+	"quern/storage/errs"
 	"quern/storage/types"
+	"quern/storage/types/canon"
+	"quern/storage/vec"
 )
 
 // Hash tables compare bytes. Keys of types whose equal values may differ in them
@@ -14,10 +17,36 @@ import (
 // canonical is e as a hash key.
 func canonical(e plan.Expr) plan.Expr {
 	t := e.Type()
-	if !types.Spelled(t) {
+	if !canon.Spelled(t) {
 		return e
 	}
-	return &plan.Call{Fn: fn.Canonical(t), Args: []plan.Expr{e}, Typ: t}
+	return &plan.Call{Fn: canonicalFunc(t), Args: []plan.Expr{e}, Typ: t}
+}
+
+// canonicalBytesMax is what the values of one batch may take.
+const canonicalBytesMax = 1 << 30
+
+// canonicalFunc is a function without a name in SQL.
+func canonicalFunc(t types.Type) *fn.Func {
+	return &fn.Func{Name: "canonical", Args: []types.OID{t.OID}, Ret: t.OID, Leakproof: true,
+		Kernel: func(_ *fn.Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+			if sel != nil {
+				n = len(sel)
+			}
+			var buf []byte
+			for i := range n {
+				if sel != nil {
+					i = int(sel[i])
+				}
+				at := len(buf)
+				if buf = canon.Append(buf, t, args[0].BytesAt(i)); len(buf) > canonicalBytesMax {
+					return errs.New(errs.ProgramLimit, "values are too large to be grouped")
+				}
+				out.Views[i] = vec.MakeView(buf[at:], 0, uint32(at))
+			}
+			out.Bufs = [][]byte{buf}
+			return nil
+		}}
 }
 
 // canonicalGroups makes groups of a's keys by their canonical form; the key that
@@ -25,7 +54,7 @@ func canonical(e plan.Expr) plan.Expr {
 func canonicalGroups(a *plan.Aggregate) (plan.Node, error) {
 	var shown []int
 	for i, k := range a.Keys {
-		if types.Spelled(k.Type()) {
+		if canon.Spelled(k.Type()) {
 			shown = append(shown, i)
 		}
 	}
@@ -73,7 +102,7 @@ func canonicalInput(n logical.Node, ids []int, cols []logical.Column) (plan.Node
 	p := &plan.Project{In: in, Names: names(cols)}
 	spelled := false
 	for i, t := range in.Types() {
-		spelled = spelled || types.Spelled(t)
+		spelled = spelled || canon.Spelled(t)
 		p.Exprs = append(p.Exprs, canonical(&plan.Col{Index: i, Typ: t}))
 	}
 	if !spelled {

@@ -1,6 +1,10 @@
-package types
+package canon
 
-import "testing"
+import (
+	"testing"
+
+	"quern/storage/types"
+)
 
 func TestCanonical(t *testing.T) {
 	for _, c := range []struct{ typ, a, b string }{
@@ -11,17 +15,17 @@ func TestCanonical(t *testing.T) {
 		{"interval[]", "{-1 mon}", "{-720:00:00}"},
 		{"jsonb[]", `{1,"\"1.0\""}`, `{1.0,"\"1.0\""}`},
 	} {
-		typ, ok := ByName(c.typ)
+		typ, ok := types.ByName(c.typ)
 		if !ok {
 			t.Fatal(c.typ)
 		}
 		canon := func(s string) string {
-			d, err := ParseText(typ, s, DefaultFormat)
+			d, err := types.ParseText(typ, s, types.DefaultFormat)
 			if err != nil {
 				t.Fatal(s, err)
 			}
-			out := AppendCanonical(nil, typ, []byte(d.S))
-			if again := AppendCanonical(nil, typ, out); string(again) != string(out) {
+			out := Append(nil, typ, []byte(d.S))
+			if again := Append(nil, typ, out); string(again) != string(out) {
 				t.Errorf("%s: canonical form of %q is not its own", c.typ, s)
 			}
 			return string(out)
@@ -33,7 +37,7 @@ func TestCanonical(t *testing.T) {
 			t.Errorf("%s: %s is empty", c.typ, c.a)
 		}
 	}
-	for _, typ := range []Type{Text, Numeric, JSON} {
+	for _, typ := range []types.Type{types.Text, types.Numeric, types.JSON} {
 		if Spelled(typ) {
 			t.Errorf("%s is spelled", typ)
 		}

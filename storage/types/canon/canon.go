@@ -1,38 +1,42 @@
-package types
+// Package canon makes equal values byte for byte equal: for types whose values = calls
+// equal though they are spelled differently (jsonb 1 and 1.0, arrays of such).
+package canon
 
 import (
 	"bytes"
 	"math/bits"
 	"strings"
+
+	"quern/storage/types"
 )
 
 // Spelled tells whether values of t that = calls equal may differ in their bytes
-// (jsonb 1 and 1.0, arrays of such): what hashes bytes needs Canonical.
-func Spelled(t Type) bool {
+// (jsonb 1 and 1.0, arrays of such): what hashes bytes needs the canonical form.
+func Spelled(t types.Type) bool {
 	switch {
-	case t.OID == JSONBOID:
+	case t.OID == types.JSONBOID:
 		return true
-	case t.OID == AnyArrayOID || t.OID == RecordOID:
+	case t.OID == types.AnyArrayOID || t.OID == types.RecordOID:
 		return false
 	case t.IsArray():
 		switch e := t.Elem(); e.Phys() {
-		case PhysNum, PhysF32, PhysF64, PhysInterval:
+		case types.PhysNum, types.PhysF32, types.PhysF64, types.PhysInterval:
 			return true
-		case PhysBytes:
-			return e.OID == BpcharOID || Spelled(e)
+		case types.PhysBytes:
+			return e.OID == types.BpcharOID || Spelled(e)
 		}
 	}
 	return false
 }
 
-// AppendCanonical appends the bytes that all values equal to s of a Spelled type
+// Append appends the bytes that all values equal to s of a Spelled type
 // share; it is a value of t itself.
-func AppendCanonical(dst []byte, t Type, s []byte) []byte {
-	if t.OID == JSONBOID {
+func Append(dst []byte, t types.Type, s []byte) []byte {
+	if t.OID == types.JSONBOID {
 		return canonicalJSON(dst, s)
 	}
-	a := OpenArray(t.Elem(), s)
-	b := ArrayBuilder{Elem: a.Elem}
+	a := types.OpenArray(t.Elem(), s)
+	b := types.ArrayBuilder{Elem: a.Elem}
 	for {
 		d, ok := a.Next()
 		if !ok {
@@ -43,31 +47,31 @@ func AppendCanonical(dst []byte, t Type, s []byte) []byte {
 	}
 }
 
-func canonicalDatum(t Type, d *Datum) {
+func canonicalDatum(t types.Type, d *types.Datum) {
 	if d.Null {
 		return
 	}
 	switch t.Phys() {
-	case PhysNum:
+	case types.PhysNum:
 		d.N = d.N.Normalize()
-	case PhysF32, PhysF64:
+	case types.PhysF32, types.PhysF64:
 		if d.F == 0 {
 			d.F = 0 // drops the sign
 		}
-	case PhysInterval:
+	case types.PhysInterval:
 		d.Iv = canonicalInterval(d.Iv)
-	case PhysBytes:
+	case types.PhysBytes:
 		switch {
-		case t.OID == BpcharOID:
+		case t.OID == types.BpcharOID:
 			d.S = strings.TrimRight(d.S, " ")
-		case t.OID == JSONBOID:
+		case t.OID == types.JSONBOID:
 			d.S = string(canonicalJSON(nil, []byte(d.S)))
 		}
 	}
 }
 
 // canonicalInterval is the interval of the same total, in months of 30 days.
-func canonicalInterval(v IntervalVal) IntervalVal {
+func canonicalInterval(v types.IntervalVal) types.IntervalVal {
 	const day = 86_400_000_000
 	hi, lo := v.Total()
 	neg := hi < 0
@@ -77,9 +81,9 @@ func canonicalInterval(v IntervalVal) IntervalVal {
 		hi = -hi - int64(borrow)
 	}
 	months, rest := bits.Div64(uint64(hi), lo, 30*day)
-	out := IntervalVal{Months: int32(months), Days: int32(rest / day), Micros: int64(rest % day)}
+	out := types.IntervalVal{Months: int32(months), Days: int32(rest / day), Micros: int64(rest % day)}
 	if neg {
-		out = IntervalVal{Months: -out.Months, Days: -out.Days, Micros: -out.Micros}
+		out = types.IntervalVal{Months: -out.Months, Days: -out.Days, Micros: -out.Micros}
 	}
 	return out
 }
