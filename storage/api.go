@@ -161,6 +161,13 @@ type GroupReader interface {
 	Close() error
 }
 
+// BoundedReader is a GroupReader that may know bounds of what a batch (−1 = all
+// batches) holds in an integer column, hidden rows included, and whether some may
+// be NULL: to pass over what nobody needs.
+type BoundedReader interface {
+	Bounds(col, batch int) (lo, hi int64, nulls, ok bool)
+}
+
 // MorselInfo describes a morsel for planning and EXPLAIN.
 type MorselInfo struct {
 	Rows    int

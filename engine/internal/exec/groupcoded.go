@@ -143,9 +143,13 @@ func (r *groupRunner) flushCoded(ctx context.Context, emit sched.Emit) error {
 			return err
 		}
 	}
-	typ := g.coded.workers[0].code.Typ
-	r.out.Cols[0] = vec.Vector{Type: typ, Form: vec.Dict, Len: c.n, Dict: g.coded.dict, Fixed: vec.BytesOf(c.codes[:c.n]), Valid: c.valid}
 	n := c.n
 	c.n, c.nOther = 0, 0
-	return r.emitStates(c.rows[:n*g.stride], n, emit)
+	rows, n, err := r.withinBound(r.morsel, c.rows[:n*g.stride], n, c.codes)
+	if err != nil || n == 0 {
+		return err
+	}
+	typ := g.coded.workers[0].code.Typ
+	r.out.Cols[0] = vec.Vector{Type: typ, Form: vec.Dict, Len: n, Dict: g.coded.dict, Fixed: vec.BytesOf(c.codes[:n]), Valid: c.valid}
+	return r.emitStates(rows, n, emit)
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"quern/engine/internal/hash"
+	"quern/engine/internal/order"
 	"quern/engine/internal/sched"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -37,9 +38,12 @@ type groups struct {
 	codes   bool         // a key of codes may be grouped by them
 	coded   *codedGroups // nil = groups are in tables or partitions
 	spilled *groupSpill  // nil = nothing was spilled
-	mu      sync.Mutex
-	accts   []*sched.Account // of the runners that merge partitions
-	runners int              // opened so far
+	// bound, if not nil, is that of a top-N above over call boundCall.
+	bound     *order.Bound
+	boundCall int
+	mu        sync.Mutex
+	accts     []*sched.Account // of the runners that merge partitions
+	runners   int              // opened so far
 }
 
 // tableLimit is the size of a local table, in bytes: it stays in the second level
@@ -351,10 +355,16 @@ type groupRunner struct {
 	scratch vec.BatchScratch
 	code    codedRun
 	arena   *hash.Arena // of coded groups
+
+	morsel   int // that it runs
+	bound    order.BoundFilter
+	boundCol vec.Scratch
+	kept     []uint64
 }
 
 func (r *groupRunner) run(ctx context.Context, part int, emit sched.Emit) error {
 	g := r.g
+	r.morsel = part
 	if g.coded != nil {
 		return r.runCoded(ctx, part, emit)
 	}
@@ -394,7 +404,13 @@ func (r *groupRunner) emit(ctx context.Context, t *hash.Table, emit sched.Emit) 
 			return err
 		}
 		n := min(vec.BatchRows, t.Len()-lo)
-		rows := t.Rows[lo*g.stride : (lo+n)*g.stride]
+		rows, n, err := r.withinBound(r.morsel, t.Rows[lo*g.stride:(lo+n)*g.stride], n, nil)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			continue
+		}
 		for i := range g.keyTyps {
 			g.keys.Decode(&r.out.Cols[i], r.scratch.Col(i), i, rows, g.stride, n, chunks)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"quern/engine/internal/expr"
+	"quern/engine/internal/order"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage"
@@ -25,6 +26,9 @@ type scanStage struct {
 	scan   storage.Scan
 	// filters come from joins above, before prepare.
 	filters []joinFilter
+	// bound, if not nil, is that of a top-N above over column boundCol.
+	bound    *order.Bound
+	boundCol int
 }
 
 func (q *query) buildScan(ctx context.Context, n *plan.Scan) (stage, error) {
@@ -112,6 +116,7 @@ type scanRunner struct {
 	filters []filterRun
 	one     [1]int
 	out     vec.Batch
+	bound   order.BoundFilter
 }
 
 func (r *scanRunner) run(ctx context.Context, morsel int, emit sched.Emit) (err error) {
@@ -125,11 +130,18 @@ func (r *scanRunner) run(ctx context.Context, morsel int, emit sched.Emit) (err 
 		}
 	}()
 	pos := 0
+	if r.passOver(rd, morsel, -1) {
+		return nil
+	}
 	for i := range rd.Batches() {
 		if err := sched.CheckCancel(ctx); err != nil {
 			return err
 		}
 		b := &r.out
+		if r.passOver(rd, morsel, i) {
+			pos += min(vec.BatchRows, r.s.scan.Info(morsel).Rows-pos)
+			continue
+		}
 		if b.Len, b.Sel, err = rd.Start(ctx, i); err != nil {
 			return err
 		}
@@ -142,6 +154,12 @@ func (r *scanRunner) run(ctx context.Context, morsel int, emit sched.Emit) (err 
 			continue
 		}
 		if err := r.joinFilters(rd); err != nil {
+			return err
+		}
+		if b.Rows() == 0 {
+			continue
+		}
+		if err := r.withinBound(rd, morsel); err != nil {
 			return err
 		}
 		if b.Rows() == 0 {

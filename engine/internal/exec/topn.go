@@ -2,6 +2,8 @@ package exec
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"quern/engine/internal/order"
 	"quern/engine/internal/sched"
@@ -91,6 +93,7 @@ type topCollect struct {
 	need   int
 	ties   bool
 	buffer []*topBuffer
+	bound  *order.Bound // nil = no keys
 }
 
 func (s *topCollect) typs() []types.Type { return append(s.order.all(), types.Int8) }
@@ -107,6 +110,14 @@ func (s *topCollect) prepare(ctx context.Context) error {
 		return err
 	}
 	s.buffer = make([]*topBuffer, s.q.threads)
+	if len(s.order.keys) > 0 {
+		k := s.order.keys[0]
+		s.bound = &order.Bound{Key: k, Strict: len(s.order.keys) == 1 && !s.ties && order.Exact(s.order.all()[k.Col])}
+		raises := slices.ContainsFunc(s.order.extra, func(c *compiled) bool { return mayRaise(c.e) })
+		if k.Col < len(s.order.typs) && !raises {
+			pushBound(s.in.stage, k.Col, s.bound)
+		}
+	}
 	return s.q.consume(ctx, s.in, func(_ context.Context, w, m int, b *vec.Batch) error {
 		if s.buffer[w] == nil {
 			s.buffer[w] = s.newBuffer()
@@ -145,6 +156,10 @@ func (s *topCollect) run(_ context.Context, _ int, emit sched.Emit) error {
 	return nil
 }
 
+// firstCut is how many rows a worker collects before it knows a bound; later it
+// collects more, since sorting them is dear as long as the bound gets tighter.
+const firstCut = 256
+
 // topBuffer are one worker's candidates.
 type topBuffer struct {
 	s      *topCollect
@@ -152,17 +167,14 @@ type topBuffer struct {
 	max    int // rows at which the buffer is cut
 	morsel int
 	rows   int64 // of the morsel so far
-	// bound is the word of the first key of the last row kept; valid if has.
-	bound uint64
-	has   bool
-	sel   vec.Selection
-	words []uint64
-	flat  vec.Scratch
-	seq   vec.Scratch
+	within order.BoundFilter
+	seq    vec.Scratch
 }
 
 func (s *topCollect) newBuffer() *topBuffer {
-	return &topBuffer{s: s, part: s.q.newPart(s.typs()), max: max(4*vec.BatchRows, 3*s.need), morsel: -1}
+	return &topBuffer{
+		s: s, part: s.q.newPart(s.typs()), max: max(firstCut, 4*s.need), morsel: -1, within: order.BoundFilter{B: s.bound},
+	}
 }
 
 func (b *topBuffer) add(morsel int, in *vec.Batch) error {
@@ -170,8 +182,8 @@ func (b *topBuffer) add(morsel int, in *vec.Batch) error {
 		b.morsel, b.rows = morsel, 0
 	}
 	batch := *in
-	if b.has {
-		batch.Sel = b.filter(in)
+	if b.within.B.Has() {
+		batch.Sel = b.within.Select(morsel, &in.Cols[b.within.B.Key.Col], in.Sel, in.Rows())
 		if len(batch.Sel) == 0 {
 			b.rows += int64(in.Len)
 			return nil
@@ -192,35 +204,6 @@ func (b *topBuffer) add(morsel int, in *vec.Batch) error {
 		return b.cut()
 	}
 	return nil
-}
-
-// filter drops rows whose first key lies behind the bound.
-func (b *topBuffer) filter(in *vec.Batch) vec.Selection {
-	k := b.s.order.keys[0]
-	src := in.Cols[k.Col]
-	var v vec.Vector
-	b.flat.Flatten(&v, &src, in.Sel)
-	n := in.Rows()
-	if cap(b.sel) < n {
-		b.sel, b.words = make(vec.Selection, n), make([]uint64, n)
-	}
-	rows := []uint16(in.Sel)
-	if rows == nil {
-		rows = identity[:n]
-	}
-	order.Words(b.words[:n], &v, rows, k.Desc)
-	out, j := b.sel[:n], 0
-	for i, r := range rows {
-		keep := b.words[i] <= b.bound
-		if v.Valid != nil && v.Null(int(r)) {
-			keep = k.NullsFirst
-		}
-		out[j] = r
-		if keep {
-			j++
-		}
-	}
-	return out[:j]
 }
 
 // finish hands the candidates over as columns.
@@ -249,7 +232,7 @@ func (b *topBuffer) cut() error {
 	if len(b.s.order.keys) > 0 {
 		b.setBound(&so, rows[keep-1])
 	}
-	b.max = max(b.max, 2*keep)
+	b.max = max(min(2*b.max, max(4*vec.BatchRows, 3*b.s.need)), 2*keep)
 	var out vec.Batch
 	var sc vec.BatchScratch
 	out.Cols = make([]vec.Vector, len(set.cols))
@@ -266,18 +249,19 @@ func (b *topBuffer) cut() error {
 	return nil
 }
 
-// setBound remembers the first key of the last row kept. Behind a NULL that
+// setBound tells the bound of the first key of the last row kept. Behind a NULL that
 // comes last nothing can be dropped.
 func (b *topBuffer) setBound(so *order.Sorter, row uint32) {
 	k := so.Keys[0]
 	v := &so.Cols[k.Col]
-	if v.Null(int(row)) {
-		// With NULLs first no value can come before it; a value of word 0 may
-		// still pass, which the next cut puts right.
-		b.has, b.bound = k.NullsFirst, 0
-		return
+	if !v.Null(int(row)) {
+		var w [1]uint64
+		order.Words(w[:], v, []uint32{row}, k.Desc)
+		seq := vec.Values[int64](&so.Cols[len(so.Cols)-1])[row]
+		b.within.B.Tighten(w[0], int(seq>>32))
+	} else if k.NullsFirst {
+		// No value can come before it; a value of word 0 may still pass, which
+		// the next cut puts right.
+		b.within.B.Tighten(0, math.MaxInt)
 	}
-	var w [1]uint64
-	order.Words(w[:], v, []uint32{row}, k.Desc)
-	b.bound, b.has = w[0], true
 }

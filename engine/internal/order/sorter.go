@@ -18,6 +18,15 @@ type Key struct {
 	NullsFirst bool
 }
 
+// Exact tells whether Words of a type are exact.
+func Exact(t types.Type) bool {
+	switch t.Phys() {
+	case types.PhysBool, types.PhysI16, types.PhysI32, types.PhysI64, types.PhysF32, types.PhysF64:
+		return true
+	}
+	return false
+}
+
 // Words writes a word per row such that a smaller value never has a greater
 // word. exact tells that equal words mean equal values. v is Flat and no listed
 // row is NULL. One switch over physical types (a table).

@@ -214,6 +214,14 @@ func (b *groupSource) expired(from, n int) extent {
 	return expiredZone(&z, col.Type().Phys(), b.s.floor, recv.MinI, recv.MaxI)
 }
 
+func (b *groupSource) bounds(k, from, n int) (z encoding.Zone, ok bool) {
+	col := b.cols[k].col
+	if col == nil || !sameKeys(col.Type().Phys(), b.s.cols[k].typ.Phys()) || col.Type().Unsigned() != b.s.cols[k].typ.Unsigned() {
+		return z, false
+	}
+	return col.Zone(b.g, from, from+n), true
+}
+
 func (b *groupSource) skip(p *pred, from, n int, dicts *dictCache) bool {
 	col := b.cols[p.col].col
 	if col == nil || !sameKeys(col.Type().Phys(), p.typ.Phys()) {

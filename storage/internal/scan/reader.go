@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"quern/storage/catalog"
+	"quern/storage/internal/encoding"
 	"quern/storage/internal/segment"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -27,6 +28,9 @@ type source interface {
 	// match decides p on encoded rows, as pred.match does on values; done is
 	// false where it cannot.
 	match(p *pred, from, n int, sel, dst vec.Selection) (out vec.Selection, done bool, err error)
+	// bounds bounds rows [from, from+n) of integer column k; ok is false where
+	// it does not know.
+	bounds(k, from, n int) (z encoding.Zone, ok bool)
 	close() error
 }
 
@@ -94,6 +98,21 @@ func (s *Scan) skips(src source, from, n int, dicts *dictCache) bool {
 
 // Batches is the number of batches.
 func (r *Reader) Batches() int { return (r.src.rows() + vec.BatchRows - 1) / vec.BatchRows }
+
+// Bounds implements storage.BoundedReader.
+func (r *Reader) Bounds(col, batch int) (lo, hi int64, nulls, ok bool) {
+	c := &r.s.cols[col]
+	if p := c.typ.Phys(); c.masked() || p < types.PhysI16 || p > types.PhysI64 {
+		return 0, 0, false, false
+	}
+	from, n := batch*vec.BatchRows, min(vec.BatchRows, r.src.rows()-batch*vec.BatchRows)
+	if batch < 0 {
+		from, n = 0, r.src.rows()
+	}
+	z, ok := r.src.bounds(col, from, n)
+	ok = ok && z.Flags == encoding.ZoneValues && z.Nulls < z.Rows
+	return z.MinI, z.MaxI, z.Nulls > 0, ok
+}
 
 // Start goes to a batch and gives its rows and those that are visible and
 // satisfy the predicates.

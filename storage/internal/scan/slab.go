@@ -217,6 +217,17 @@ func (b *slabSource) skip(p *pred, from, n int, dicts *dictCache) bool {
 	return true
 }
 
+func (b *slabSource) bounds(k, from, n int) (z encoding.Zone, ok bool) {
+	c := &b.cols[k]
+	if !c.ok || !sameKeys(c.data.Phys, b.s.cols[k].typ.Phys()) {
+		return z, false
+	}
+	for g := from / memtable.GranuleRows; g*memtable.GranuleRows < from+n; g++ {
+		z.Merge(&c.zones[g])
+	}
+	return z, true
+}
+
 // sameKeys tells whether bounds of stored values bound the column's values too:
 // widening keeps integers as they are, and floats.
 func sameKeys(stored, now types.Phys) bool {
