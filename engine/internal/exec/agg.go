@@ -109,7 +109,7 @@ func (q *query) newAggregator(c *plan.AggCall) (aggregator, error) {
 	case fn.AggBoolOr:
 		return newExtreme(fn.AggMax, types.Bool), nil
 	case fn.AggBitAnd, fn.AggBitOr, fn.AggBitXor:
-		if isInt(arg) {
+		if plan.IsInt(arg) {
 			return bitAgg{c.Agg.Kind, arg}, nil
 		}
 		return nil, no

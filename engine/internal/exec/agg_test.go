@@ -11,6 +11,7 @@ import (
 
 	"quern/engine/fn"
 	"quern/engine/internal/exectest"
+	"quern/engine/internal/kernel"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -370,7 +371,7 @@ func TestAvgInt(t *testing.T) {
 	fast := 0
 	for range 20_000 {
 		sum, n := int64(r.Uint64())>>r.IntN(64), 1+r.Uint64()>>(1+r.IntN(63))
-		x, ok := avgInt(sum, n)
+		x, ok := kernel.AvgInt(sum, n)
 		if !ok {
 			continue
 		}

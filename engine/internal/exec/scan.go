@@ -276,7 +276,7 @@ func comparePred(arg plan.Expr, op storage.PredOp, val plan.Expr) (storage.Pred,
 	if !ok || lit.Val.Null {
 		return storage.Pred{}, false
 	}
-	if c, ok := arg.(*plan.Cast); ok && widens(c.Arg.Type(), c.Typ) {
+	if c, ok := arg.(*plan.Cast); ok && plan.Widens(c.Arg.Type(), c.Typ) {
 		arg = c.Arg
 	}
 	col, ok := arg.(*plan.Col)
@@ -295,7 +295,7 @@ func comparePred(arg plan.Expr, op storage.PredOp, val plan.Expr) (storage.Pred,
 
 func inPred(e *plan.In) (storage.Pred, bool) {
 	arg := e.Arg
-	if c, ok := arg.(*plan.Cast); ok && widens(c.Arg.Type(), c.Typ) {
+	if c, ok := arg.(*plan.Cast); ok && plan.Widens(c.Arg.Type(), c.Typ) {
 		arg = c.Arg
 	}
 	col, ok := arg.(*plan.Col)
@@ -320,32 +320,17 @@ func inPred(e *plan.In) (storage.Pred, bool) {
 	return p, len(p.Vals) > 0
 }
 
-func isInt(t types.Type) bool {
-	switch t.OID {
-	case types.Int2OID, types.Int4OID, types.Int8OID:
-		return true
-	}
-	return false
-}
-
-func isText(t types.Type) bool { return t.OID == types.TextOID || t.OID == types.VarcharOID }
-
-// widens tells whether a cast keeps values and their order.
-func widens(from, to types.Type) bool {
-	return isInt(from) && isInt(to) && from.Phys().Size() <= to.Phys().Size() || isText(from) && isText(to) && to.Mod < 0
-}
-
 // literalFor gives the constant in the column's type, if it has the same
 // meaning there.
 func literalFor(t types.Type, lit *plan.Lit) (types.Datum, bool) {
 	switch {
-	case isInt(t) && isInt(lit.Typ):
+	case plan.IsInt(t) && plan.IsInt(lit.Typ):
 		bits := 8*t.Phys().Size() - 1
 		if v := lit.Val.I; bits < 63 && (v < -1<<bits || v >= 1<<bits) {
 			return types.Datum{}, false
 		}
 		return lit.Val, true
-	case isText(t) && isText(lit.Typ):
+	case plan.IsText(t) && plan.IsText(lit.Typ):
 		return lit.Val, true
 	case t.OID != lit.Typ.OID || t.OID == types.BpcharOID:
 		return types.Datum{}, false

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"quern/engine/fn"
 	"quern/engine/internal/order"
 	"quern/engine/plan"
 	"quern/storage"
@@ -18,12 +17,12 @@ func pushBound(s stage, col int, b *order.Bound) {
 	case *countStage:
 		pushBound(s.in, col, b)
 	case *filterStage:
-		if !mayRaise(s.pred.e) {
+		if !plan.MayRaise(s.pred.e) {
 			pushBound(s.stage, col, b)
 		}
 	case *projectStage:
 		for _, e := range s.exprs {
-			if mayRaise(e.e) {
+			if plan.MayRaise(e.e) {
 				return
 			}
 		}
@@ -31,7 +30,7 @@ func pushBound(s stage, col int, b *order.Bound) {
 			pushBound(s.stage, c, b)
 		}
 	case *scanStage:
-		if s.rest == nil || !mayRaise(s.rest.e) {
+		if s.rest == nil || !plan.MayRaise(s.rest.e) {
 			s.bound, s.boundCol = b, col
 		}
 	case *aggStage:
@@ -56,47 +55,6 @@ func surelyFinal(c *aggCall) bool {
 		return a.ret.Phys() == types.PhysF64
 	}
 	return false
-}
-
-// mayRaise tells whether evaluating e might raise.
-func mayRaise(e plan.Expr) bool {
-	any := func(es []plan.Expr) bool {
-		for _, e := range es {
-			if mayRaise(e) {
-				return true
-			}
-		}
-		return false
-	}
-	switch e := e.(type) {
-	case *plan.Col, *plan.Lit:
-		return false
-	case *plan.And:
-		return any(e.Args)
-	case *plan.Or:
-		return any(e.Args)
-	case *plan.Not:
-		return mayRaise(e.Arg)
-	case *plan.IsNull:
-		return mayRaise(e.Arg)
-	case *plan.IsBool:
-		return mayRaise(e.Arg)
-	case *plan.Distinct:
-		return mayRaise(e.L) || mayRaise(e.R)
-	case *plan.In:
-		return mayRaise(e.Arg) || any(e.List)
-	case *plan.Like:
-		l, ok := e.Pattern.(*plan.Lit)
-		for i := 0; ok && i < len(l.Val.S); i++ {
-			ok = rune(l.Val.S[i]) != e.Escape && l.Val.S[i] < 0x80 // a lonely escape raises
-		}
-		return !ok || mayRaise(e.Arg)
-	case *plan.Cast:
-		return !widens(e.Arg.Type(), e.Typ) || mayRaise(e.Arg)
-	case *plan.Call:
-		return e.Fn.CanRaise || e.Fn.Vol != fn.Immutable || any(e.Args)
-	}
-	return true
 }
 
 // passOver tells whether no row of a batch (−1 = of the morsel) is within the

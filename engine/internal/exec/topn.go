@@ -113,7 +113,7 @@ func (s *topCollect) prepare(ctx context.Context) error {
 	if len(s.order.keys) > 0 {
 		k := s.order.keys[0]
 		s.bound = &order.Bound{Key: k, Strict: len(s.order.keys) == 1 && !s.ties && order.Exact(s.order.all()[k.Col])}
-		raises := slices.ContainsFunc(s.order.extra, func(c *compiled) bool { return mayRaise(c.e) })
+		raises := slices.ContainsFunc(s.order.extra, func(c *compiled) bool { return plan.MayRaise(c.e) })
 		if k.Col < len(s.order.typs) && !raises {
 			pushBound(s.in.stage, k.Col, s.bound)
 		}
