@@ -40,10 +40,11 @@ func (b *batch) keep(ctx context.Context, out *vec.Batch) error {
 		return nil
 	}
 	b.batches = append(b.batches, out)
-	if b.held += size; b.inMemory || b.held < b.g.o.LoadBytes {
+	b.held += size
+	if b.inMemory || b.load == nil && b.held < b.g.o.LoadBytes {
 		return nil
 	}
-	return b.push(ctx)
+	return b.push(ctx) // to a load at once, while the rows are in the processor's caches
 }
 
 // halves are two batches with the rows of b.

@@ -154,7 +154,7 @@ func (s *Store) pickJob(sn *Snapshot, want mergeScope) *mergeJob {
 // compactable lists the segments that may be merged.
 func (s *Store) compactable(st *state, now int64, want mergeScope) compact.State {
 	c := &s.compact
-	out := compact.State{Idle: !s.compact.throttle.Busy(s.opts.Now()), All: want.all}
+	out := compact.State{Idle: !s.compact.throttle.Busy(s.opts.Now()), All: want.all, Loading: s.bg.loading.Load() > 0}
 	for id, i := range st.ords {
 		t := st.cat.Table(id)
 		if t == nil || want.table != 0 && want.table != id {
@@ -195,6 +195,7 @@ func (s *Store) endJob(j *mergeJob) {
 func (j *mergeJob) run(ctx context.Context) error {
 	s := j.s
 	spec := stage.Spec(j.table, s.opts.Writer, "merge")
+	spec.Memory = s.memoryOf(j.Table)
 	spec.Cold = !slices.ContainsFunc(j.inputs, func(r *segmentRef) bool { return !isCold(j.table, r.meta.TimeMax, s.nowMicros()) })
 	ms := &segment.MergeSpec{Spec: &spec, Partition: j.Partition, Next: j.next, Pause: s.pauseMerge,
 		DictBytes: int(s.opts.MemBytesMax / 4)}

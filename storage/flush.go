@@ -142,7 +142,7 @@ func (j *flushJob) write(ctx context.Context) error {
 // stageEnv is the store as package stage sees it.
 func (s *Store) stageEnv() *stage.Env {
 	return &stage.Env{FS: s.opts.FS, Dir: s.opts.Dir, Writer: s.opts.Writer, RowsMin: s.opts.FlushRowsMin, Now: s.nowMicros,
-		NextID: s.nextSegmentID, UUID: s.newUUID, Folder: s.makePartition, Error: s.buildError}
+		NextID: s.nextSegmentID, UUID: s.newUUID, Folder: s.makePartition, Error: s.buildError, Memory: s.memoryOf, Spares: s.sparesOf}
 }
 
 // holdFolders keeps (1) folders that are empty, or no longer (-1).

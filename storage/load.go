@@ -228,7 +228,12 @@ func (l *Load) Close() {
 			b.Env.Discard(b.Segments)
 		}
 	}
-	l.s.bg.loading.Add(-1)
+	for _, b := range l.bufs {
+		b.Lend()
+	}
+	if l.s.bg.loading.Add(-1) == 0 {
+		l.s.nudgeMerges() // which waited
+	}
 	l.bufs, l.pr = nil, nil
 	l.note()
 	l.s.holdFolders(-1)

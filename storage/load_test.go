@@ -296,3 +296,30 @@ func TestBufferedAck(t *testing.T) {
 		t.Fatalf("%d rows after a kill", n)
 	}
 }
+
+// TestLoadsShareMemory: what one load wrote is not seen by the next, which gets its
+// memory, nor by whoever reads its segments.
+func TestLoadsShareMemory(t *testing.T) {
+	c, fsys := newClock(), crashfs.New()
+	s := open(t, options(fsys, c))
+	defer s.Close()
+	createTable(t, s, events(tab))
+	var want []int64
+	for k := range int64(6) {
+		part := seq(100*k, 20+3*k)
+		l, err := s.StartLoad(&storage.Commit{Source: "load"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := rowsOf(tab, part...)
+		if err := l.Add(context.Background(), &tr, nil); err != nil {
+			t.Fatal(err)
+		}
+		commit(t, s, &storage.Commit{Loads: []*storage.Load{l}})
+		l.Close()
+		want = append(want, part...)
+		if got := ids(t, s, tab, c.Now()); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+			t.Fatalf("after load %d: %d rows, want %d", k, len(got), len(want))
+		}
+	}
+}

@@ -33,8 +33,9 @@ type Options struct {
 	// DictBytesMax bounds the decoded dictionaries of segments that are kept for
 	// later queries, 0 = without bound.
 	DictBytesMax int64
-	// LoadBytes is the size of the pieces in which a Load writes segments:
-	// half of MemBytesMax, at most 128 MiB.
+	// LoadBytes is the size of the pieces in which all Loads together write segments:
+	// half of MemBytesMax, at most 448 MiB. Small pieces make small segments, which
+	// cost more to make, and to merge.
 	LoadBytes    int64
 	WALBytesMax  int64 // 2 GiB: at 70 % the oldest tables are flushed, at 100 % commits wait
 	WALFileBytes int64 // 64 MiB
@@ -109,7 +110,7 @@ func (o *Options) defaults() {
 	orDefault(&o.FlushAgeMax, 15*time.Minute)
 	orDefault(&o.FlushRowsMin, 8192)
 	orDefault(&o.MemBytesMax, 1<<30)
-	orDefault(&o.LoadBytes, min(o.MemBytesMax/2, 128<<20))
+	orDefault(&o.LoadBytes, min(o.MemBytesMax/2, 448<<20))
 	orDefault(&o.WALBytesMax, 2<<30)
 	orDefault(&o.WALFileBytes, 64<<20)
 	orDefault(&o.WALRollAge, 15*time.Minute)

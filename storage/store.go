@@ -33,6 +33,8 @@ type Store struct {
 	keys    *dedup.Keys
 	tallies *tallies
 	shrink  sync.Map // table id → *wal.Shrink
+	learnt  sync.Map // table id → *segment.Memory
+	spares  sync.Map // table id → *sync.Pool of *memtable.Table that loads have emptied
 	buffers buffers
 
 	rowLocks sync.Map // table id → *rowsLock
@@ -252,6 +254,25 @@ func (s *Store) shrinkOf(table uint32) *wal.Shrink {
 	}
 	v, _ := s.shrink.LoadOrStore(table, new(wal.Shrink))
 	return v.(*wal.Shrink)
+}
+
+// memoryOf is what is known of a table's columns from segments made before.
+func (s *Store) memoryOf(table uint32) *segment.Memory {
+	v, ok := s.learnt.Load(table)
+	if !ok {
+		v, _ = s.learnt.LoadOrStore(table, new(segment.Memory))
+	}
+	return v.(*segment.Memory)
+}
+
+// sparesOf keeps memory of loads into a table for the next ones, until the
+// collector takes it.
+func (s *Store) sparesOf(table uint32) *sync.Pool {
+	v, ok := s.spares.Load(table)
+	if !ok {
+		v, _ = s.spares.LoadOrStore(table, new(sync.Pool))
+	}
+	return v.(*sync.Pool)
 }
 
 // Catalog is the newest catalog.

@@ -14,6 +14,9 @@
 // partition with more than 24 segments has its smallest ones merged: every
 // segment costs each query a merge of dictionaries.
 //
+// While large writes are under way, partitions wait for their end with merges, up to
+// 40 segments.
+//
 // A segment is also rewritten to let go of rows: when a fifth of them is deleted,
 // or expired, or expired for half of the bound within which their bytes must be
 // gone. One that will be unlinked whole in time is left alone. One whose rows have
@@ -48,6 +51,10 @@ const (
 	// VisibleMax is the number of segments of a partition beyond which the
 	// smallest are merged whatever their level. Ingest slows down at twice that.
 	VisibleMax = 24
+	// LoadingMax is how many segments a partition may have before it is merged while
+	// large writes are under way: merges would take the processors that these need, and
+	// are the better, the more there is. It is less than what slows commits down.
+	LoadingMax = 2*VisibleMax - l0Count
 )
 
 const (
@@ -96,6 +103,7 @@ type Segment struct {
 type State struct {
 	Segments []Segment // those that may be merged: neither damaged nor in a job
 	Idle     bool      // no work but this
+	Loading  bool      // large writes are under way
 	All      bool      // what could wait is due, too
 }
 
@@ -128,6 +136,11 @@ func Pick(st State, now int64) []Job {
 	for k, list := range parts {
 		slices.SortFunc(list, func(a, b Segment) int { return cmp.Compare(a.ID, b.ID) })
 		p := &part{table: k.table, name: k.partition, list: list, now: now, idle: st.Idle, all: st.All}
+		if st.Loading && !st.All && len(list) <= LoadingMax {
+			p.purge()
+			jobs = append(jobs, p.jobs...)
+			continue
+		}
 		p.purge()
 		if k.partition == Mixed {
 			p.mixed()

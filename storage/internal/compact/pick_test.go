@@ -48,9 +48,10 @@ func TestPick(t *testing.T) {
 		return s
 	}
 	for name, c := range map[string]struct {
-		segs []Segment
-		idle bool
-		want []Job
+		segs    []Segment
+		idle    bool
+		loading bool
+		want    []Job
 	}{
 		"cold":                    {segs: chill(segs("d20260130", Final, 16_000_000, 15_000_000)), want: []Job{{Level: Final, Rows: 16_000_000, Reason: "cold"}}},
 		"cold, but to be merged":  {segs: chill(segs("d20260130", L0, 1000, 1000, 2000)), want: []Job{{Level: Final, Rows: 4000, Reason: "final"}}},
@@ -60,35 +61,39 @@ func TestPick(t *testing.T) {
 		"eight small L0":          {segs: segs("all", L0, repeat(1000, 8)...)},
 		"eight L0":                {segs: segs("all", L0, repeat(200_000, 8)...), want: []Job{{Level: L1, Rows: 1_600_000, Reason: "tier"}}},
 		"L0 of 4 M rows together": {segs: segs("all", L0, repeat(1_000_000, 5)...), want: []Job{{Level: L1, Rows: 4_000_000, Reason: "tier"}}},
-		"four L1":                 {segs: segs("all", L1, repeat(4_100_000, 4)...), want: []Job{{Level: L2, Rows: 16_400_000, Reason: "tier"}}},
-		"L1 that do not fit":      {segs: segs("all", L1, repeat(5_000_000, 4)...)},
-		"a large load is no L0":   {segs: segs("all", L0, repeat(9_000_000, 8)...)},
-		"full segments stay":      {segs: segs("all", L2, repeat(16_000_000, 40)...)},
-		"three mixed":             {segs: segs(Mixed, L0, repeat(1000, 3)...)},
-		"four mixed":              {segs: segs(Mixed, L0, repeat(1000, 4)...), want: []Job{{Rows: 4000, Reason: "split", Split: true}}},
-		"one old mixed when idle": {segs: segs(Mixed, L0, 1000), idle: true, want: []Job{{Rows: 1000, Reason: "split", Split: true}}},
-		"sealed":                  {segs: segs("d20260130", L0, 1000, 5000, 2000), want: []Job{{Level: Final, Rows: 3000, Reason: "final"}}},
-		"sealed, of a like size":  {segs: segs("d20260130", L0, 1000, 1000, 2000), want: []Job{{Level: Final, Rows: 4000, Reason: "final"}}},
-		"sealed, one segment":     {segs: segs("d20260130", L2, 5000)},
-		"not over yet":            {segs: segs("d20260131", L2, 5000, 1000)},
-		"sealed, drops":           {segs: late("d20260130", 1000, 1000, 2000)},
-		"over for half an hour":   {segs: segs("h2026013110", L2, 5000, 1000), want: []Job{{Level: Final, Rows: 6000, Reason: "final"}}},
-		"crowd":                   {segs: segs("all", L2, append(repeat(8_100_000, 22), 10, 20, 30, 40)...), want: []Job{{Level: L2, Rows: 100, Reason: "crowd"}}},
-		"a fifth deleted":         {segs: []Segment{{ID: 1, Partition: "all", Level: L2, Rows: 100, Deleted: 20}}, want: []Job{{Level: L2, Rows: 100, Reason: "deletes"}}},
-		"less deleted":            {segs: []Segment{{ID: 1, Partition: "all", Level: L2, Rows: 100, Deleted: 19}}},
-		"not expired":             {segs: expired("d20260130", start, start+hour, start)},
-		"wholly expired":          {segs: expired("d20260130", start-hour, start-1, start)},
-		"unlinked in time":        {segs: expired("h2026013010", start-hour/2, start+hour/2, start)},
-		"a day, half":             {segs: expired("d20260130", start-13*hour, start+11*hour, start), want: []Job{{Level: Final, Rows: 1000, Reason: "retention"}}},
-		"a day, less than half":   {segs: expired("d20260130", start-11*hour, start+12*hour, start)},
-		"a month":                 {segs: expired("m202601", start-7*day, start+24*day, start), want: []Job{{Level: L2, Rows: 1000, Reason: "retention", Split: true, Fine: true}}},
-		"all of time":             {segs: expired("all", math.MinInt64, math.MaxInt64, start), want: []Job{{Level: L2, Rows: 1000, Reason: "retention", Split: true, Fine: true}}},
+		"eight L0 while loading":  {segs: segs("all", L0, repeat(200_000, 8)...), loading: true},
+		"crowd while loading": {segs: segs("all", L2, append(repeat(8_100_000, 40), 10, 20)...), loading: true,
+			want: []Job{{Level: L2, Rows: 16_200_030, Reason: "crowd"}}},
+		"a fifth deleted while loading": {segs: []Segment{{ID: 1, Partition: "all", Level: L2, Rows: 100, Deleted: 20}}, loading: true, want: []Job{{Level: L2, Rows: 100, Reason: "deletes"}}},
+		"four L1":                       {segs: segs("all", L1, repeat(4_100_000, 4)...), want: []Job{{Level: L2, Rows: 16_400_000, Reason: "tier"}}},
+		"L1 that do not fit":            {segs: segs("all", L1, repeat(5_000_000, 4)...)},
+		"a large load is no L0":         {segs: segs("all", L0, repeat(9_000_000, 8)...)},
+		"full segments stay":            {segs: segs("all", L2, repeat(16_000_000, 40)...)},
+		"three mixed":                   {segs: segs(Mixed, L0, repeat(1000, 3)...)},
+		"four mixed":                    {segs: segs(Mixed, L0, repeat(1000, 4)...), want: []Job{{Rows: 4000, Reason: "split", Split: true}}},
+		"one old mixed when idle":       {segs: segs(Mixed, L0, 1000), idle: true, want: []Job{{Rows: 1000, Reason: "split", Split: true}}},
+		"sealed":                        {segs: segs("d20260130", L0, 1000, 5000, 2000), want: []Job{{Level: Final, Rows: 3000, Reason: "final"}}},
+		"sealed, of a like size":        {segs: segs("d20260130", L0, 1000, 1000, 2000), want: []Job{{Level: Final, Rows: 4000, Reason: "final"}}},
+		"sealed, one segment":           {segs: segs("d20260130", L2, 5000)},
+		"not over yet":                  {segs: segs("d20260131", L2, 5000, 1000)},
+		"sealed, drops":                 {segs: late("d20260130", 1000, 1000, 2000)},
+		"over for half an hour":         {segs: segs("h2026013110", L2, 5000, 1000), want: []Job{{Level: Final, Rows: 6000, Reason: "final"}}},
+		"crowd":                         {segs: segs("all", L2, append(repeat(8_100_000, 22), 10, 20, 30, 40)...), want: []Job{{Level: L2, Rows: 100, Reason: "crowd"}}},
+		"a fifth deleted":               {segs: []Segment{{ID: 1, Partition: "all", Level: L2, Rows: 100, Deleted: 20}}, want: []Job{{Level: L2, Rows: 100, Reason: "deletes"}}},
+		"less deleted":                  {segs: []Segment{{ID: 1, Partition: "all", Level: L2, Rows: 100, Deleted: 19}}},
+		"not expired":                   {segs: expired("d20260130", start, start+hour, start)},
+		"wholly expired":                {segs: expired("d20260130", start-hour, start-1, start)},
+		"unlinked in time":              {segs: expired("h2026013010", start-hour/2, start+hour/2, start)},
+		"a day, half":                   {segs: expired("d20260130", start-13*hour, start+11*hour, start), want: []Job{{Level: Final, Rows: 1000, Reason: "retention"}}},
+		"a day, less than half":         {segs: expired("d20260130", start-11*hour, start+12*hour, start)},
+		"a month":                       {segs: expired("m202601", start-7*day, start+24*day, start), want: []Job{{Level: L2, Rows: 1000, Reason: "retention", Split: true, Fine: true}}},
+		"all of time":                   {segs: expired("all", math.MinInt64, math.MaxInt64, start), want: []Job{{Level: L2, Rows: 1000, Reason: "retention", Split: true, Fine: true}}},
 	} {
 		now := start
 		if name == "over for half an hour" {
 			now = start + 30*minute
 		}
-		got := Pick(State{Segments: c.segs, Idle: c.idle}, now)
+		got := Pick(State{Segments: c.segs, Idle: c.idle, Loading: c.loading}, now)
 		for i := range got {
 			if len(got[i].Inputs) == 0 || got[i].Table != c.segs[0].Table || got[i].Partition != c.segs[0].Partition {
 				t.Errorf("%s: %+v", name, got[i])

@@ -40,10 +40,10 @@ func (e *Encoder) deltaPays(v []int64, phys types.Phys) bool {
 		at := k * units / min(units, 8) * kernel.Unit
 		part := v[at : at+kernel.Unit]
 		deltas(d[:], part, wide(phys))
-		_, width, exceptions := plan(part)
-		direct += 128*width + 10*exceptions
-		_, width, exceptions = plan(d[:])
-		differences += 128*width + 10*exceptions + 8
+		p, _ := planUnit(part)
+		direct += 128*int(p.width) + 10*int(p.exceptions)
+		p, _ = planUnit(d[:])
+		differences += 128*int(p.width) + 10*int(p.exceptions) + 8
 	}
 	return float64(differences) <= deltaGain*float64(direct)
 }
@@ -57,7 +57,8 @@ func (e *Encoder) deltaPage(v []int64, phys types.Phys, scale byte, nulls int) {
 		var entry [unitEntry]byte
 		part := v[u*kernel.Unit : min(len(v), (u+1)*kernel.Unit)]
 		deltas(d[:], part, wide(phys))
-		e.dst = e.pack.append(e.dst, entry[:], e.at, d[:len(part)], wide(phys))
+		p, _ := planUnit(d[:len(part)])
+		e.dst = e.pack.append(e.dst, entry[:], e.at, d[:len(part)], p, wide(phys))
 		at := e.at + bodyAt + u*deltaEntry
 		binary.LittleEndian.PutUint64(e.dst[at:], uint64(part[0]))
 		copy(e.dst[at+8:], entry[:])

@@ -14,17 +14,23 @@ import (
 type Encoder struct {
 	// SortKey says that rows are sorted by this column, among others.
 	SortKey bool
+	// Choices is what is remembered of the column's pages; nil = nothing.
+	Choices *Choices
 
 	pack   packer
 	ints   []int64
 	vals   []int64 // values of runs, exceptions, entries
 	ends   []int64 // of runs
 	coded  []int64 // codes of a page's own dictionary
-	sample []int64
+	places []uint16
+	plans  []unitPlan
+	tally  tally
 	slots  []uint32
-	dst    []byte
-	at     int  // where the open page starts in dst
-	codes  bool // values are codes: a dictionary of codes gains nothing
+	// trainer is made for the first texts.
+	trainer *trainer
+	dst     []byte
+	at      int  // where the open page starts in dst
+	codes   bool // values are codes: a dictionary of codes gains nothing
 }
 
 // Page encodes rows [from, to) of c, at most PageRows and at least one, in the
@@ -267,27 +273,33 @@ func (e *Encoder) constPage(x int64, scale byte, rows, nulls int) {
 }
 
 // forPage writes v as FOR page.
-func (e *Encoder) forPage(v []int64, phys types.Phys, scale byte, nulls int) {
+func (e *Encoder) forPage(v []int64, plans []unitPlan, phys types.Phys, scale byte, nulls int) {
 	e.header(For, 0, scale, len(v), nulls)
-	units := (len(v) + kernel.Unit - 1) / kernel.Unit
-	e.dst = append(e.dst, make([]byte, pad(units*unitEntry))...)
-	for u := range units {
+	e.dst = append(e.dst, make([]byte, pad(len(plans)*unitEntry))...)
+	for u, p := range plans {
 		var entry [unitEntry]byte
 		part := v[u*kernel.Unit : min(len(v), (u+1)*kernel.Unit)]
-		e.dst = e.pack.append(e.dst, entry[:], e.at, part, wide(phys))
+		e.dst = e.pack.append(e.dst, entry[:], e.at, part, p, wide(phys))
 		copy(e.dst[e.at+bodyAt+u*unitEntry:], entry[:])
 	}
 }
 
 // nested writes v as a page within the open one and returns its length.
 func (e *Encoder) nested(v []int64, phys types.Phys, leaf bool) int {
+	n, _ := e.nestedWithin(v, phys, leaf, math.Inf(1))
+	return n
+}
+
+// nestedWithin does so unless the page would take more than limit bytes. NB: a page
+// of less than a unit is written anyway.
+func (e *Encoder) nestedWithin(v []int64, phys types.Phys, leaf bool, limit float64) (n int, ok bool) {
 	outer := e.at
 	e.at = len(e.dst)
-	e.intPage(v, phys, 0, 0, math.Inf(1), leaf)
+	ok = e.intPage(v, phys, 0, 0, limit, leaf)
 	e.close()
-	n := len(e.dst) - e.at
+	n = len(e.dst) - e.at
 	e.at = outer
-	return n
+	return n, ok
 }
 
 // IsASCII tells whether b has no byte above 0x7F.

@@ -3,6 +3,7 @@ package encoding
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"quern/storage/types"
@@ -37,99 +38,165 @@ func inner(p types.Phys) types.Phys {
 	return types.PhysI32
 }
 
-// packUnit chooses base, width and exceptions of a unit and appends its data to
-// dst, whose length is a multiple of 64. v is padded to a unit with v[n-1].
-type packer struct {
-	v32 [kernel.Unit]uint32
-	v64 [kernel.Unit]uint64
+// unitPlan is how a unit is packed.
+type unitPlan struct {
+	base              int64
+	width, exceptions uint8
 }
 
-// plan gives the base, the width in bits, and how many values need more.
-func plan(v []int64) (base int64, width, exceptions int) {
-	base = v[0]
-	for _, x := range v {
-		base = min(base, x)
+// planUnit chooses base, width and exceptions of a unit; hi is its greatest value.
+func planUnit(v []int64) (p unitPlan, hi int64) {
+	lo, hi := bounds(v)
+	p = unitPlan{base: lo, width: uint8(bits.Len64(uint64(hi) - uint64(lo)))}
+	// No width below pays if more values than that need the last bit.
+	if p.width == 0 || above(v, lo, uint64(1)<<(p.width-1)-1) > exceptionsMax {
+		return p, hi
 	}
 	var hist [65]int
 	for _, x := range v {
-		hist[bits.Len64(uint64(x)-uint64(base))]++
+		hist[bits.Len64(uint64(x)-uint64(lo))]++
 	}
-	best, above := -1, 0
-	for w := 64; w >= 0; w-- {
-		// above values need more than w bits.
-		if above > exceptionsMax {
+	best, more := -1, 0
+	for w := int(p.width); w >= 0; w-- {
+		// more values need over w bits.
+		if more > exceptionsMax {
 			break
 		}
-		if cost := 128*w + 10*above; best < 0 || cost < best {
-			best, width, exceptions = cost, w, above
+		if cost := 128*w + 10*more; best < 0 || cost < best {
+			best, p.width, p.exceptions = cost, uint8(w), uint8(more)
 		}
-		above += hist[w]
+		more += hist[w]
 	}
-	return base, width, exceptions
+	return p, hi
 }
 
-// append packs v (1 to 1,024 values) behind dst and fills its table entry.
-func (k *packer) append(dst, entry []byte, start int, v []int64, wide bool) []byte {
-	base, width, exceptions := plan(v)
-	binary.LittleEndian.PutUint64(entry, uint64(base))
-	binary.LittleEndian.PutUint32(entry[8:], uint32((len(dst)-start)/align))
-	entry[12], entry[13] = byte(width), byte(exceptions)
-	at := len(dst)
-	switch {
-	case width == 0:
-	case width == 8 || width == 16 || width == 32:
-		entry[12] |= widthPlain
-		dst = appendNarrow(dst, v, base, width/8)
-	case wide:
-		mask := ^uint64(0) >> (64 - width)
-		k.v64 = [kernel.Unit]uint64{}
-		for i, x := range v {
-			k.v64[i] = (uint64(x) - uint64(base)) & mask
-		}
-		dst = append(dst, make([]byte, 128*width)...)
-		kernel.Pack64(vec.CastSlice[uint64](dst[at:]), &k.v64, width)
-	default:
-		mask := uint32(1<<width - 1)
-		k.v32 = [kernel.Unit]uint32{}
-		for i, x := range v {
-			k.v32[i] = uint32(uint64(x)-uint64(base)) & mask
-		}
-		dst = append(dst, make([]byte, 128*width)...)
-		kernel.Pack32(vec.CastSlice[uint32](dst[at:]), &k.v32, width)
+// bounds are the least and the greatest of v, which is not empty.
+func bounds(v []int64) (lo, hi int64) {
+	lo, hi = v[0], v[0]
+	lo1, hi1 := lo, hi
+	for len(v) >= 4 { // two chains of dependent steps instead of one
+		a, b, c, d := v[0], v[1], v[2], v[3]
+		lo, hi = min(lo, min(a, b)), max(hi, max(a, b))
+		lo1, hi1 = min(lo1, min(c, d)), max(hi1, max(c, d))
+		v = v[4:]
 	}
-	if exceptions > 0 {
-		dst = appendExceptions(dst, v, base, width)
+	for _, x := range v {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	return min(lo, lo1), max(hi, hi1)
+}
+
+// above counts values that are more than limit above base.
+func above(v []int64, base int64, limit uint64) (n int) {
+	for _, x := range v {
+		if uint64(x)-uint64(base) > limit {
+			n++
+		}
+	}
+	return n
+}
+
+// bytes is what a unit of n values takes in a page.
+func (p unitPlan) bytes(n int) int {
+	size, exc := 128*int(p.width), int(p.exceptions)
+	if w := p.width; w == 8 || w == 16 || w == 32 {
+		size = (n*int(w)/8 + 7) &^ 7
+	}
+	if exc > 0 {
+		size += (2*exc+7)&^7 + 8*exc
+	}
+	return pad(size)
+}
+
+// planAll appends the plans of v's units to e.plans, and gives the bounds of all
+// values and the bytes of the FOR page.
+func (e *Encoder) planAll(v []int64) (lo, hi int64, size int) {
+	units := (len(v) + kernel.Unit - 1) / kernel.Unit
+	size = bodyAt + pad(units*unitEntry)
+	lo, hi = v[0], v[0]
+	for len(v) > 0 {
+		n := min(kernel.Unit, len(v))
+		p, top := planUnit(v[:n])
+		e.plans = append(e.plans, p)
+		lo, hi, size = min(lo, p.base), max(hi, top), size+p.bytes(n)
+		v = v[n:]
+	}
+	return lo, hi, size
+}
+
+// packer keeps a unit that is padded.
+type packer struct{ part [kernel.Unit]int64 }
+
+// append packs v (1 to 1,024 values) behind dst, whose length is a multiple of 64
+// beyond start, and fills its table entry.
+func (k *packer) append(dst, entry []byte, start int, v []int64, p unitPlan, wide bool) []byte {
+	binary.LittleEndian.PutUint64(entry, uint64(p.base))
+	binary.LittleEndian.PutUint32(entry[8:], uint32((len(dst)-start)/align))
+	entry[12], entry[13] = p.width, p.exceptions
+	at, width := len(dst), int(p.width)
+	if width == 8 || width == 16 || width == 32 {
+		entry[12] |= widthPlain
+		dst = appendNarrow(dst, v, p.base, width/8)
+	} else if width > 0 {
+		dst = slices.Grow(dst, 128*width)[:at+128*width]
+		unit := &k.part
+		if len(v) == kernel.Unit {
+			unit = (*[kernel.Unit]int64)(v)
+		} else {
+			for i := copy(unit[:], v); i < kernel.Unit; i++ {
+				unit[i] = p.base
+			}
+		}
+		if wide {
+			kernel.PackInts64(vec.CastSlice[uint64](dst[at:]), unit, width, p.base)
+		} else {
+			kernel.PackInts32(vec.CastSlice[uint32](dst[at:]), unit, width, p.base)
+		}
+	}
+	if p.exceptions > 0 {
+		dst = appendExceptions(dst, v, p.base, width)
 	}
 	return append(dst, make([]byte, pad(len(dst)-start)-(len(dst)-start))...)
 }
 
 func appendNarrow(dst []byte, v []int64, base int64, size int) []byte {
-	for _, x := range v {
-		d := uint64(x) - uint64(base)
-		switch size {
-		case 1:
-			dst = append(dst, byte(d))
-		case 2:
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(d))
-		default:
-			dst = binary.LittleEndian.AppendUint32(dst, uint32(d))
-		}
+	at := len(dst)
+	dst = slices.Grow(dst, len(v)*size+8)[:at+len(v)*size]
+	switch out := dst[at:]; size {
+	case 1:
+		narrow(out, v, base)
+	case 2:
+		narrow(vec.CastSlice[uint16](out), v, base)
+	default:
+		narrow(vec.CastSlice[uint32](out), v, base)
 	}
 	return append(dst, make([]byte, (8-len(dst)&7)&7)...)
 }
 
+func narrow[T uint8 | uint16 | uint32](out []T, v []int64, base int64) {
+	out = out[:len(v)]
+	for i, x := range v {
+		out[i] = T(uint64(x) - uint64(base))
+	}
+}
+
 // appendExceptions stores positions (padded to 8) and whole values.
 func appendExceptions(dst []byte, v []int64, base int64, width int) []byte {
+	limit := uint64(1)<<width - 1
+	var at [exceptionsMax + 1]uint16
+	n := 0
 	for i, x := range v {
-		if bits.Len64(uint64(x)-uint64(base)) > width {
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(i))
+		at[n] = uint16(i)
+		if uint64(x)-uint64(base) > limit {
+			n++
 		}
 	}
+	for _, i := range at[:n] {
+		dst = binary.LittleEndian.AppendUint16(dst, i)
+	}
 	dst = append(dst, make([]byte, (8-len(dst)&7)&7)...)
-	for _, x := range v {
-		if bits.Len64(uint64(x)-uint64(base)) > width {
-			dst = binary.LittleEndian.AppendUint64(dst, uint64(x))
-		}
+	for _, i := range at[:n] {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(v[i]))
 	}
 	return dst
 }

@@ -129,25 +129,29 @@ func load(b []byte) uint64 {
 	return w
 }
 
-// append compresses v behind dst. It writes two bytes a step, code and text, and
-// keeps the second if the code escapes.
-func (t *fsstTable) append(dst, v []byte) []byte {
+// append compresses data[from:to] behind dst. It writes two bytes a step, code and
+// text, and keeps the second if the code escapes. Bytes of data behind to are read
+// where it has them, and do not count.
+func (t *fsstTable) append(dst, data []byte, from, to int) []byte {
 	at := len(dst)
-	dst = slices.Grow(dst, 2*len(v)+2)
+	dst = slices.Grow(dst, 2*(to-from)+2)
 	out := dst[:cap(dst)]
-	for len(v) > 0 {
+	for from < to {
 		var w uint64
-		left := len(v)
-		if left >= 8 {
-			w, left = binary.LittleEndian.Uint64(v), 8
+		left := to - from
+		if from+8 <= len(data) {
+			w = binary.LittleEndian.Uint64(data[from:])
+			if left < 8 {
+				w &= 1<<(8*uint(left)) - 1
+			}
 		} else {
-			w = load(v)
+			w = load(data[from:to])
 		}
 		code, n := t.next(w, left)
 		escape := code >> 8
 		binary.LittleEndian.PutUint16(out[at:], code&0xFF|-escape&0xFF|uint16(byte(w))<<8)
 		at += 1 + int(escape)
-		v = v[n:]
+		from += n
 	}
 	return out[:at]
 }
@@ -157,14 +161,35 @@ type trainer struct {
 	table  fsstTable
 	single [512]uint32
 	pair   [512][512]uint16
-	gains  map[symbol]uint64
+	gains  []gained // of symbols, in order of appearance
+	slots  [1 << 15]uint16
+}
+
+// gained is what a symbol would save in the sample.
+type gained struct {
+	s    symbol
+	gain uint64
+}
+
+// gain adds to what s would save. A sample of 16 KiB has less symbols and pairs than
+// half of the slots.
+func (k *trainer) gain(s symbol, n uint64) {
+	const mask = len(k.slots) - 1
+	at := int((s.val^uint64(s.n))*0x9E3779B97F4A7C15>>49) & mask
+	for ; k.slots[at] != 0; at = (at + 1) & mask {
+		if x := &k.gains[k.slots[at]-1]; x.s == s {
+			x.gain += n
+			return
+		}
+	}
+	if len(k.gains) < len(k.slots)/2 {
+		k.gains = append(k.gains, gained{s, n})
+		k.slots[at] = uint16(len(k.gains))
+	}
 }
 
 // train builds the table for values like those of sample.
 func (k *trainer) train(sample [][]byte) *fsstTable {
-	if k.gains == nil {
-		k.gains = map[symbol]uint64{}
-	}
 	k.table.set(nil)
 	for range fsstRounds {
 		clear(k.single[:])
@@ -204,7 +229,8 @@ func (k *trainer) symbol(code int) symbol {
 
 // best lists symbols by what they would save in the sample, descending.
 func (k *trainer) best() []symbol {
-	clear(k.gains)
+	clear(k.slots[:])
+	k.gains = k.gains[:0]
 	for a, n := range k.single {
 		if n == 0 {
 			continue
@@ -214,31 +240,55 @@ func (k *trainer) best() []symbol {
 		if s.n == 1 {
 			gain *= 8 // without it, every occurrence takes two bytes
 		}
-		k.gains[s] += gain
+		k.gain(s, gain)
 		for b, n := range k.pair[a] {
 			if n > 1 {
 				s := join(s, k.symbol(b))
-				k.gains[s] += uint64(n) * uint64(s.n)
+				k.gain(s, uint64(n)*uint64(s.n))
 			}
 		}
 	}
-	type gained struct {
-		s    symbol
-		gain uint64
-	}
-	list := make([]gained, 0, len(k.gains))
-	for s, g := range k.gains {
-		list = append(list, gained{s, g})
-	}
-	slices.SortFunc(list, func(a, b gained) int {
-		// The order must not depend on the map's: equal input makes equal files.
-		return cmp.Or(cmp.Compare(b.gain, a.gain), cmp.Compare(b.s.n, a.s.n), cmp.Compare(a.s.val, b.s.val))
-	})
-	out := make([]symbol, 0, 2*fsstSymbols)
-	for _, g := range list[:min(len(list), cap(out))] {
-		out = append(out, g.s)
+	list := largest(k.gains, 2*fsstSymbols)
+	slices.SortFunc(list, compareGains)
+	out := make([]symbol, len(list))
+	for i := range list {
+		out[i] = list[i].s
 	}
 	return out
+}
+
+func compareGains(a, b gained) int {
+	return cmp.Or(cmp.Compare(b.gain, a.gain), cmp.Compare(b.s.n, a.s.n), cmp.Compare(a.s.val, b.s.val))
+}
+
+// largest moves the n best of list, in any order, to its front and returns them.
+func largest(list []gained, n int) []gained {
+	if len(list) <= n {
+		return list
+	}
+	heap := list[:n] // the worst of them is the root
+	down := func(i int) {
+		for c := 2*i + 1; c < n; c = 2*i + 1 {
+			if c+1 < n && compareGains(heap[c+1], heap[c]) > 0 {
+				c++
+			}
+			if compareGains(heap[c], heap[i]) <= 0 {
+				return
+			}
+			heap[c], heap[i] = heap[i], heap[c]
+			i = c
+		}
+	}
+	for i := n/2 - 1; i >= 0; i-- {
+		down(i)
+	}
+	for _, g := range list[n:] {
+		if g.gain >= heap[0].gain && compareGains(g, heap[0]) < 0 {
+			heap[0] = g
+			down(0)
+		}
+	}
+	return heap
 }
 
 // section gives the table on disk.
@@ -363,18 +413,21 @@ const FSSTLimit = 0.8
 
 // Shrink compresses the values data[offs[i]:offs[i+1]]; ok is false if too little
 // is saved.
-func Shrink(offs []uint32, data []byte) (s Shrunk, ok bool) {
+func (e *Encoder) Shrink(offs []uint32, data []byte) (s Shrunk, ok bool) {
 	n := len(offs) - 1
 	total := int(offs[n] - offs[0])
 	if total < 1024 {
 		return s, false
 	}
 	sample := sampleValues(offs, data)
-	t := new(trainer).train(sample)
+	if e.trainer == nil {
+		e.trainer = new(trainer)
+	}
+	t := e.trainer.train(sample)
 	plain, packed := 0, []byte(nil)
 	for _, v := range sample {
 		plain += len(v)
-		packed = t.append(packed, v)
+		packed = t.append(packed, v, 0, len(v))
 	}
 	if float64(len(packed)) > FSSTLimit*float64(plain) {
 		return s, false
@@ -382,7 +435,7 @@ func Shrink(offs []uint32, data []byte) (s Shrunk, ok bool) {
 	s.Offs = make([]uint32, 1, n+1)
 	s.Bytes = make([]byte, 0, total*len(packed)/max(plain, 1)+total/16)
 	for i := range n {
-		s.Bytes = t.append(s.Bytes, data[offs[i]:offs[i+1]])
+		s.Bytes = t.append(s.Bytes, data, int(offs[i]), int(offs[i+1]))
 		s.Offs = append(s.Offs, uint32(len(s.Bytes)))
 	}
 	s.Table = t.section()

@@ -171,7 +171,7 @@ func TestTableOnDisk(t *testing.T) {
 		for other, draw := range texts {
 			for k := range 20 {
 				v := draw(rng, k)
-				got, err := x.Append(nil, table.append(nil, []byte(v)))
+				got, err := x.Append(nil, table.append(nil, []byte(v), 0, len(v)))
 				if err != nil || string(got) != v {
 					t.Fatalf("table of %s: %s value %q became %q (%v)", name, other, v, got, err)
 				}
@@ -189,7 +189,7 @@ func FuzzFSST(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := x.Append(nil, k.append(nil, text)); err != nil || !bytes.Equal(got, text) {
+		if got, err := x.Append(nil, k.append(nil, text, 0, len(text))); err != nil || !bytes.Equal(got, text) {
 			t.Fatalf("%q became %q (%v)", text, got, err)
 		}
 		if x, err = OpenTable(table); err == nil {
@@ -202,7 +202,7 @@ func FuzzFSST(f *testing.F) {
 
 func BenchmarkFSST(b *testing.B) {
 	c := textColumn(20000, false, rand.New(rand.NewPCG(1, 3)), texts["urls"])
-	s, ok := Shrink(c.Offs, c.Bytes)
+	s, ok := new(Encoder).Shrink(c.Offs, c.Bytes)
 	if !ok {
 		b.Fatal("urls do not shrink")
 	}
@@ -218,7 +218,7 @@ func BenchmarkFSST(b *testing.B) {
 		for b.Loop() {
 			out = out[:0]
 			for i := range c.N {
-				out = table.append(out, c.Value(i))
+				out = table.append(out, c.Bytes, int(c.Offs[i]), int(c.Offs[i+1]))
 			}
 		}
 		b.ReportMetric(float64(len(c.Bytes))/float64(len(out)), "ratio")

@@ -10,8 +10,8 @@ import (
 
 // intDictPage writes v as codes into the page's own list of values, in order of
 // appearance: where rows are sorted, codes near each other are alike. It does
-// not if there are too many values.
-func (e *Encoder) intDictPage(v []int64, phys types.Phys, scale byte, nulls int) bool {
+// not if there are too many values, or if the page would take more than budget.
+func (e *Encoder) intDictPage(v []int64, phys types.Phys, scale byte, nulls int, budget float64) bool {
 	limit := min(intDictMax, len(v)/2)
 	if len(e.slots) == 0 {
 		e.slots = make([]uint32, 2*intDictMax)
@@ -51,10 +51,10 @@ func (e *Encoder) intDictPage(v []int64, phys types.Phys, scale byte, nulls int)
 	}
 	e.close()
 	e.codes = true
-	n := e.nested(codes, types.PhysI32, false)
+	n, ok := e.nestedWithin(codes, types.PhysI32, false, budget-float64(len(e.dst)-e.at)-bodyAt)
 	e.codes = false
 	binary.LittleEndian.PutUint32(e.dst[head+4:], uint32(n))
-	return true
+	return ok
 }
 
 func (p *Page) openIntDict(depth int) error {

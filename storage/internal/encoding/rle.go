@@ -14,13 +14,16 @@ func (e *Encoder) rlePage(v []int64, phys types.Phys, scale byte, nulls int) {
 	vals, ends := e.vals[:0], e.ends[:0]
 	units := (len(v) + kernel.Unit - 1) / kernel.Unit
 	firsts := make([]uint32, 0, units)
-	for i, x := range v {
-		if i > 0 && x != v[i-1] {
-			ends = append(ends, int64(i))
-			vals = append(vals, v[i-1])
-		}
-		if i%kernel.Unit == 0 {
-			firsts = append(firsts, uint32(len(vals)))
+	prev := v[0]
+	for at := 0; at < len(v); at += kernel.Unit {
+		for i, x := range v[at:min(len(v), at+kernel.Unit)] {
+			if x != prev {
+				ends, vals = append(ends, int64(at+i)), append(vals, prev)
+				prev = x
+			}
+			if i == 0 {
+				firsts = append(firsts, uint32(len(vals)))
+			}
 		}
 	}
 	vals, ends = append(vals, v[len(v)-1]), append(ends, int64(len(v)))
@@ -114,14 +117,22 @@ const sparseGranule = 8192
 // sparsePage writes v as a default and the values that differ; it does not if
 // too many do.
 func (e *Encoder) sparsePage(v []int64, mode int64, phys types.Phys, scale byte, nulls int) bool {
-	vals := e.vals[:0]
-	for _, x := range v {
-		if x != mode {
-			vals = append(vals, x)
+	vals, places := e.vals[:0], e.places[:0]
+	limit := int((1-sparseShare)*float64(len(v)) + 1e-6)
+	var firsts [PageRows/sparseGranule + 1]uint32
+	granules := 0
+	for rest := v; len(rest) > 0 && len(vals) <= limit; granules++ {
+		part := rest[:min(len(rest), sparseGranule)]
+		for i, x := range part {
+			if x != mode {
+				vals, places = append(vals, x), append(places, uint16(i))
+			}
 		}
+		firsts[granules+1] = uint32(len(vals))
+		rest = rest[len(part):]
 	}
-	e.vals = vals
-	if float64(len(vals)) > (1-sparseShare)*float64(len(v)) || len(vals) == 0 {
+	e.vals, e.places = vals, places
+	if len(vals) > limit || len(vals) == 0 {
 		return false
 	}
 	e.header(Sparse, 0, scale, len(v), nulls)
@@ -129,24 +140,11 @@ func (e *Encoder) sparsePage(v []int64, mode int64, phys types.Phys, scale byte,
 	e.dst = append(e.dst, make([]byte, align)...)
 	binary.LittleEndian.PutUint64(e.dst[head:], uint64(mode))
 	binary.LittleEndian.PutUint32(e.dst[head+8:], uint32(len(vals)))
-	n := 0
-	for i, x := range v {
-		if i%sparseGranule == 0 {
-			e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(n))
-		}
-		if x != mode {
-			n++
-		}
-	}
-	e.dst = binary.LittleEndian.AppendUint32(e.dst, uint32(n))
+	e.dst = append(e.dst, vec.BytesOf(firsts[:granules+1])...)
 	e.close()
-	for i, x := range v {
-		if x != mode {
-			e.dst = binary.LittleEndian.AppendUint16(e.dst, uint16(i%sparseGranule))
-		}
-	}
+	e.dst = append(e.dst, vec.BytesOf(places)...)
 	e.close()
-	n = e.nested(vals, inner(phys), true)
+	n := e.nested(vals, inner(phys), true)
 	binary.LittleEndian.PutUint32(e.dst[head+12:], uint32(n))
 	return true
 }

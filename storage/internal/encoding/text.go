@@ -57,7 +57,7 @@ func (e *Encoder) text(v *strs, nulls, may int) error {
 		// Nothing is better than packed characters but what has been tried.
 	} else if s := e.shaped(v, may); s != nil {
 		t.try(templateNanos(v.rows(), v.total()), func() (bool, error) { return true, e.templatePage(s, ascii, nulls) })
-	} else if s, ok := Shrink(v.offs, v.data); ok {
+	} else if s, ok := e.Shrink(v.offs, v.data); ok {
 		t.try(fsstNanos(v.rows(), len(s.Bytes)), func() (bool, error) { e.fsstPage(&s, v.offs, ascii, nulls); return true, nil })
 	}
 	if float64(v.total()) < t.best {

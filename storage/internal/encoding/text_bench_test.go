@@ -22,7 +22,7 @@ func textPages(v *strs) map[string][]byte {
 		out[name] = bytes.Clone(e.dst)
 	}
 	page("plain", func(e *Encoder) { e.plainText(v, 0, 0) })
-	if s, ok := Shrink(v.offs, v.data); ok {
+	if s, ok := new(Encoder).Shrink(v.offs, v.data); ok {
 		page("fsst", func(e *Encoder) { e.fsstPage(&s, v.offs, 0, 0) })
 	}
 	if p, _ := patternOf(v); p != nil {

@@ -49,6 +49,8 @@ type Spec struct {
 	// smaller. They take longer to read and memory while they are, so this is for what
 	// is seldom read: sealed partitions.
 	Cold bool
+	// Memory is what is known from other segments of the table; nil = nothing.
+	Memory *Memory
 }
 
 // Info is what the manifest keeps of a segment.

@@ -61,9 +61,30 @@ type builder struct {
 	recv []int64 // by row of the segment
 	seqs []int64
 
-	mu     sync.Mutex  // guards spare
-	spare  [][]byte    // memory of gathered columns that are encoded
-	tables []*distinct // of columns whose dictionary is made
+	mu     sync.Mutex          // guards what follows
+	spare  [][]byte            // memory of gathered columns that are encoded
+	tables []*distinct         // of columns whose dictionary is made
+	encs   []*encoding.Encoder // of columns that are encoded
+}
+
+// encoder lends an encoder for a column.
+func (b *builder) encoder(id uint32) *encoding.Encoder {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := new(encoding.Encoder)
+	if n := len(b.encs); n > 0 {
+		e, b.encs = b.encs[n-1], b.encs[:n-1]
+	}
+	b.spec.prepare(e, id)
+	return e
+}
+
+// keepEncoder takes it back; nothing that was made with it aliases it.
+func (b *builder) keepEncoder(e *encoding.Encoder, id uint32) {
+	b.spec.Memory.keep(id, e.Choices)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.encs = append(b.encs, e)
 }
 
 // buffer is n bytes aligned to 8, of any content.
@@ -286,13 +307,16 @@ func (b *builder) column(i int) (*encodedColumn, error) {
 		if i > n {
 			id, v = catalog.ColCommitSeq, b.seqs
 		}
-		return encodeColumn(b.spec, id, &encoding.Column{Phys: types.PhysI64, N: len(v), Fixed: vec.BytesOf(v)}, false)
+		e := b.encoder(id)
+		defer b.keepEncoder(e, id)
+		return encodeColumn(b.spec, id, &encoding.Column{Phys: types.PhysI64, N: len(v), Fixed: vec.BytesOf(v)}, e)
 	}
 	c := &b.spec.Cols[i]
-	sortKey := slices.ContainsFunc(b.spec.Order, func(k SortKey) bool { return k.Col == c.ID })
+	e := b.encoder(c.ID)
+	defer b.keepEncoder(e, c.ID)
 	if c.Type.Phys() == types.PhysBytes {
 		if d := b.dictionary(c); d != nil {
-			return encodeDict(b.spec, c.ID, d, sortKey)
+			return encodeDict(b.spec, c.ID, d, e)
 		}
 	}
 	col, err := b.gather(c)
@@ -300,5 +324,5 @@ func (b *builder) column(i int) (*encodedColumn, error) {
 		return nil, err
 	}
 	defer b.done(col)
-	return encodeColumn(b.spec, c.ID, col, sortKey)
+	return encodeColumn(b.spec, c.ID, col, e)
 }

@@ -35,9 +35,8 @@ func (c *encodedColumn) page(segment uint64, p []byte, rows, nulls int) {
 }
 
 // encodeColumn encodes a column without dictionary.
-func encodeColumn(spec *Spec, id uint32, col *encoding.Column, sortKey bool) (*encodedColumn, error) {
+func encodeColumn(spec *Spec, id uint32, col *encoding.Column, e *encoding.Encoder) (*encodedColumn, error) {
 	out := &encodedColumn{id: id, cold: spec.Cold}
-	e := encoding.Encoder{SortKey: sortKey}
 	for from := 0; from < col.N; from += GroupRows {
 		to := min(col.N, from+GroupRows)
 		p, err := e.Page(col, from, to)
@@ -141,9 +140,8 @@ func sumOf[T int16 | int32 | uint32 | int64](s *sum, v []T, valid []byte, from i
 }
 
 // encodeDict encodes a dictionary column.
-func encodeDict(spec *Spec, id uint32, d *dictionary, sortKey bool) (*encodedColumn, error) {
-	out := &encodedColumn{id: id, cold: spec.Cold, dict: d.section()}
-	e := encoding.Encoder{SortKey: sortKey}
+func encodeDict(spec *Spec, id uint32, d *dictionary, e *encoding.Encoder) (*encodedColumn, error) {
+	out := &encodedColumn{id: id, cold: spec.Cold, dict: d.section(e)}
 	for from := 0; from < len(d.codes); from += GroupRows {
 		to := min(len(d.codes), from+GroupRows)
 		var valid []byte

@@ -148,12 +148,12 @@ const (
 )
 
 // section gives DICT.
-func (d *dictionary) section() []byte {
+func (d *dictionary) section(e *encoding.Encoder) []byte {
 	flags := uint32(dictSorted)
 	if d.ascii {
 		flags |= dictASCII
 	}
-	if b := d.packed(flags); b != nil {
+	if b := d.packed(e, flags); b != nil {
 		return b
 	}
 	b := make([]byte, 0, 24+4*len(d.offs)+len(d.bytes))
@@ -215,12 +215,17 @@ func (b *builder) keepDistinct(d *distinct) {
 // values. rows counts the values seen.
 func (d *distinct) column(c *encoding.Column, rows *int) []uint32 {
 	codes := make([]uint32, c.N)
+	var last []byte
+	code, known := uint32(0), false
 	for i := range codes {
 		if c.Null(i) {
 			continue
 		}
-		v := c.Value(i)
-		codes[i] = d.add(v)
+		// Neighbours are often alike, most of all where columns are mostly empty.
+		if v := c.Value(i); !known || len(v) != len(last) || !bytes.Equal(v, last) {
+			code, last, known = d.add(v), v, true
+		}
+		codes[i] = code
 		*rows++
 		if len(d.hashes) > d.limit || len(d.bytes) > dictBytesMax {
 			return nil
@@ -232,11 +237,13 @@ func (d *distinct) column(c *encoding.Column, rows *int) []uint32 {
 	return codes
 }
 
-func (d *distinct) add(v []byte) uint32 {
+func (d *distinct) add(v []byte) uint32 { return d.addHashed(v, vec.HashBytes(v)) }
+
+// addHashed is add for a value whose hash is known.
+func (d *distinct) addHashed(v []byte, h uint64) uint32 {
 	if 2*len(d.hashes) >= len(d.slots) {
 		d.grow()
 	}
-	h := vec.HashBytes(v)
 	mask := uint64(len(d.slots) - 1)
 	for at := h & mask; ; at = (at + 1) & mask {
 		s := d.slots[at]

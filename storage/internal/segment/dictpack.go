@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"quern/storage/errs"
@@ -28,7 +29,7 @@ const (
 const frontGain = 0.85
 
 // packed gives DICT in packed form, nil if that saves less than a tenth.
-func (d *dictionary) packed(flags uint32) []byte {
+func (d *dictionary) packed(e *encoding.Encoder, flags uint32) []byte {
 	n := len(d.offs) - 1
 	flags |= dictPacked
 	offs, data := d.offs, d.bytes
@@ -37,7 +38,7 @@ func (d *dictionary) packed(flags uint32) []byte {
 		offs, data, shared = o, b, p
 		flags |= dictFront
 	}
-	s, ok := encoding.Shrink(offs, data)
+	s, ok := e.Shrink(offs, data)
 	if ok {
 		offs, data = s.Offs, s.Bytes
 		flags |= dictFSST
@@ -54,9 +55,9 @@ func (d *dictionary) packed(flags uint32) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(data)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.Table)))
 	b = padded(binary.LittleEndian.AppendUint32(b, 0))
-	b = appendLengths(b, lens)
+	b = appendLengths(e, b, lens)
 	if shared != nil {
-		b = appendLengths(b, shared)
+		b = appendLengths(e, b, shared)
 	}
 	b = append(padded(append(b, s.Table...)), data...)
 	if float64(len(b)) > 0.9*float64(24+4*len(d.offs)+len(d.bytes)) {
@@ -68,13 +69,11 @@ func (d *dictionary) packed(flags uint32) []byte {
 // front gives the entries without what they share with the entry before.
 func (d *dictionary) front() (offs []uint32, data []byte, shared []uint32) {
 	offs, shared = make([]uint32, 1, len(d.offs)), make([]uint32, 0, len(d.offs))
+	data = make([]byte, 0, len(d.bytes)/2)
 	var prev []byte
 	for i := range len(d.offs) - 1 {
 		v := d.bytes[d.offs[i]:d.offs[i+1]]
-		k := 0
-		for k < min(len(prev), len(v)) && prev[k] == v[k] {
-			k++
-		}
+		k := common(prev, v)
 		shared = append(shared, uint32(k))
 		data = append(data, v[k:]...)
 		offs = append(offs, uint32(len(data)))
@@ -83,8 +82,22 @@ func (d *dictionary) front() (offs []uint32, data []byte, shared []uint32) {
 	return offs, data, shared
 }
 
-func appendLengths(dst []byte, v []uint32) []byte {
-	var e encoding.Encoder
+// common is how many bytes a and b begin with that are the same.
+func common(a, b []byte) (k int) {
+	n := min(len(a), len(b))
+	for k+8 <= n {
+		if x := binary.LittleEndian.Uint64(a[k:]) ^ binary.LittleEndian.Uint64(b[k:]); x != 0 {
+			return k + bits.TrailingZeros64(x)/8
+		}
+		k += 8
+	}
+	for k < n && a[k] == b[k] {
+		k++
+	}
+	return k
+}
+
+func appendLengths(e *encoding.Encoder, dst []byte, v []uint32) []byte {
 	for part := range slices.Chunk(v, encoding.PageRows) {
 		p := e.Ints(part)
 		dst = padded(binary.LittleEndian.AppendUint32(dst, uint32(len(p))))

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"quern/storage/internal/encoding"
 )
 
 func testDictionary(values []string) *dictionary {
@@ -56,7 +58,7 @@ func TestPackedDictionaries(t *testing.T) {
 			values[k] = c.draw(k)
 		}
 		d := testDictionary(values)
-		flags, offs, data, err := readSection(d.section())
+		flags, offs, data, err := readSection(d.section(new(encoding.Encoder)))
 		if err != nil || !slices.Equal(offs, d.offs) || !bytes.Equal(data, d.bytes) {
 			t.Fatalf("%s: entries differ (%v)", c.name, err)
 		}
@@ -73,7 +75,7 @@ func TestDamagedPackedDictionary(t *testing.T) {
 	for k := range values {
 		values[k] = fmt.Sprintf("https://example.com/%d/%x", k%9, rng.Uint64())
 	}
-	section := testDictionary(values).section()
+	section := testDictionary(values).section(new(encoding.Encoder))
 	refused := 0
 	for range 4000 {
 		bad := bytes.Clone(section)

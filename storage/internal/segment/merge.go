@@ -118,6 +118,7 @@ type merger struct {
 	order    []uint16 // run of every row that comes out
 	cuts     []cut
 	outs     []*mergeOut
+	encs     []*encoding.Encoder // of columns that are written
 }
 
 // cut is where an output begins.

@@ -1,8 +1,6 @@
 package segment
 
 import (
-	"slices"
-
 	"quern/storage/catalog"
 	"quern/storage/internal/encoding"
 	"quern/storage/types"
@@ -67,7 +65,7 @@ func (m *merger) hidden() error {
 			}
 		}
 		for _, e := range encs {
-			if err := e.finish(nil); err != nil {
+			if err := m.finishColumn(e, nil); err != nil {
 				return err
 			}
 		}
@@ -124,7 +122,7 @@ func (m *merger) writeColumn(c *Column) error {
 				return err
 			}
 		}
-		if err := e.finish(dict); err != nil {
+		if err := m.finishColumn(e, dict); err != nil {
 			return err
 		}
 	}
@@ -166,13 +164,17 @@ func (m *merger) usedCodes(c *Column, d *mergedDict) ([][]bool, error) {
 type columnOut struct {
 	encodedColumn
 	out *mergeOut
-	enc encoding.Encoder
+	enc *encoding.Encoder
 	pre bool // bounds are prefixes
 }
 
 func (m *merger) newColumnOut(o *mergeOut, id uint32) *columnOut {
 	e := &columnOut{encodedColumn: encodedColumn{id: id, cold: o.spec.Cold}, out: o}
-	e.enc.SortKey = slices.ContainsFunc(o.spec.Order, func(k SortKey) bool { return k.Col == id })
+	e.enc = new(encoding.Encoder)
+	if n := len(m.encs); n > 0 {
+		e.enc, m.encs = m.encs[n-1], m.encs[:n-1]
+	}
+	o.spec.prepare(e.enc, id)
 	return e
 }
 
@@ -217,11 +219,13 @@ func (e *columnOut) put(p []byte, col *encoding.Column) error {
 	return err
 }
 
-// finish writes the sections; d is nil if pages hold values.
-func (e *columnOut) finish(d *dictionary) error {
+// finishColumn writes the sections; d is nil if pages hold values.
+func (m *merger) finishColumn(e *columnOut, d *dictionary) error {
 	if d != nil && len(d.offs) > 1 {
-		e.dict = d.section()
+		e.dict = d.section(e.enc)
 	}
+	m.spec.Spec.Memory.keep(e.id, e.enc.Choices)
+	m.encs, e.enc = append(m.encs, e.enc), nil
 	e.closeZones(e.pre)
 	return e.out.w.sections(&e.encodedColumn)
 }

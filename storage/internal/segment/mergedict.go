@@ -108,7 +108,7 @@ func (d *mergedDict) addDict(col *Col) error {
 	}
 	r := make([]uint32, in.Values.Len)
 	for i := range r {
-		r[i] = d.d.add(in.Values.BytesAt(i))
+		r[i] = d.d.addHashed(in.Values.BytesAt(i), in.Hashes[i])
 	}
 	d.remap[col] = r
 	return nil

@@ -124,9 +124,9 @@ func reencode(b *testing.B, c *Col, whole *encoding.Column) *encodedColumn {
 			d.bytes = append(d.bytes, v.Values.BytesAt(i)...)
 			d.offs = append(d.offs, uint32(len(d.bytes)))
 		}
-		out, err = encodeDict(&Spec{ID: c.file.id}, c.id, d, false)
+		out, err = encodeDict(&Spec{ID: c.file.id}, c.id, d, new(encoding.Encoder))
 	} else {
-		out, err = encodeColumn(&Spec{ID: c.file.id}, c.id, whole, false)
+		out, err = encodeColumn(&Spec{ID: c.file.id}, c.id, whole, new(encoding.Encoder))
 	}
 	if err != nil {
 		b.Fatal(err)

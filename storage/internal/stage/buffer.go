@@ -25,7 +25,10 @@ type Buffer struct {
 func (b *Buffer) Add(rows *memtable.Rows, size int, receivedAt int64) {
 	b.used += int64(size)
 	if b.mem == nil {
-		b.mem = memtable.NewTable()
+		var ok bool
+		if b.mem, ok = b.Env.Spares(b.Table.ID).Get().(*memtable.Table); !ok {
+			b.mem = memtable.NewTable()
+		}
 	}
 	b.mem.Append(rows, receivedAt, 0)
 }
@@ -64,6 +67,14 @@ func (b *Buffer) Release() {
 	if b.Rows() == 0 {
 		b.mem = nil
 	}
+}
+
+// Lend gives that memory to the next load, if nobody can see rows in it.
+func (b *Buffer) Lend() {
+	if b.mem != nil && b.Rows() == 0 && !b.shown {
+		b.Env.Spares(b.Table.ID).Put(b.mem)
+	}
+	b.Release()
 }
 
 // Flush writes what lies in memory, and keeps the memory. After an error the finished segments are in

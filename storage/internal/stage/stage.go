@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -51,6 +52,9 @@ type Env struct {
 	UUID    func() [16]byte
 	// Folder makes a partition's folder durable.
 	Folder func(rel string) error
+	// Memory is what is known of a table's columns, Spares has emptied MemTables of it.
+	Memory func(table uint32) *segment.Memory
+	Spares func(table uint32) *sync.Pool
 	// Error gives a failure to write its SQLSTATE.
 	Error func(error) error
 }
@@ -94,7 +98,7 @@ func (j *Job) part(ctx context.Context, part segment.Part) error {
 	e := j.Env
 	id := e.NextID()
 	spec := Spec(j.Table, e.Writer, j.Reason)
-	spec.ID, spec.UUID = id, e.UUID()
+	spec.ID, spec.UUID, spec.Memory = id, e.UUID(), e.Memory(j.Table.ID)
 	rel := SegmentPath(j.Table.ID, part.Name, id)
 	if err := e.Folder(path.Dir(rel)); err != nil {
 		return e.Error(err)

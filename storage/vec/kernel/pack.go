@@ -30,6 +30,44 @@ func Pack32(out []uint32, v *[Unit]uint32, width int) {
 	}
 }
 
+// PackInts32 packs the low width bits (1 to 32) of the differences of v from base.
+func PackInts32(out []uint32, v *[Unit]int64, width int, base int64) {
+	out = out[:32*width]
+	if simd.Enabled {
+		simd.PackInts32(out, v[:], width, base)
+		return
+	}
+	packInts32(out, v, width, base)
+}
+
+func packInts32(out []uint32, v *[Unit]int64, width int, base int64) {
+	var d [Unit]uint32
+	mask := uint32(1<<width - 1)
+	for i, x := range v {
+		d[i] = uint32(uint64(x)-uint64(base)) & mask
+	}
+	Pack32(out, &d, width)
+}
+
+// PackInts64 is PackInts32 for widths up to 64.
+func PackInts64(out []uint64, v *[Unit]int64, width int, base int64) {
+	out = out[:16*width]
+	if simd.Enabled {
+		simd.PackInts64(out, v[:], width, base)
+		return
+	}
+	packInts64(out, v, width, base)
+}
+
+func packInts64(out []uint64, v *[Unit]int64, width int, base int64) {
+	var d [Unit]uint64
+	mask := ^uint64(0) >> (64 - width)
+	for i, x := range v {
+		d[i] = (uint64(x) - uint64(base)) & mask
+	}
+	Pack64(out, &d, width)
+}
+
 // Unpack32 is the reverse of Pack32; it adds base to every value.
 func Unpack32(v *[Unit]uint32, in []uint32, width int, base uint32) {
 	in = in[:32*width]
