@@ -8,8 +8,8 @@ import (
 	"quern/storage"
 )
 
-// Run starts a query. Nothing but uncorrelated subqueries is executed before
-// the first Next; ctx must live as long as the rows.
+// Run makes the rows of a query. Nothing is executed before the first Next;
+// ctx must live as long as the rows.
 func Run(ctx context.Context, q *Query) (Rows, error) {
 	cfg := exec.Config{
 		Plan: q.Plan, Snap: q.Snap, Params: q.Params, Env: q.Env, Threads: q.Threads, Memory: q.Memory,

@@ -3,7 +3,7 @@
 // everything in reverse order.
 //
 //	Start: store (lock, replay) ─ sql.DB, ingest ─ auth ─ pgwire, httpapi ─ listen
-//	Close: refuse new ─ drain ≤ 10 s ─ cancel ─ store
+//	Close: refuse new ─ drain ≤ 8 s ─ cancel ─ store
 //
 // It holds no logic of its own; what a connection may do is decided below.
 // Start reading at Start.
@@ -34,17 +34,23 @@ import (
 	"quern/storage/vfs"
 )
 
-// drainMax is how long running work may go on after the stop signal.
-const drainMax = 10 * time.Second
+// drainMax is how long running work may go on after the stop signal: the process
+// ends within 10 s, with what follows.
+const drainMax = 8 * time.Second
+
+// headerMax is how long a client may take for the header of a request.
+const headerMax = 10 * time.Second
 
 // Server is a running server. Its methods may be called concurrently.
 type Server struct {
 	o     Options
 	store *storage.Store
 	db    *sql.DB
-	ing   *ingest.Ingester
-	auth  *auth.Auth
-	cert  *certificate
+	// shared is what queries share.
+	shared *engine.Resources
+	ing    *ingest.Ingester
+	auth   *auth.Auth
+	cert   *certificate
 
 	pg      *pgwire.Server
 	http    *http.Server
@@ -113,12 +119,12 @@ func (s *Server) start(ctx context.Context) error {
 	if s.store, err = storage.Open(so); err != nil {
 		return err
 	}
-	shared, err := engine.NewResources(engine.ResourceOptions{Memory: s.o.queriesBytes(), FS: so.FS,
+	s.shared, err = engine.NewResources(engine.ResourceOptions{Memory: s.o.queriesBytes(), FS: so.FS,
 		Dir: path.Join(so.Dir, "tmp"), Rand: rand.Reader})
 	if err != nil {
 		return err
 	}
-	s.db = sql.New(s.store, sql.Options{Version: Version, Threads: s.o.Threads, Memory: s.o.queryBytes(), Resources: shared,
+	s.db = sql.New(s.store, sql.Options{Version: Version, Threads: s.o.Threads, Memory: s.o.queryBytes(), Resources: s.shared,
 		WriteMemory: s.o.writeBytes(), LoadMemory: s.o.loadBytes(), Now: s.o.Now, Log: s.o.Log, NoSuperuserUnmask: s.o.NoSuperuserUnmask})
 	s.ing = ingest.New(s.store, ingest.Options{Now: s.o.Now, LoadBytes: s.o.loadBytes(), Memory: s.o.bodyBytes()})
 	s.auth, err = auth.New(auth.Mode(s.o.Auth), func(name string) auth.Role {
@@ -155,7 +161,7 @@ func (s *Server) listen() error {
 			return fmt.Errorf("listen for HTTP clients: %w", err)
 		}
 		s.httpLn = ln
-		s.http = &http.Server{Handler: httpapi.Handler(s.routes()), ReadHeaderTimeout: drainMax,
+		s.http = &http.Server{Handler: httpapi.Handler(s.routes()), ReadHeaderTimeout: headerMax,
 			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, TLSConfig: s.cert.config(),
 			ErrorLog: quietLog(s.o.Log)}
 		s.serving.Go(func() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -112,10 +113,13 @@ func (s *Server) mayMonitor(role string) bool {
 	return false
 }
 
+// cpuClasses are the runtime's accounts of CPU time: the collector's share.
+var cpuClasses = regexp.MustCompile("^/cpu/classes/(gc/total|idle|total):")
+
 // metrics makes the registry of /metrics.
 func (s *Server) metrics() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(),
+	reg.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: cpuClasses})),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quern_connections",
 			Help: "Sessions of the PostgreSQL port."}, func() float64 {
@@ -131,6 +135,10 @@ func (s *Server) metrics() *prometheus.Registry {
 			}
 			return 1
 		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quern_query_memory_bytes",
+			Help: "Memory that running queries account for."}, func() float64 { return float64(s.shared.MemoryUsed()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quern_query_spill_bytes",
+			Help: "Size of the spill files of running queries."}, func() float64 { return float64(s.shared.SpillUsed()) }),
 		ingestCollector{s.store}, compactionCollector{s.store},
 	)
 	return reg

@@ -338,7 +338,8 @@ func (s *Session) env(ctx context.Context) *fn.Env {
 	}
 	path := s.searchPath()
 	e := &fn.Env{Ctx: ctx, Format: s.Format(), User: s.Principal().Name, SessionUser: user, Database: "quern",
-		SearchPath: path, PID: s.pid, Catalog: s.catalogContext(), Setting: s.set.Show}
+		SearchPath: path, PID: s.pid, Catalog: s.catalogContext(), Setting: s.set.Show,
+		ValueMax: s.valueMax()}
 	for _, p := range path {
 		if p != "pg_catalog" && !isTempSchema(p) {
 			e.Schema = p
@@ -346,6 +347,15 @@ func (s *Session) env(ctx context.Context) *fn.Env {
 		}
 	}
 	return e
+}
+
+// valueMax is what one value may take of a query's memory.
+func (s *Session) valueMax() int {
+	n := s.memory()
+	if n == 0 {
+		return 0
+	}
+	return int(min(1<<30, max(16<<20, n/4)))
 }
 
 // searchPath lists the existing schemas of the session's search_path that the

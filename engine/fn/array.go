@@ -45,8 +45,8 @@ func arrayFuncs() []*Func {
 // arrayComparisons are the six operators, by elements, then length.
 func arrayComparisons() []*Func {
 	op := func(test func(int) bool) Kernel {
-		return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-			return rows(sel, n, func(i int) error {
+		return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+			return rows(env, sel, n, func(i int) error {
 				out.Fixed[i] = b2u(test(compareArrays(args[0].Type, args[0].BytesAt(i), args[1].BytesAt(i))))
 				return nil
 			})
@@ -61,9 +61,9 @@ func compareArrays(t types.Type, x, y []byte) int { return types.CompareArrays(t
 func open(v *vec.Vector, i int) types.Array { return types.OpenArray(v.Type.Elem(), v.BytesAt(i)) }
 
 func dimension(f func(types.Dim) int) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		k, o := argOf[int32](args[1]), vec.Values[int32](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			a, d := open(args[0], i), int(k.at(i))
 			if d < 1 || d > len(a.Dims) {
 				setNull(out, i)
@@ -75,9 +75,9 @@ func dimension(f func(types.Dim) int) Kernel {
 	}
 }
 
-func arrayNdims(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func arrayNdims(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		a := open(args[0], i)
 		if o[i] = int32(len(a.Dims)); o[i] == 0 {
 			setNull(out, i)
@@ -86,10 +86,10 @@ func arrayNdims(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.V
 	})
 }
 
-func arrayDims(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func arrayDims(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		a := open(args[0], i)
 		if len(a.Dims) == 0 {
 			setNull(out, i)
@@ -108,9 +108,9 @@ func arrayDims(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Ve
 	})
 }
 
-func cardinality(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func cardinality(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		a := open(args[0], i)
 		o[i] = int32(a.Len())
 		return nil
@@ -120,7 +120,7 @@ func cardinality(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.
 func arrayToString(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		if args[0].Null(i) || args[1].Null(i) {
 			setNull(out, i)
 			return nil
@@ -149,11 +149,11 @@ func arrayToString(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *
 	})
 }
 
-func stringToArray(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func stringToArray(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
 	b := types.ArrayBuilder{Elem: types.Text}
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		if args[0].Null(i) {
 			setNull(out, i)
 			return nil
@@ -204,19 +204,19 @@ func errDims() error {
 	return errs.New("2202E", "argument must be empty or one-dimensional array")
 }
 
-func arrayAppend(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	return push(args[0], args[1], false, sel, n, out)
+func arrayAppend(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return push(env, args[0], args[1], false, sel, n, out)
 }
 
-func arrayPrepend(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	return push(args[1], args[0], true, sel, n, out)
+func arrayPrepend(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return push(env, args[1], args[0], true, sel, n, out)
 }
 
-func push(arr, elem *vec.Vector, front bool, sel vec.Selection, n int, out *vec.Vector) error {
+func push(env *Env, arr, elem *vec.Vector, front bool, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
 	b := types.ArrayBuilder{Elem: arr.Type.Elem()}
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		var a types.Array
 		if !arr.Null(i) {
 			a = open(arr, i)
@@ -245,11 +245,11 @@ func push(arr, elem *vec.Vector, front bool, sel vec.Selection, n int, out *vec.
 	})
 }
 
-func arrayCat(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func arrayCat(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
 	b := types.ArrayBuilder{Elem: args[0].Type.Elem()}
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		ln, rn := args[0].Null(i), args[1].Null(i)
 		switch {
 		case ln && rn:
@@ -321,11 +321,11 @@ func same(t types.Type, a, b *types.Datum) bool {
 }
 
 func arrayReplace(remove bool) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		w := newWriter(out)
 		defer w.finish()
 		b := types.ArrayBuilder{Elem: args[0].Type.Elem()}
-		return rows(sel, n, func(i int) error {
+		return w.rows(env, sel, n, func(i int) error {
 			if args[0].Null(i) {
 				setNull(out, i)
 				return nil
@@ -360,9 +360,9 @@ func arrayReplace(remove bool) Kernel {
 	}
 }
 
-func arrayPosition(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func arrayPosition(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		if !args[0].Null(i) {
 			a, want := open(args[0], i), args[1].Datum(i)
 			for k := 0; ; k++ {
@@ -382,11 +382,11 @@ func arrayPosition(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 }
 
 // arrayPositions is the list of an element's positions.
-func arrayPositions(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func arrayPositions(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
 	b := types.ArrayBuilder{Elem: types.Int4}
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		if args[0].Null(i) {
 			setNull(out, i)
 			return nil
@@ -435,12 +435,12 @@ func has(t types.Type, ds []types.Datum, d *types.Datum) bool {
 }
 
 func arrayContains(swapped bool) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		a, b := args[0], args[1]
 		if swapped {
 			a, b = b, a
 		}
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			big, _ := elements(a, i)
 			small, null := elements(b, i)
 			ok := !null
@@ -453,8 +453,8 @@ func arrayContains(swapped bool) Kernel {
 	}
 }
 
-func arrayOverlap(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	return rows(sel, n, func(i int) error {
+func arrayOverlap(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return rows(env, sel, n, func(i int) error {
 		x, _ := elements(args[0], i)
 		y, _ := elements(args[1], i)
 		out.Fixed[i] = 0

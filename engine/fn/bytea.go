@@ -14,9 +14,9 @@ func errIndex(k, n int64) error {
 	return errs.New("2202E", "index %d out of valid range, 0..%d", k, n-1)
 }
 
-func getByte(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func getByte(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	at, o := argOf[int32](args[1]), vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		s, k := args[0].BytesAt(i), int64(at.at(i))
 		if k < 0 || k >= int64(len(s)) {
 			return errIndex(k, int64(len(s)))
@@ -37,9 +37,9 @@ var setByte = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, 
 	return dst, nil
 })
 
-func getBit(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func getBit(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	at, o := argOf[int64](args[1]), vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		s, k := args[0].BytesAt(i), at.at(i)
 		if k < 0 || k >= 8*int64(len(s)) {
 			return errIndex(k, 8*int64(len(s)))

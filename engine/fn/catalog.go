@@ -184,7 +184,7 @@ func callCatalog(name string) Kernel {
 		}
 		put := setter(out)
 		vals := make([]types.Datum, len(args))
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			for k := range args {
 				vals[k] = args[k].Datum(i)
 			}

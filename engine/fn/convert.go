@@ -283,7 +283,7 @@ func toText(from types.Type) Kernel {
 			z, a := types.NewZone(env.Format), argOf[int64](args[0])
 			w := newWriter(out)
 			defer w.finish()
-			return rows(sel, n, func(i int) error {
+			return w.rows(env, sel, n, func(i int) error {
 				w.begin()
 				w.buf = z.AppendTimestamptz(w.buf, a.at(i), env.Format)
 				w.end(i)
@@ -313,7 +313,7 @@ func appendInetFull(dst, s []byte) []byte {
 func fromTextTo(to types.Type) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		put := setter(out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			var d types.Datum
 			if err := types.ParseBytes(to, args[0].BytesAt(i), env.Format, &d); err != nil {
 				return err
@@ -326,7 +326,7 @@ func fromTextTo(to types.Type) Kernel {
 
 func toRegclass(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[uint32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		s := string(args[0].BytesAt(i))
 		if d, err := types.ParseText(types.Type{OID: types.RegclassOID, Mod: -1}, s, env.Format); err == nil {
 			o[i] = uint32(d.I)
@@ -464,10 +464,10 @@ func isOid(o types.OID) bool {
 	return t.Unsigned() && o != tXid
 }
 
-func intToChar(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func intToChar(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	a, w := argOf[int32](args[0]), newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		x := a.at(i)
 		if x < -128 || x > 127 {
 			return errs.New(errs.NumericOutOfRange, "\"char\" out of range")

@@ -11,7 +11,7 @@ func zoned[A, R vec.Fixedwidth](f func(z *types.Zone, a A) (R, error)) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		z := types.NewZone(env.Format)
 		a, o := argOf[A](args[0]), vec.Values[R](out)
-		return rows(sel, n, func(i int) (err error) {
+		return rows(env, sel, n, func(i int) (err error) {
 			o[i], err = f(&z, a.at(i))
 			return err
 		})
@@ -37,7 +37,7 @@ func infToNull(f func(z *types.Zone, us int64) int64) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		z := types.NewZone(env.Format)
 		a, o := argOf[int64](args[0]), vec.Values[int64](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			us := a.at(i)
 			if us == types.TimePosInf || us == types.TimeNegInf {
 				setNull(out, i)
@@ -86,7 +86,7 @@ func tstzToTimetz(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *v
 	z := types.NewZone(env.Format)
 	a, w := argOf[int64](args[0]), newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		us := a.at(i)
 		if us == types.TimePosInf || us == types.TimeNegInf {
 			setNull(out, i)
@@ -102,7 +102,7 @@ func timeToTimetz(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *v
 	west := int32(-z.Offset(env.Format.Now))
 	a, w := argOf[int64](args[0]), newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		w.putString(i, types.Timetz(a.at(i), west))
 		return nil
 	})
@@ -122,7 +122,7 @@ func jsonbConversion(t types.OID) Kernel {
 	num := types.Type{OID: t, Mod: -1}
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		put := setter(out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			s := args[0].BytesAt(i)
 			have := jsonType(s)
 			if kind == "" && have == "boolean" {

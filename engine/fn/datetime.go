@@ -114,7 +114,7 @@ func addZoned(swapped, neg bool) Kernel {
 			a, b = b, a
 		}
 		us, iv, o := argOf[int64](a), argOf[interval](b), vec.Values[int64](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			v := iv.at(i)
 			var err error
 			if neg {
@@ -193,7 +193,7 @@ func timeFuncs() []*Func {
 func constKernel[T vec.Fixedwidth](f func(env *Env) T) Kernel {
 	return func(env *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		v, o := f(env), vec.Values[T](out)
-		return rows(sel, n, func(i int) error { o[i] = v; return nil })
+		return rows(env, sel, n, func(i int) error { o[i] = v; return nil })
 	}
 }
 
@@ -275,7 +275,7 @@ func truncFixed(u types.Unit, a arg[int64], o []int64, sel vec.Selection, n int)
 	return !odd
 }
 
-func truncTimestamp(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func truncTimestamp(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	if args[0].Form == vec.Const {
 		u := unitCache{v: args[0]}
 		if truncFixed(u.at(0), argOf[int64](args[1]), vec.Values[int64](out), sel, n) {
@@ -285,7 +285,7 @@ func truncTimestamp(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *v
 	u, a, o := unitCache{v: args[0]}, argOf[int64](args[1]), vec.Values[int64](out)
 	// Neighbouring rows mostly lie in the same unit: [lo, hi) is the last day.
 	lo, hi, last, lastUnit := int64(0), int64(0), int64(0), types.UnitNone
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		unit, x := u.at(i), a.at(i)
 		if unit == lastUnit && x >= lo && x < hi {
 			o[i] = last
@@ -310,12 +310,12 @@ func truncTstz(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.
 	if z.UTC() {
 		return truncTimestamp(env, args, sel, n, out)
 	}
-	return truncIn(&z, args, sel, n, out)
+	return truncIn(env, &z, args, sel, n, out)
 }
 
-func truncIn(z *zone, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func truncIn(env *Env, z *zone, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	u, a, o := unitCache{v: args[0]}, argOf[int64](args[1]), vec.Values[int64](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		unit := u.at(i)
 		r, ok, err := z.Trunc(unit, a.at(i))
 		if !ok && err == nil {
@@ -326,20 +326,20 @@ func truncIn(z *zone, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vec
 	})
 }
 
-func truncTstzIn(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func truncTstzIn(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	c := zoneCache{v: args[2]}
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		z, err := c.at(i)
 		if err != nil {
 			return err
 		}
-		return truncIn(z, args, vec.Selection{uint16(i)}, n, out)
+		return truncIn(env, z, args, vec.Selection{uint16(i)}, n, out)
 	})
 }
 
-func truncInterval(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func truncInterval(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	u, a, o := unitCache{v: args[0]}, argOf[interval](args[1]), vec.Values[interval](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		unit := u.at(i)
 		r, ok := types.TruncInterval(unit, a.at(i))
 		if !ok {
@@ -415,7 +415,7 @@ func extractKernel(typ types.OID, get func(*Env, *vec.Vector) func(types.Unit, i
 		} else {
 			floats = vec.Values[float64](out)
 		}
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			unit := u.at(i)
 			p, ok := part(unit, i)
 			switch {
@@ -458,9 +458,9 @@ func (c *zoneCache) at(i int) (*zone, error) {
 	return &c.z, nil
 }
 
-func toLocal(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func toLocal(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	c, a, o := zoneCache{v: args[0]}, argOf[int64](args[1]), vec.Values[int64](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		z, err := c.at(i)
 		if err == nil {
 			o[i] = z.Local(a.at(i))
@@ -469,9 +469,9 @@ func toLocal(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vect
 	})
 }
 
-func toInstant(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func toInstant(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	c, a, o := zoneCache{v: args[0]}, argOf[int64](args[1]), vec.Values[int64](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		z, err := c.at(i)
 		if err == nil {
 			o[i], err = z.Instant(a.at(i))
@@ -494,9 +494,9 @@ func shiftZone(sign int64) Kernel {
 	})
 }
 
-func dateBin(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func dateBin(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	s, a, g, o := argOf[interval](args[0]), argOf[int64](args[1]), argOf[int64](args[2]), vec.Values[int64](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		v, us, origin := s.at(i), a.at(i), g.at(i)
 		if us == types.TimePosInf || us == types.TimeNegInf {
 			o[i] = us
@@ -525,7 +525,7 @@ func dateBin(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vect
 func ageZoned(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	z := types.NewZone(env.Format)
 	a, b, o := argOf[int64](args[0]), argOf[int64](args[1]), vec.Values[interval](out)
-	return rows(sel, n, func(i int) (err error) {
+	return rows(env, sel, n, func(i int) (err error) {
 		o[i], err = types.Age(z.Local(a.at(i)), z.Local(b.at(i)))
 		return err
 	})
@@ -537,7 +537,7 @@ func ageToday(zoned bool) Kernel {
 		z := types.NewZone(env.Format)
 		today, _ := types.TruncTimestamp(types.UnitDay, z.Local(env.Format.Now))
 		a, o := argOf[int64](args[0]), vec.Values[interval](out)
-		return rows(sel, n, func(i int) (err error) {
+		return rows(env, sel, n, func(i int) (err error) {
 			us := a.at(i)
 			if zoned {
 				us = z.Local(us)
@@ -548,9 +548,9 @@ func ageToday(zoned bool) Kernel {
 	}
 }
 
-func makeDate(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func makeDate(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	y, m, d, o := argOf[int32](args[0]), argOf[int32](args[1]), argOf[int32](args[2]), vec.Values[int32](out)
-	return rows(sel, n, func(i int) (err error) {
+	return rows(env, sel, n, func(i int) (err error) {
 		o[i], err = types.MakeDate(y.at(i), m.at(i), d.at(i))
 		return err
 	})
@@ -572,9 +572,9 @@ func secondsText(s float64) string {
 	return t
 }
 
-func makeTime(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func makeTime(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	h, m, s, o := argOf[int32](args[0]), argOf[int32](args[1]), argOf[float64](args[2]), vec.Values[int64](out)
-	return rows(sel, n, func(i int) (err error) {
+	return rows(env, sel, n, func(i int) (err error) {
 		o[i], err = clock(h.at(i), m.at(i), s.at(i))
 		return err
 	})
@@ -588,7 +588,7 @@ func makeTimestamp(zoned bool) Kernel {
 			f[k] = argOf[int32](args[k])
 		}
 		s, o := argOf[float64](args[5]), vec.Values[int64](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			d, err := types.MakeDate(f[0].at(i), f[1].at(i), f[2].at(i))
 			if err != nil {
 				return err
@@ -612,7 +612,7 @@ func makeTimestamptzIn(env *Env, args []*vec.Vector, sel vec.Selection, n int, o
 		return err
 	}
 	c, o := zoneCache{v: args[6]}, vec.Values[int64](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		z, err := c.at(i)
 		if err == nil {
 			o[i], err = z.Instant(o[i])

@@ -14,7 +14,7 @@ func byValue(f func(env *Env, a []types.Datum, t []types.Type) (types.Datum, err
 		for k := range args {
 			typs[k] = args[k].Type
 		}
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			for k := range args {
 				vals[k] = types.NullDatum
 				if !args[k].Null(i) {

@@ -14,6 +14,7 @@ package fn
 import (
 	"context"
 
+	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
@@ -42,6 +43,22 @@ type Env struct {
 	Setting func(name string) (string, bool)
 	// Session is the backend's process id on the wire.
 	PID uint32
+	// ValueMax bounds the bytes of one value that a function makes, 0 = 1 GiB:
+	// values on their way are in no operator's account.
+	ValueMax int
+}
+
+// stopped tells whether the query was cancelled. Env may be nil.
+func (e *Env) stopped() bool { return e != nil && e.Ctx != nil && e.Ctx.Err() != nil }
+
+// room refuses to make a value of n bytes that the query's memory has no room for.
+func (e *Env) room(n int) error {
+	if e == nil || e.ValueMax == 0 || n <= e.ValueMax {
+		return nil
+	}
+	return errs.New(errs.OutOfMemory, "out of memory").
+		WithDetail("A value of %d MB is too large for the memory limit of the query.", n>>20).
+		WithHint("Make the query smaller, or raise the memory limit.")
 }
 
 // CatalogHandle answers catalog functions. Each honours the principal's rights.

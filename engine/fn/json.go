@@ -228,10 +228,10 @@ func step(s []byte, key string) ([]byte, bool) {
 
 // jsonKernel makes -> (text false) and ->> (text true) of a getter.
 func jsonKernel(get jsonGetter, asText bool) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		w := newWriter(out)
 		defer w.finish()
-		return rows(sel, n, func(i int) error {
+		return w.rows(env, sel, n, func(i int) error {
 			v, ok := get(args, i, args[0].BytesAt(i))
 			v = skipSpace(v)
 			if !ok || asText && bytes.Equal(bytes.TrimRight(v, " \t\r\n"), []byte("null")) {
@@ -250,9 +250,9 @@ func jsonKernel(get jsonGetter, asText bool) Kernel {
 	}
 }
 
-func jsonArrayLength(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func jsonArrayLength(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		s := skipSpace(args[0].BytesAt(i))
 		switch jsonType(s) {
 		case "array":
@@ -490,7 +490,7 @@ func keysExist(all bool) Kernel {
 	})
 }
 
-var jsonbMerge = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+var jsonbMerge = text(func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	a, b := parseJSON(args[0].BytesAt(i)), parseJSON(args[1].BytesAt(i))
 	if a.kind == '{' && b.kind == '{' {
 		for k := range b.items {
@@ -529,7 +529,7 @@ var deleteKey = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte
 	return v.append(dst), nil
 })
 
-var deleteIndex = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+var deleteIndex = text(func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	v, n := parseJSON(args[0].BytesAt(i)), int(argOf[int32](args[1]).at(i))
 	if err := errDelete(&v); err != nil {
 		return dst, err
@@ -596,7 +596,7 @@ func (v *jval) edit(path []types.Datum, level int, x *jval, create bool) error {
 	return nil
 }
 
-var deletePath = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+var deletePath = text(func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	v := parseJSON(args[0].BytesAt(i))
 	if v.kind != '{' && v.kind != '[' {
 		return dst, errs.New(errs.InvalidParameterValue, "cannot delete path in scalar")
@@ -608,7 +608,7 @@ var deletePath = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byt
 	return v.append(dst), err
 })
 
-var jsonbSet = text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+var jsonbSet = text(func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	v, x := parseJSON(args[0].BytesAt(i)), parseJSON(args[2].BytesAt(i))
 	if v.kind != '{' && v.kind != '[' {
 		return dst, errs.New(errs.InvalidParameterValue, "cannot set path in scalar")
@@ -745,7 +745,7 @@ func normal(t types.OID, dst, s []byte) ([]byte, error) {
 var toJSON = Kernel(func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		w.begin()
 		b, err := normal(out.Type.OID, w.buf, appendValue(env, nil, args[0], i))
 		w.buf = b
@@ -758,7 +758,7 @@ func buildArray(t types.OID) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		w := newWriter(out)
 		defer w.finish()
-		return rows(sel, n, func(i int) error {
+		return w.rows(env, sel, n, func(i int) error {
 			s := []byte{'['}
 			for k, a := range args {
 				if k > 0 {

@@ -15,7 +15,7 @@ func buildObject(t types.OID) Kernel {
 		}
 		w := newWriter(out)
 		defer w.finish()
-		return rows(sel, n, func(i int) error {
+		return w.rows(env, sel, n, func(i int) error {
 			s := []byte{'{'}
 			for k := 0; k < len(args); k += 2 {
 				if args[k].Null(i) {

@@ -34,18 +34,29 @@ func argOf[T vec.Fixedwidth](a *vec.Vector) arg[T] {
 
 func (a arg[T]) at(i int) T { return a.v[i&a.m] }
 
-// rows calls f for every selected row until it fails. It is for functions that
-// cost more than the call; hot kernels write their loops out.
-func rows(sel vec.Selection, n int, f func(i int) error) error {
+// rowsPerPoll is how many calls of a function may pass before a cancelled query
+// notices: some take milliseconds.
+const rowsPerPoll = 8
+
+// rows calls f for every selected row until it fails or the query is cancelled.
+// It is for functions that cost more than the call; hot kernels write their
+// loops out.
+func rows(env *Env, sel vec.Selection, n int, f func(i int) error) error {
 	if sel == nil {
 		for i := range n {
+			if i%rowsPerPoll == 0 && env.stopped() {
+				return ctxErr(env.Ctx)
+			}
 			if err := f(i); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	for _, i := range sel {
+	for k, i := range sel {
+		if k%rowsPerPoll == 0 && env.stopped() {
+			return ctxErr(env.Ctx)
+		}
 		if err := f(int(i)); err != nil {
 			return err
 		}
@@ -72,9 +83,9 @@ func unary[A, R vec.Fixedwidth](f func(A) R) Kernel {
 
 // unaryE is unary for functions that can fail.
 func unaryE[A, R vec.Fixedwidth](f func(A) (R, error)) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		a, o := argOf[A](args[0]), vec.Values[R](out)
-		return rows(sel, n, func(i int) (err error) {
+		return rows(env, sel, n, func(i int) (err error) {
 			o[i], err = f(a.at(i))
 			return err
 		})
@@ -100,9 +111,9 @@ func binary[A, B, R vec.Fixedwidth](f func(A, B) R) Kernel {
 
 // binaryE is binary for functions that can fail.
 func binaryE[A, B, R vec.Fixedwidth](f func(A, B) (R, error)) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		a, b, o := argOf[A](args[0]), argOf[B](args[1]), vec.Values[R](out)
-		return rows(sel, n, func(i int) (err error) {
+		return rows(env, sel, n, func(i int) (err error) {
 			o[i], err = f(a.at(i), b.at(i))
 			return err
 		})
@@ -128,6 +139,43 @@ type writer struct {
 
 // bytesMax bounds the text that one batch may make: offsets are 32 bits.
 const bytesMax = 1 << 30
+
+// WideBytes is the text from which a batch is evaluated in pieces.
+const WideBytes = 16 << 20
+
+// Wide is the error of a kernel whose rows make much text: rows are to be
+// evaluated in pieces of about Rows. One row alone never fails so.
+type Wide struct{ Rows int }
+
+func (w *Wide) Error() string { return w.Unwrap().Error() }
+
+// Unwrap is what a client sees where rows cannot be taken apart.
+func (w *Wide) Unwrap() error { return errs.New(errs.ProgramLimit, "requested length too large") }
+
+// rows is rows for kernels that write texts.
+func (w *writer) rows(env *Env, sel vec.Selection, n int, f func(i int) error) error {
+	left, polled := n, 0
+	if sel != nil {
+		left = len(sel)
+	}
+	done := 0
+	return rows(env, sel, n, func(i int) error {
+		if err := f(i); err != nil {
+			return err
+		}
+		if left--; len(w.buf) < polled+WideBytes/64 {
+			done++
+			return nil
+		}
+		if polled = len(w.buf); env.stopped() {
+			return ctxErr(env.Ctx)
+		}
+		if done++; polled > WideBytes && left > 0 {
+			return &Wide{Rows: done}
+		}
+		return nil
+	})
+}
 
 func newWriter(out *vec.Vector) *writer {
 	w := &writer{out: out}
@@ -183,7 +231,7 @@ func text(f func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		w := newWriter(out)
 		defer w.finish()
-		return rows(sel, n, func(i int) error {
+		return w.rows(env, sel, n, func(i int) error {
 			w.begin()
 			b, err := f(env, args, i, w.buf)
 			if err != nil {
@@ -191,6 +239,9 @@ func text(f func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error
 			}
 			w.buf = b
 			if err := w.room(0); err != nil {
+				return err
+			}
+			if err := env.room(len(b) - w.beg); err != nil {
 				return err
 			}
 			w.end(i)
@@ -208,9 +259,9 @@ func text1(f func(dst, s []byte) []byte) Kernel {
 
 // fromText makes a kernel of a function from one text to a fixed-width value.
 func fromText[R vec.Fixedwidth](f func(s []byte) R) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		o := vec.Values[R](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			o[i] = f(args[0].BytesAt(i))
 			return nil
 		})
@@ -219,9 +270,9 @@ func fromText[R vec.Fixedwidth](f func(s []byte) R) Kernel {
 
 // fromText2 is fromText with two texts.
 func fromText2[R vec.Fixedwidth](f func(a, b []byte) R) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		o := vec.Values[R](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			o[i] = f(args[0].BytesAt(i), args[1].BytesAt(i))
 			return nil
 		})

@@ -35,9 +35,9 @@ func mathFuncs() []*Func {
 		f8e("exp", expFloat), f8e("ln", lnFloat(math.Log)), f8e("log", lnFloat(math.Log10)), f8e("log10", lnFloat(math.Log10)),
 		f8("sign", signFloat), num("sign", func(n types.Num) (types.Num, error) { return signNum(n), nil }),
 		f8("degrees", func(x float64) float64 { return x * (180 / math.Pi) }), f8("radians", func(x float64) float64 { return x * (math.Pi / 180) }),
-		def("pi", tF8, func(_ *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		def("pi", tF8, func(env *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 			o := vec.Values[float64](out)
-			return rows(sel, n, func(i int) error { o[i] = math.Pi; return nil })
+			return rows(env, sel, n, func(i int) error { o[i] = math.Pi; return nil })
 		}),
 		f8e("sin", trig(math.Sin)), f8e("cos", trig(math.Cos)), f8e("tan", trig(math.Tan)), f8e("cot", trig(func(x float64) float64 { return 1 / math.Tan(x) })),
 		f8e("asin", arc(math.Asin)), f8e("acos", arc(math.Acos)), f8("atan", math.Atan), def("atan2", tF8, binary(math.Atan2), tF8, tF8),
@@ -190,9 +190,9 @@ func lcmInt[T int32 | int64](a, b T) (T, error) {
 
 func errBucket(msg string) error { return errs.New(errs.InvalidArgumentForWidth, "%s", msg) }
 
-func widthBucket(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func widthBucket(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	x, lo, hi, c, o := argOf[float64](args[0]), argOf[float64](args[1]), argOf[float64](args[2]), argOf[int32](args[3]), vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		v, a, b, k := x.at(i), lo.at(i), hi.at(i), c.at(i)
 		switch {
 		case k <= 0:
@@ -222,9 +222,9 @@ func widthBucket(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.
 	})
 }
 
-func widthBucketNum(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func widthBucketNum(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	x, lo, hi, c, o := argOf[types.Num](args[0]), argOf[types.Num](args[1]), argOf[types.Num](args[2]), argOf[int32](args[3]), vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		v, a, b, k := x.at(i), lo.at(i), hi.at(i), c.at(i)
 		switch {
 		case k <= 0:
@@ -269,9 +269,9 @@ func widthBucketNum(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *v
 	})
 }
 
-func random(_ *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func random(env *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[float64](out)
-	return rows(sel, n, func(i int) error { o[i] = rand.Float64(); return nil })
+	return rows(env, sel, n, func(i int) error { o[i] = rand.Float64(); return nil })
 }
 
 // ctxErr is 57014 once the statement is cancelled.
@@ -284,9 +284,9 @@ func ctxErr(ctx context.Context) error {
 
 // scaleOf is the number of decimals of f's result; NULL for NaN and infinities.
 func scaleOf(f func(types.Num) types.Num) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		a, o := argOf[types.Num](args[0]), vec.Values[int32](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			x := a.at(i)
 			if x.Kind != types.NumFinite {
 				setNull(out, i)

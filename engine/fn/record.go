@@ -16,11 +16,11 @@ func RecordOf(fields []types.Type, names []string) *Func {
 }
 
 func constructRecord(fields []types.Type, names []string) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		w := newWriter(out)
 		defer w.finish()
 		var buf []byte
-		return rows(sel, n, func(i int) error {
+		return w.rows(env, sel, n, func(i int) error {
 			buf = buf[:0]
 			for k, a := range args {
 				x := types.RecordField{Name: names[k], Type: fields[k], Val: a.Datum(i)}

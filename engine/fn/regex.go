@@ -77,10 +77,10 @@ func flagsAt(args []*vec.Vector, k, i int) string {
 }
 
 func matchKernel(fold, not bool) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		var c regexCache
 		o := out.Fixed
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			flags := flagsAt(args, 2, i)
 			if fold {
 				flags = "i"
@@ -125,16 +125,16 @@ func urlHost(s []byte) []byte {
 	return s
 }
 
-func regexpReplace(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func regexpReplace(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
 	if len(args) == 3 && args[1].Form == vec.Const && args[2].Form == vec.Const &&
 		string(args[1].BytesAt(0)) == hostPattern && string(args[2].BytesAt(0)) == `\1` {
-		return rows(sel, n, func(i int) error { w.put(i, urlHost(args[0].BytesAt(i))); return w.room(0) })
+		return w.rows(env, sel, n, func(i int) error { w.put(i, urlHost(args[0].BytesAt(i))); return w.room(0) })
 	}
 	var c regexCache
 	var loc []int
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		flags := flagsAt(args, 3, i)
 		if flags != "" && flags[0]-'0' <= 9 {
 			return errs.New(errs.InvalidParameterValue, "invalid regular expression option: \"%c\"", flags[0]).
@@ -216,12 +216,12 @@ func expand(dst, repl, s []byte, loc []int) []byte {
 	return dst
 }
 
-func regexpMatch(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func regexpMatch(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	var c regexCache
 	w := newWriter(out)
 	defer w.finish()
 	b := types.ArrayBuilder{Elem: types.Text}
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		flags := flagsAt(args, 2, i)
 		if strings.ContainsRune(flags, 'g') {
 			return errs.New(errs.InvalidParameterValue, "regexp_match() does not support the \"global\" option").
@@ -272,10 +272,10 @@ func startOf(s []byte, k int32) (int, error) {
 	return prefixLen(s, int(k)-1), nil
 }
 
-func regexpCount(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func regexpCount(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	var c regexCache
 	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		if _, err := c.get(args[1].BytesAt(i), flagsAt(args, 3, i)); err != nil {
 			return err
 		}
@@ -309,11 +309,11 @@ func next(s []byte, loc []int) int {
 }
 
 // regexpReplaceN is regexp_replace with start, N (0 = all) and flags.
-func regexpReplaceN(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func regexpReplaceN(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	var c regexCache
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		if _, err := c.get(args[1].BytesAt(i), flagsAt(args, 5, i)); err != nil {
 			return err
 		}
@@ -355,7 +355,7 @@ func regexpSubstr(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *v
 	var c regexCache
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		re, err := c.get(args[1].BytesAt(i), "")
 		if err != nil {
 			return err
@@ -382,7 +382,7 @@ func similarSubstr(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *
 	var pattern []byte
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		var err error
 		if pattern, err = similarToEscape(env, args[1:], i, pattern[:0]); err != nil {
 			return err
@@ -404,10 +404,10 @@ func similarSubstr(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *
 
 // regexpInstr is the position of the first match, in characters from 1; 0 if
 // there is none.
-func regexpInstr(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func regexpInstr(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	var c regexCache
 	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		re, err := c.get(args[1].BytesAt(i), "")
 		if err != nil {
 			return err
@@ -421,12 +421,12 @@ func regexpInstr(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.
 	})
 }
 
-func regexpSplit(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func regexpSplit(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	var c regexCache
 	w := newWriter(out)
 	defer w.finish()
 	b := types.ArrayBuilder{Elem: types.Text}
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		re, err := c.get(args[1].BytesAt(i), flagsAt(args, 2, i))
 		if err != nil {
 			return err

@@ -412,35 +412,40 @@ func populateArray(env *Env, v []byte, t types.Type) (types.Datum, error) {
 	return str(b.AppendShape(nil, dims)), nil
 }
 
-// SetRows makes batches of the rows that gen puts.
-func SetRows(typs []types.Type, gen func(put func(row ...types.Datum) error) error) ([]*vec.Batch, error) {
-	var out []*vec.Batch
-	var cols []*vec.Builder
-	flush := func() {
-		if cols == nil {
-			return
+// setBytes is the text from which a batch of rows of a function is full.
+const setBytes = 1 << 20
+
+// SetRows hands the rows that gen puts to emit, a batch at a time.
+func SetRows(typs []types.Type, gen func(put func(row ...types.Datum) error) error, emit func(b *vec.Batch) error) error {
+	cols := make([]*vec.Builder, len(typs))
+	for i, t := range typs {
+		cols[i] = vec.NewBuilder(t, 0)
+	}
+	rows, bytes := 0, 0
+	flush := func() error {
+		if rows == 0 {
+			return nil
 		}
-		b := &vec.Batch{}
-		for _, c := range cols {
+		b := &vec.Batch{Len: rows}
+		for i, c := range cols {
 			b.Cols = append(b.Cols, c.Finish())
+			cols[i] = vec.NewBuilder(typs[i], 0)
 		}
-		b.Len = b.Cols[0].Len
-		out, cols = append(out, b), nil
+		rows, bytes = 0, 0
+		return emit(b)
 	}
 	err := gen(func(row ...types.Datum) error {
-		if cols == nil {
-			for _, t := range typs {
-				cols = append(cols, vec.NewBuilder(t, 0))
-			}
-		}
 		for i := range row {
 			cols[i].Append(&row[i])
+			bytes += len(row[i].S)
 		}
-		if cols[0].Len() == vec.BatchRows {
-			flush()
+		if rows++; rows < vec.BatchRows && bytes < setBytes {
+			return nil
 		}
-		return nil
+		return flush()
 	})
-	flush()
-	return out, err
+	if err != nil {
+		return err
+	}
+	return flush()
 }

@@ -42,9 +42,9 @@ func extreme(what string, sign int) func(args []types.Type) (*Func, []types.Type
 }
 
 func extremeKernel(sign int) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		put := setter(out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			best := -1
 			for k, a := range args {
 				if !a.Null(i) && (best < 0 || vec.Compare(a, i, args[best], i)*sign > 0) {
@@ -83,12 +83,12 @@ func arrayConstructor(args []types.Type) (*Func, []types.Type, error) {
 }
 
 func constructArray(ret types.Type) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		w := newWriter(out)
 		defer w.finish()
 		b := types.ArrayBuilder{Elem: ret.Elem()}
 		nested := len(args) > 0 && args[0].Type.IsArray()
-		return rows(sel, n, func(i int) error {
+		return w.rows(env, sel, n, func(i int) error {
 			b.Reset()
 			dims := []types.Dim{{Len: len(args), Lower: 1}}
 			for k, a := range args {
@@ -143,9 +143,9 @@ func arraySubscript(args []types.Type) (*Func, []types.Type, error) {
 	return f, to, nil
 }
 
-func subscriptKernel(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func subscriptKernel(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	put := setter(out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		a := open(args[0], i)
 		if len(a.Dims) != len(args)-1 {
 			setNull(out, i)
@@ -183,11 +183,11 @@ func arraySlice(args []types.Type) (*Func, []types.Type, error) {
 		[]types.Type{args[0], types.Int4, types.Int4}, nil
 }
 
-func sliceArray(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func sliceArray(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	lo, hi, w := argOf[int32](args[1]), argOf[int32](args[2]), newWriter(out)
 	defer w.finish()
 	b := types.ArrayBuilder{Elem: args[0].Type.Elem()}
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		a := open(args[0], i)
 		if len(a.Dims) > 1 {
 			return errs.NotSupported("a slice of a multidimensional array")
@@ -236,7 +236,7 @@ func ArrayOp(name string, left, array types.Type, all bool) (*Func, []types.Type
 
 func anyAll(op *Func, elem types.Type, all bool) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			if args[1].Null(i) {
 				setNull(out, i)
 				return nil

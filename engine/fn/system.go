@@ -14,7 +14,7 @@ func systemFuncs() []*Func {
 		return def(name, ret, func(env *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 			w, s := newWriter(out), f(env)
 			defer w.finish()
-			return rows(sel, n, func(i int) error { w.putString(i, s); return nil })
+			return w.rows(env, sel, n, func(i int) error { w.putString(i, s); return nil })
 		}).stable()
 	}
 	user := func(env *Env) string { return env.User }
@@ -34,9 +34,9 @@ func systemFuncs() []*Func {
 		def("pg_size_pretty", tText, text(sizePretty), tI8),
 		def("num_nulls", tI4, numNulls(true), tAny).variadic().seesNull(),
 		def("num_nonnulls", tI4, numNulls(false), tAny).variadic().seesNull(),
-		def("pg_column_size", tI4, func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+		def("pg_column_size", tI4, func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 			o, size := vec.Values[int32](out), int32(args[0].Type.Phys().Size())
-			return rows(sel, n, func(i int) error {
+			return rows(env, sel, n, func(i int) error {
 				if o[i] = size; size == 0 {
 					o[i] = int32(len(args[0].BytesAt(i))) + 4
 				}
@@ -48,14 +48,14 @@ func systemFuncs() []*Func {
 	}
 }
 
-func nullKernel(_ *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	return rows(sel, n, func(i int) error { setNull(out, i); return nil })
+func nullKernel(env *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return rows(env, sel, n, func(i int) error { setNull(out, i); return nil })
 }
 
 func currentSchemas(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w, all := newWriter(out), argOf[uint8](args[0])
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		b := types.ArrayBuilder{Elem: types.Name}
 		if all.at(i) != 0 {
 			b.Append(&types.Datum{S: "pg_catalog"})
@@ -77,7 +77,7 @@ func sleep(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vect
 	a := argOf[float64](args[0])
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		w.put(i, nil)
 		d := a.at(i)
 		if !(d > 0) {
@@ -98,14 +98,14 @@ func sleep(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vect
 	})
 }
 
-func pgTypeof(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func pgTypeof(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[uint32](out)
-	return rows(sel, n, func(i int) error { o[i] = uint32(args[0].Type.OID); return nil })
+	return rows(env, sel, n, func(i int) error { o[i] = uint32(args[0].Type.OID); return nil })
 }
 
-func randomUUID(_ *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func randomUUID(env *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[[16]byte](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		if _, err := rand.Read(o[i][:]); err != nil {
 			return err
 		}
@@ -137,9 +137,9 @@ func sizePretty(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 }
 
 func numNulls(null bool) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		o := vec.Values[int32](out)
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			o[i] = 0
 			for _, a := range args {
 				if a.Null(i) == null {

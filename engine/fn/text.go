@@ -268,13 +268,16 @@ func splitPart(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 
 func errTooLarge() error { return errs.New(errs.ProgramLimit, "requested length too large") }
 
-func repeat(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+func repeat(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	s, n := args[0].BytesAt(i), int(argOf[int32](args[1]).at(i))
 	if n <= 0 || len(s) == 0 {
 		return dst, nil
 	}
 	if n > bytesMax/len(s) {
 		return dst, errTooLarge()
+	}
+	if err := env.room(n * len(s)); err != nil {
+		return dst, err
 	}
 	for range n {
 		dst = append(dst, s...)
@@ -284,7 +287,7 @@ func repeat(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 
 // pad is lpad and rpad.
 func pad(left bool) func(*Env, []*vec.Vector, int, []byte) ([]byte, error) {
-	return func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	return func(env *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 		s, n := args[0].BytesAt(i), int(argOf[int32](args[1]).at(i))
 		fill := []byte(" ")
 		if len(args) == 3 {
@@ -298,6 +301,9 @@ func pad(left bool) func(*Env, []*vec.Vector, int, []byte) ([]byte, error) {
 			return append(dst, s[:prefixLen(s, n)]...), nil
 		case n > bytesMax/4:
 			return dst, errTooLarge()
+		}
+		if err := env.room(n); err != nil {
+			return dst, err
 		}
 		if !left {
 			dst = append(dst, s...)
@@ -334,14 +340,14 @@ type slicer func(args []*vec.Vector, i int, s []byte) (from, to int, err error)
 
 // sliceKernel makes results that share the bytes of the first argument.
 func sliceKernel(f slicer) Kernel {
-	return func(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		src := args[0]
 		bufs := src.Bufs
 		if src.Form == vec.Dict {
 			bufs = src.Dict.Values.Bufs
 		}
 		out.Bufs = bufs
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			w := viewAt(src, i)
 			s := w.Bytes(bufs)
 			from, to, err := f(args, i, s)
@@ -494,7 +500,7 @@ func appendOutput(env *Env, dst []byte, v *vec.Vector, i int) []byte {
 func concat(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		w.begin()
 		for _, a := range args {
 			if !a.Null(i) {
@@ -509,7 +515,7 @@ func concat(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vec
 func concatWs(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		if args[0].Null(i) {
 			setNull(out, i)
 			return nil
@@ -563,10 +569,10 @@ func appendLiteral(dst, s []byte) []byte {
 	return append(dst, '\'')
 }
 
-func quoteNullable(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func quoteNullable(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		w.begin()
 		if args[0].Null(i) {
 			w.buf = append(w.buf, "NULL"...)
@@ -598,7 +604,7 @@ func overlay(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 func format(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		if args[0].Null(i) {
 			setNull(out, i)
 			return nil

@@ -49,7 +49,7 @@ func formatFuncs() []*Func {
 func toCharZoned(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	z, a, w := types.NewZone(env.Format), argOf[int64](args[0]), newWriter(out)
 	defer w.finish()
-	return rows(sel, n, func(i int) error {
+	return w.rows(env, sel, n, func(i int) error {
 		w.begin()
 		b, err := picture.AppendStamp(w.buf, string(args[1].BytesAt(i)), a.at(i), &z)
 		w.buf = b
@@ -58,9 +58,9 @@ func toCharZoned(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 	})
 }
 
-func toDate(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func toDate(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[int32](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		us, _, err := picture.ParseStamp(string(args[0].BytesAt(i)), string(args[1].BytesAt(i)))
 		o[i] = types.TimestampToDate(us)
 		return err
@@ -69,7 +69,7 @@ func toDate(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vecto
 
 func toTimestamp(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	z, o := types.NewZone(env.Format), vec.Values[int64](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		us, off, err := picture.ParseStamp(string(args[0].BytesAt(i)), string(args[1].BytesAt(i)))
 		if err != nil {
 			return err
@@ -84,9 +84,9 @@ func toTimestamp(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 }
 
 // toNumber reads the digits, point and sign of a number and skips the rest.
-func toNumber(_ *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
+func toNumber(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[types.Num](out)
-	return rows(sel, n, func(i int) error {
+	return rows(env, sel, n, func(i int) error {
 		var b []byte
 		neg := false
 		for _, c := range args[0].BytesAt(i) {

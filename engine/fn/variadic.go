@@ -51,7 +51,7 @@ func spread(f *Func, elem types.Type) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 		put := setter(out)
 		last := len(args) - 1
-		return rows(sel, n, func(i int) error {
+		return rows(env, sel, n, func(i int) error {
 			if args[last].Null(i) {
 				setNull(out, i)
 				return nil

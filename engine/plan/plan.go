@@ -65,10 +65,13 @@ type Series struct {
 type SeriesFunc func(env *fn.Env, args []types.Datum) (SeriesRows, error)
 
 // SeriesRows are the rows of one call. Batches are made when they are wanted, by
-// any worker; all but the last have vec.BatchRows rows.
+// any worker; all but the last have vec.BatchRows rows. Rows that can only be
+// made one after the other come from Each instead, which is called once and ends
+// with emit's error.
 type SeriesRows struct {
 	Batches int
 	Batch   func(i int) *vec.Batch
+	Each    func(emit func(b *vec.Batch) error) error
 }
 
 // Expand calls a set-returning function for every row of In: its output are In's

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"reflect"
 
 	"quern/engine/fn"
@@ -358,23 +359,56 @@ var identity = func() []uint16 {
 }()
 
 func (f *feed) add(ctx context.Context, morsel int, b *vec.Batch) error {
-	n := b.Rows()
 	if morsel != f.morsel {
 		f.morsel, f.rows = morsel, 0
 	}
-	if err := evalAll(f.keys, b, f.vecs); err != nil {
+	err := evalAll(f.keys, b, f.vecs)
+	if w := (*fn.Wide)(nil); err != nil && errors.As(err, &w) && b.Rows() > 1 {
+		return f.addPieces(ctx, morsel, b, w)
+	}
+	if err != nil {
 		return err
 	}
-	rows, at := f.w.begin(f.vecs, b.Sel, n)
+	rows, at := f.w.begin(f.vecs, b.Sel, b.Rows())
 	for i := range f.calls {
 		c := &f.calls[i]
 		c.in.rows, c.in.seq = rows, uint64(morsel)<<32|f.rows
-		if err := f.update(c, b, at); err != nil {
+		if err := f.updateAll(c, b, at); err != nil {
 			return err
 		}
 	}
 	f.rows += uint64(b.Len)
 	return f.w.end(ctx)
+}
+
+// addPieces is add for keys that are too wide.
+func (f *feed) addPieces(ctx context.Context, morsel int, b *vec.Batch, w *fn.Wide) error {
+	for lo, n := 0, pieceRows(w, b.Rows()); lo < b.Rows(); lo += n {
+		p := *b
+		cut(&p, lo, min(lo+n, b.Rows()))
+		if err := f.add(ctx, morsel, &p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// updateAll is update, in pieces if the arguments are too wide.
+func (f *feed) updateAll(c *feedCall, b *vec.Batch, at []uint32) error {
+	err := f.update(c, b, at)
+	var w *fn.Wide
+	if err == nil || !errors.As(err, &w) || b.Rows() < 2 {
+		return err
+	}
+	for lo, n := 0, pieceRows(w, b.Rows()); lo < b.Rows(); lo += n {
+		hi := min(lo+n, b.Rows())
+		p := *b
+		cut(&p, lo, hi)
+		if err := f.updateAll(c, &p, at[lo:hi]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // update gives one call its rows of the batch: those that pass its filter and
@@ -478,6 +512,10 @@ func newSetFeed(d *distinctSet, w int, keys []*compiled) *setFeed {
 }
 
 func (f *setFeed) add(ctx context.Context, b *vec.Batch) error {
+	return inPieces(b, func(b *vec.Batch) error { return f.addPiece(ctx, b) })
+}
+
+func (f *setFeed) addPiece(ctx context.Context, b *vec.Batch) error {
 	in := *b
 	if f.filter != nil {
 		sel, err := f.filter.selectRows(b)

@@ -2,7 +2,9 @@ package exec
 
 import (
 	"context"
+	"errors"
 
+	"quern/engine/fn"
 	"quern/engine/internal/expr"
 	"quern/engine/plan"
 	"quern/storage/errs"
@@ -110,7 +112,12 @@ func evalAll(es []*instance, b *vec.Batch, out []vec.Vector) error {
 // true; nil means all b.Len rows. Valid until the next call.
 func (in *instance) selectRows(b *vec.Batch) (vec.Selection, error) {
 	if in.prog != nil {
-		return in.prog.Select(b, b.Sel, nil)
+		sel, err := in.prog.Select(b, b.Sel, nil)
+		var w *fn.Wide
+		if err != nil && errors.As(err, &w) && b.Rows() > 1 {
+			return in.selectInPieces(b, w)
+		}
+		return sel, err
 	}
 	v, err := in.eval(b)
 	if err != nil {

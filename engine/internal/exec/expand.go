@@ -9,7 +9,9 @@ import (
 	"quern/storage/vec"
 )
 
-// expandStage calls a set-returning function for every input row.
+// expandStage calls a set-returning function for every input row. The input's
+// columns are gathered, so that large values are not copied for each of the
+// function's rows.
 type expandStage struct {
 	stage
 	q    *query
@@ -30,44 +32,48 @@ func (q *query) buildExpand(ctx context.Context, n *plan.Expand) (stage, error) 
 }
 
 func (s *expandStage) open() runner {
-	return &expandRunner{s: s, in: s.stage.open(), args: instances(s.args), vecs: make([]vec.Vector, len(s.args))}
+	r := &expandRunner{s: s, in: s.stage.open(), args: instances(s.args), vecs: make([]vec.Vector, len(s.args))}
+	all := s.n.Types()
+	r.typs = all[len(s.n.In.Types()):]
+	r.out.Cols = make([]vec.Vector, len(all))
+	r.scratch.Col(len(all))
+	return r
 }
 
 type expandRunner struct {
-	s    *expandStage
-	in   runner
-	args []*instance
-	vecs []vec.Vector
-	cols []*vec.Builder
+	s       *expandStage
+	in      runner
+	args    []*instance
+	vecs    []vec.Vector
+	vals    []types.Datum
+	typs    []types.Type   // of the function
+	cols    []*vec.Builder // of the function
+	rows    []uint32       // per output row: its input row
+	out     vec.Batch
+	scratch vec.BatchScratch
 }
 
+// expandBytes is the size of a function's values from which a batch is full.
+const expandBytes = 4 << 20
+
 func (r *expandRunner) run(ctx context.Context, morsel int, emit sched.Emit) error {
-	err := r.in.run(ctx, morsel, func(b *vec.Batch) error {
-		if b.Rows() == 0 {
-			return nil
-		}
+	each := func(b *vec.Batch) error {
 		if err := evalAll(r.args, b, r.vecs); err != nil {
 			return err
 		}
-		if b.Sel != nil {
-			for _, i := range b.Sel {
-				if err := r.row(ctx, b, int(i), emit); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		for i := range b.Len {
-			if err := r.row(ctx, b, i, emit); err != nil {
+		for i := range b.Rows() {
+			if err := r.row(ctx, b, live(b, i), emit); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return err
+		return r.flush(b, emit)
 	}
-	return r.flush(emit)
+	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
+		if b.Rows() == 0 {
+			return nil
+		}
+		return inPieces(b, each)
+	})
 }
 
 // row emits input row i with each row of the function.
@@ -75,66 +81,79 @@ func (r *expandRunner) row(ctx context.Context, b *vec.Batch, i int, emit sched.
 	if err := sched.CheckCancel(ctx); err != nil {
 		return err
 	}
-	vals := make([]types.Datum, len(r.vecs))
+	r.vals = r.vals[:0]
 	for k := range r.vecs {
-		vals[k] = r.vecs[k].Datum(i)
+		r.vals = append(r.vals, r.vecs[k].Datum(i))
 	}
-	out, err := r.s.n.Gen(r.s.q.env, vals)
+	out, err := r.s.n.Gen(r.s.q.env, r.vals)
 	if err != nil {
 		return err
 	}
-	rows := 0
-	for k := range out.Batches {
+	some := false
+	add := func(g *vec.Batch) error {
 		if err := sched.CheckCancel(ctx); err != nil {
 			return err
 		}
-		g := out.Batch(k)
-		for j := range g.Len {
-			rows++
-			if err := r.add(b, i, g, j, emit); err != nil {
-				return err
-			}
+		some = some || g.Len > 0
+		return r.add(b, i, g, emit)
+	}
+	for k := range out.Batches {
+		if err := add(out.Batch(k)); err != nil {
+			return err
 		}
 	}
-	if rows == 0 && r.s.n.Outer {
-		return r.add(b, i, nil, 0, emit)
+	if out.Each != nil {
+		if err := out.Each(add); err != nil {
+			return err
+		}
+	}
+	if !some && r.s.n.Outer {
+		return r.add(b, i, nil, emit)
 	}
 	return nil
 }
 
-// add appends input row i and row j of g (nil = NULLs).
-func (r *expandRunner) add(b *vec.Batch, i int, g *vec.Batch, j int, emit sched.Emit) error {
+// add appends input row i with all rows of g (nil = one of NULLs).
+func (r *expandRunner) add(b *vec.Batch, i int, g *vec.Batch, emit sched.Emit) error {
 	if r.cols == nil {
-		for _, t := range r.s.n.Types() {
+		for _, t := range r.typs {
 			r.cols = append(r.cols, vec.NewBuilder(t, 0))
 		}
 	}
-	for k := range b.Cols {
-		d := b.Cols[k].Datum(i)
-		r.cols[k].Append(&d)
+	n, size := 1, 0
+	if g != nil {
+		n = g.Len
 	}
-	for k, c := range r.cols[len(b.Cols):] {
-		d := types.NullDatum
-		if g != nil {
-			d = g.Cols[k].Datum(j)
+	for k, c := range r.cols {
+		if g == nil {
+			c.Null()
+		} else {
+			c.AppendVector(&g.Cols[k], nil)
 		}
-		c.Append(&d)
+		size += c.Size()
 	}
-	if r.cols[len(r.cols)-1].Len() < vec.BatchRows {
+	for range n {
+		r.rows = append(r.rows, uint32(i))
+	}
+	if len(r.rows) < vec.BatchRows && size < expandBytes {
 		return nil
 	}
-	return r.flush(emit)
+	return r.flush(b, emit)
 }
 
-func (r *expandRunner) flush(emit sched.Emit) error {
-	if r.cols == nil {
+// flush emits what there is. It is called before b goes.
+func (r *expandRunner) flush(b *vec.Batch, emit sched.Emit) error {
+	if len(r.rows) == 0 {
 		return nil
 	}
-	out := &vec.Batch{}
-	for _, c := range r.cols {
-		out.Cols = append(out.Cols, c.Finish())
+	at := len(r.out.Cols) - len(r.typs)
+	for k := range at {
+		r.scratch.Col(k).GatherRows(&r.out.Cols[k], &b.Cols[k], r.rows)
 	}
-	out.Len = out.Cols[0].Len
-	r.cols = nil
-	return emit(out)
+	for k, c := range r.cols {
+		r.out.Cols[at+k] = c.Finish()
+	}
+	r.out.Len, r.out.Sel = len(r.rows), nil
+	r.rows, r.cols = r.rows[:0], nil
+	return emit(&r.out)
 }

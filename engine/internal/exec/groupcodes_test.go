@@ -20,7 +20,7 @@ func TestCodeGroups(t *testing.T) {
 		limit := c.limit
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			rnd := rand.New(rand.NewSource(3))
-			q := newQuery(&Config{Threads: 2})
+			q := newQuery(t.Context(), &Config{Threads: 2})
 			call := aggOf(fn.AggCountStar, types.Int8)
 			count, err := q.newCall(t.Context(), &call)
 			if err != nil {

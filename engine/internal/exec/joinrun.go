@@ -26,6 +26,7 @@ type joinRunner struct {
 	anyBuild, anyNull bool
 
 	first     []uint32 // per live row: first candidate + 1
+	tried     uint32   // candidates of findUnknown
 	hit       []bool   // per row of the batch: has matched
 	unknown   []bool   // per row: might match if NULLs were known
 	piece     piece    // of the build side that side is
@@ -72,11 +73,12 @@ func (r *joinRunner) run(ctx context.Context, morsel int, emit sched.Emit) error
 	if s.tracksBuild() {
 		defer s.ended()
 	}
+	each := func(b *vec.Batch) error { return r.batch(ctx, b) }
 	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
 		if b.Rows() == 0 {
 			return nil
 		}
-		return r.batch(ctx, b)
+		return inPieces(b, each)
 	})
 }
 
@@ -427,6 +429,11 @@ func (r *joinRunner) findUnknown(ctx context.Context, b *vec.Batch) error {
 			continue
 		}
 		try := func(build uint32) error {
+			if r.tried++; r.tried&(1<<14-1) == 0 {
+				if err := sched.CheckCancel(ctx); err != nil {
+					return err
+				}
+			}
 			if unknown[row] || !r.maybe(row, int(build)) {
 				return nil
 			}

@@ -206,18 +206,20 @@ func (sp *joinSpill) takeProbe(ctx context.Context) error {
 		vecs []vec.Vector
 	}
 	workers := make([]*worker, s.q.threads)
-	err := s.q.consume(ctx, s.probe, func(_ context.Context, w, _ int, b *vec.Batch) error {
+	err := s.q.consume(ctx, s.probe, func(_ context.Context, w, _ int, whole *vec.Batch) error {
 		x := workers[w]
 		if x == nil {
 			x = &worker{out: s.q.newPartWriter(sp.file, sp.parts, s.probeTyps), keys: instances(s.probeKeys), vecs: make([]vec.Vector, len(s.probeKeys))}
 			workers[w] = x
 		}
-		if sp.parts > 1 {
-			if err := evalAll(x.keys, b, x.vecs); err != nil {
-				return err
+		return inPieces(whole, func(b *vec.Batch) error {
+			if sp.parts > 1 {
+				if err := evalAll(x.keys, b, x.vecs); err != nil {
+					return err
+				}
 			}
-		}
-		return x.out.add(b, x.vecs)
+			return x.out.add(b, x.vecs)
+		})
 	})
 	if err != nil {
 		return err
@@ -322,6 +324,7 @@ func (r *spilledRunner) probePiece(ctx context.Context, side *buildSide, probe [
 	r.anyBuild, r.anyNull = r.sp.rows.Load() > 0, r.sp.anyNull.Load()
 	src := runsReader{runs: probe}
 	r.piece.seen.at = 0
+	each := func(b *vec.Batch) error { return r.batch(ctx, b) }
 	var b vec.Batch
 	for {
 		if err := sched.CheckCancel(ctx); err != nil {
@@ -334,7 +337,7 @@ func (r *spilledRunner) probePiece(ctx context.Context, side *buildSide, probe [
 		if n == 0 {
 			break
 		}
-		if err := r.batch(ctx, &b); err != nil {
+		if err := inPieces(&b, each); err != nil {
 			return err
 		}
 		r.piece.seen.at += n

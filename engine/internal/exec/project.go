@@ -37,14 +37,17 @@ type projectRunner struct {
 }
 
 func (r *projectRunner) run(ctx context.Context, morsel int, emit sched.Emit) error {
-	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
-		if b.Rows() == 0 {
-			return nil
-		}
+	each := func(b *vec.Batch) error {
 		if err := evalAll(r.exprs, b, r.out.Cols); err != nil {
 			return err
 		}
 		r.out.Len, r.out.Sel, r.out.Base = b.Len, b.Sel, b.Base
 		return emit(&r.out)
+	}
+	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
+		if b.Rows() == 0 {
+			return nil
+		}
+		return inPieces(b, each)
 	})
 }

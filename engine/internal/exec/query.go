@@ -10,7 +10,7 @@
 // an ordered stream and closes it when it has enough.
 //
 // Expressions are compiled once per query; subqueries without correlation run
-// once, while the tree is built, and become constants. Everything that grows
+// once, while the tree is built by the first Next, and become constants. Everything that grows
 // with the data is accounted for in the query's budget.
 //
 // Start reading at Open and stage. What it deliberately does not do: it reads
@@ -81,14 +81,16 @@ type query struct {
 	sortSplit  int // rows from which sorting uses several workers
 }
 
-func newQuery(cfg *Config) *query {
+func newQuery(ctx context.Context, cfg *Config) *query {
 	q := &query{
-		snap: cfg.Snap, params: cfg.Params, env: cfg.Env, threads: cfg.Threads, stats: cfg.Stats,
+		snap: cfg.Snap, params: cfg.Params, threads: cfg.Threads, stats: cfg.Stats,
 		subs: map[*plan.Subquery]*plan.Lit{}, sortSplit: parallelSortRows, mergeFloor: mergeFloor,
 	}
-	if q.env == nil {
-		q.env = &fn.Env{Format: types.DefaultFormat}
+	q.env = &fn.Env{Format: types.DefaultFormat}
+	if cfg.Env != nil {
+		*q.env = *cfg.Env
 	}
+	q.env.Ctx = ctx
 	if q.threads <= 0 {
 		q.threads = runtime.GOMAXPROCS(0)
 	}
@@ -185,39 +187,43 @@ func (g *gate) leave() {
 // Rows is the result of a query.
 type Rows struct {
 	q      *query
-	mu     sync.Mutex // Close may come from another goroutine
+	plan   plan.Node
+	ctx    context.Context //nolint:containedctx // of the whole query: Next's ends only that call
 	cancel context.CancelFunc
-	start  func(caller context.Context) (*sched.Stream, error)
+
+	mu     sync.Mutex // Close may come from another goroutine; guards what follows
+	root   stage      // nil before the first Next
 	stream *sched.Stream
-	root   stage
 	err    error
 	closed bool
 }
 
-// Open builds the plan's stages. Execution starts with the first Next, under
-// ctx; uncorrelated subqueries run at once.
+// Open makes a query. Nothing of it runs before the first Next: uncorrelated
+// subqueries run while the stages are built, and they must end when the caller
+// of Next gives up.
 func Open(ctx context.Context, cfg *Config) (*Rows, error) {
-	q := newQuery(cfg)
-	ctx, cancel := context.WithCancel(ctx)
-	root, err := q.build(ctx, cfg.Plan)
-	if err != nil {
-		cancel()
-		q.close()
-		return nil, err
-	}
-	r := &Rows{q: q, cancel: cancel, root: root}
-	r.start = func(caller context.Context) (*sched.Stream, error) {
-		pctx, stop := context.WithCancelCause(ctx)
-		unwatch := context.AfterFunc(caller, func() { stop(sched.CheckCancel(caller)) })
-		err := sched.Run(pctx, 1, 1, func(ctx context.Context, _, _ int) error { return root.prepare(ctx) })
-		unwatch()
-		stop(nil)
-		if err != nil {
-			return nil, err
-		}
-		return q.streamPrepared(ctx, root), nil
-	}
+	r := &Rows{plan: cfg.Plan}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	r.q = newQuery(r.ctx, cfg)
 	return r, nil
+}
+
+// start builds the stages and prepares them, under the contexts of the query
+// and of the caller.
+func (r *Rows) start(caller context.Context) error {
+	ctx, stop := context.WithCancelCause(r.ctx)
+	defer stop(nil)
+	defer context.AfterFunc(caller, func() { stop(sched.CheckCancel(caller)) })()
+	err := sched.Run(ctx, 1, 1, func(ctx context.Context, _, _ int) (err error) {
+		if r.root, err = r.q.build(ctx, r.plan); err != nil {
+			return err
+		}
+		return r.root.prepare(ctx)
+	})
+	if err == nil {
+		r.stream = r.q.streamPrepared(r.ctx, r.root)
+	}
+	return err
 }
 
 // Next fills dst and returns its live rows, 0 at the end.
@@ -228,7 +234,7 @@ func (r *Rows) Next(ctx context.Context, dst *vec.Batch) (int, error) {
 		return 0, r.err
 	}
 	if r.stream == nil {
-		if r.stream, r.err = r.start(ctx); r.err != nil {
+		if r.err = r.start(ctx); r.err != nil {
 			return 0, r.err
 		}
 	}
@@ -249,7 +255,9 @@ func (r *Rows) Close() error {
 	if r.stream != nil {
 		r.stream.Close()
 	}
-	r.root.close()
+	if r.root != nil {
+		r.root.close()
+	}
 	r.q.close()
 	return nil
 }

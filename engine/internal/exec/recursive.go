@@ -15,7 +15,6 @@ import (
 // built anew for every round.
 type recursiveStage struct {
 	q    *query
-	ctx  context.Context // of building: it knows the working tables
 	node *plan.Recursive
 	base stage
 	step stage // of the next round
@@ -25,20 +24,33 @@ type recursiveStage struct {
 }
 
 // working is what Working nodes of one Recursive read.
-type working struct{ set *rowset }
+type working struct {
+	id    int
+	set   *rowset
+	outer *working // of the recursion around this one
+}
 
-// workingKey finds a Recursive's working table in the context of building.
-type workingKey int
+// workingKey finds the innermost working table in the context of building.
+type workingKey struct{}
+
+func workingOf(ctx context.Context) *working {
+	w, _ := ctx.Value(workingKey{}).(*working)
+	return w
+}
+
+// within is ctx for building the step.
+func (w *working) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, workingKey{}, w)
+}
 
 func (q *query) buildRecursive(ctx context.Context, n *plan.Recursive) (stage, error) {
-	s := &recursiveStage{q: q, node: n, work: &working{}}
-	s.ctx = context.WithValue(ctx, workingKey(n.ID), s.work)
+	s := &recursiveStage{q: q, node: n, work: &working{id: n.ID, outer: workingOf(ctx)}}
 	var err error
 	if s.base, err = q.build(ctx, n.Base); err != nil {
 		return nil, err
 	}
 	// Built here, too, so that its subqueries run now.
-	if s.step, err = q.build(s.ctx, n.Step); err != nil {
+	if s.step, err = q.build(s.work.within(ctx), n.Step); err != nil {
 		s.base.close()
 		return nil, err
 	}
@@ -49,8 +61,11 @@ func (q *query) buildRecursive(ctx context.Context, n *plan.Recursive) (stage, e
 }
 
 func (q *query) buildWorking(ctx context.Context, n *plan.Working) (stage, error) {
-	w, ok := ctx.Value(workingKey(n.ID)).(*working)
-	if !ok {
+	w := workingOf(ctx)
+	for w != nil && w.id != n.ID {
+		w = w.outer
+	}
+	if w == nil {
 		return nil, errs.New(errs.Internal, "working table %d without its recursion", n.ID)
 	}
 	return &memStage{typs: n.Typs, gen: ofBatches(func(context.Context) ([]*vec.Batch, error) {
@@ -108,7 +123,7 @@ func (s *recursiveStage) run(ctx context.Context, _ int, emit sched.Emit) error 
 			}
 		}
 		if s.step == nil {
-			if s.step, err = s.q.build(s.ctx, s.node.Step); err != nil {
+			if s.step, err = s.q.build(s.work.within(ctx), s.node.Step); err != nil {
 				return err
 			}
 		}

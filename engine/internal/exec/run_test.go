@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -137,5 +138,87 @@ func TestMemoryComesBack(t *testing.T) {
 				t.Errorf("%T: peak %d, still reserved %d", n, st.PeakMemory(), st.budget.Used())
 			}
 		}
+	}
+}
+
+// TestCancelSubquery ends a query in its uncorrelated subquery, which runs
+// before anything else: by the caller of Next, whose context alone ends.
+func TestCancelSubquery(t *testing.T) {
+	tables, cross := bigCross()
+	count := &plan.Aggregate{In: cross, Aggs: []plan.AggCall{aggOf(fn.AggCountStar, types.Int8)}}
+	n := &plan.Project{In: &plan.Values{Rows: [][]plan.Expr{{}}}, Exprs: []plan.Expr{&plan.Subquery{Plan: count, Typ: types.Int8}}, Names: []string{"n"}}
+	for _, threads := range []int{1, 3} {
+		ctx, cancel := context.WithCancel(t.Context())
+		src := &exectest.Source{Tables: tables, Setting: exectest.Setting{Batch: 2048, Morsel: 1}}
+		rows, err := Open(t.Context(), &Config{Plan: n, Snap: src, Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := time.AfterFunc(20*time.Millisecond, cancel)
+		var b vec.Batch
+		if _, err = rows.Next(ctx, &b); errs.CodeOf(err) != errs.QueryCanceled {
+			t.Errorf("threads %d: %v", threads, err)
+		}
+		rows.Close()
+		stop.Stop()
+		cancel()
+	}
+}
+
+// callOf calls a function by name.
+func callOf(t *testing.T, name string, ret types.Type, args ...plan.Expr) *plan.Call {
+	t.Helper()
+	var typs []types.Type
+	for _, a := range args {
+		typs = append(typs, a.Type())
+	}
+	f, _, err := fn.LookupFunc(name, typs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &plan.Call{Fn: f, Args: args, Typ: ret}
+}
+
+// TestWideTexts evaluates expressions whose texts are larger than a batch may
+// make: operators take the batch apart, and nothing shows.
+func TestWideTexts(t *testing.T) {
+	tab := &exectest.Table{Types: []types.Type{types.Int4}}
+	var sizes, odd []string
+	const rows, per = 60, 1 << 20
+	for i := range rows {
+		tab.Rows = append(tab.Rows, []types.Datum{{I: int64(per + i%7)}})
+		sizes = append(sizes, fmt.Sprint(per+i%7))
+		if i%7 == 3 {
+			odd = append(odd, fmt.Sprint(per+3))
+		}
+	}
+	tables := []*exectest.Table{tab}
+	in := scanOf(tables, 0)
+	wide := callOf(t, "repeat", types.Text, lit(types.Text, types.Datum{S: "x"}), col(in, 0))
+	project := &plan.Project{In: in, Exprs: []plan.Expr{wide}, Names: []string{"s"}}
+	length := &plan.Project{In: project, Exprs: []plan.Expr{callOf(t, "length", types.Int4, col(project, 0))}, Names: []string{"n"}}
+	eq, _, err := fn.LookupOp("=", types.Int4, types.Int4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := &plan.Filter{In: in, Pred: &plan.Call{Fn: eq, Typ: types.Bool,
+		Args: []plan.Expr{callOf(t, "length", types.Int4, wide), lit(types.Int4, types.Datum{I: per + 3})}}}
+	groups := &plan.Aggregate{In: in, Keys: []plan.Expr{wide},
+		Aggs: []plan.AggCall{aggOf(fn.AggCountStar, types.Int8), aggOf(fn.AggCount, types.Int8, wide), aggOf(fn.AggMax, types.Text, wide)}}
+	counts := &plan.Project{In: groups, Names: []string{"n", "m", "l"},
+		Exprs: []plan.Expr{col(groups, 1), col(groups, 2), callOf(t, "length", types.Int4, col(groups, 3))}}
+	var perGroup []string
+	for k := range 7 {
+		n := (rows-k-1)/7 + 1
+		perGroup = append(perGroup, fmt.Sprintf("%d|%d|%d", n, n, per+k))
+	}
+	settings := []exectest.Setting{{Batch: rows, Morsel: 1, Threads: 1}, {Batch: rows, Morsel: 1, Threads: 1, Dead: true}}
+	for _, c := range []struct {
+		n    plan.Node
+		want []string
+	}{{length, sizes}, {filter, odd}, {counts, perGroup}} {
+		exectest.RunWith(t, settings, tables, false, c.want, func(src *exectest.Source, threads int) (exectest.Rows, error) {
+			return Open(t.Context(), &Config{Plan: c.n, Snap: src, Threads: threads})
+		})
 	}
 }

@@ -98,16 +98,19 @@ type keyedRunner struct {
 }
 
 func (r *keyedRunner) run(ctx context.Context, morsel int, emit sched.Emit) error {
-	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
-		if b.Rows() == 0 {
-			return nil
-		}
+	each := func(b *vec.Batch) error {
 		copy(r.out.Cols, b.Cols)
 		if err := evalAll(r.extra, b, r.out.Cols[r.n:]); err != nil {
 			return err
 		}
 		r.out.Len, r.out.Sel, r.out.Base = b.Len, b.Sel, b.Base
 		return emit(&r.out)
+	}
+	return r.in.run(ctx, morsel, func(b *vec.Batch) error {
+		if b.Rows() == 0 {
+			return nil
+		}
+		return inPieces(b, each)
 	})
 }
 

@@ -131,7 +131,7 @@ func TestParallelSort(t *testing.T) {
 		tab.Rows = append(tab.Rows, []types.Datum{d, {S: fmt.Sprint(i % 700)}})
 	}
 	scan := scanOf([]*exectest.Table{tab}, 0)
-	q := newQuery(&Config{Threads: 3})
+	q := newQuery(t.Context(), &Config{Threads: 3})
 	q.sortSplit = 1000
 	for _, k := range []order.Key{{Col: 0}, {Col: 0, Desc: true, NullsFirst: true}, {Col: 1}} {
 		model := sortModel(tab, []plan.SortKey{{Expr: col(scan, k.Col), Desc: k.Desc, NullsFirst: k.NullsFirst}})

@@ -33,13 +33,30 @@ func (s *memStage) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *memStage) morsels() int { return (s.rows.Batches + morselBatches - 1) / morselBatches }
+func (s *memStage) morsels() int {
+	if s.rows.Each != nil {
+		return 1
+	}
+	return (s.rows.Batches + morselBatches - 1) / morselBatches
+}
+
 func (s *memStage) close()       { s.rows = plan.SeriesRows{} }
 func (s *memStage) open() runner { return s }
 
 // run may serve all workers: batches are immutable.
-func (s *memStage) run(_ context.Context, m int, emit sched.Emit) error {
+func (s *memStage) run(ctx context.Context, m int, emit sched.Emit) error {
+	if s.rows.Each != nil {
+		return s.rows.Each(func(b *vec.Batch) error {
+			if err := sched.CheckCancel(ctx); err != nil {
+				return err
+			}
+			return emit(b)
+		})
+	}
 	for i := m * morselBatches; i < min(s.rows.Batches, (m+1)*morselBatches); i++ {
+		if err := sched.CheckCancel(ctx); err != nil {
+			return err
+		}
 		if err := emit(s.rows.Batch(i)); err != nil {
 			return err
 		}

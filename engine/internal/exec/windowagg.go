@@ -61,7 +61,7 @@ func (s *windowState) add(lo, hi int) error {
 		}
 		s.batch.Len, s.batch.Sel = n, nil
 		s.call.in.seq = s.seq
-		if err := s.f.update(&s.call, &s.batch, s.zeros[:n]); err != nil {
+		if err := s.f.updateAll(&s.call, &s.batch, s.zeros[:n]); err != nil {
 			return err
 		}
 		s.seq += uint64(n)

@@ -10,46 +10,6 @@ import (
 	"quern/storage/vec"
 )
 
-// seriesRowsMax bounds series that are made before the first row is read, 8
-// bytes each: all but those of integers.
-const seriesRowsMax = 1 << 26
-
-// series is one generate_series being made.
-type series struct {
-	batches []*vec.Batch
-	col     *vec.Builder
-	typ     types.Type
-	rows    int
-}
-
-func (s *series) add(d *types.Datum) error {
-	if s.rows++; s.rows > seriesRowsMax {
-		return errs.New(errs.ProgramLimit, "generate_series of more than %d rows", seriesRowsMax)
-	}
-	if s.col == nil {
-		s.col = vec.NewBuilder(s.typ, vec.BatchRows)
-	}
-	s.col.Append(d)
-	if s.col.Len() == vec.BatchRows {
-		s.flush()
-	}
-	return nil
-}
-
-// all are the rows, of which no more come.
-func (s *series) all() plan.SeriesRows {
-	s.flush()
-	return plan.SeriesRows{Batches: len(s.batches), Batch: func(i int) *vec.Batch { return s.batches[i] }}
-}
-
-func (s *series) flush() {
-	if s.col != nil {
-		v := s.col.Finish()
-		s.batches = append(s.batches, &vec.Batch{Cols: []vec.Vector{v}, Len: v.Len})
-		s.col = nil
-	}
-}
-
 // Series makes the rows of generate_series for values of type t.
 func Series(t types.Type) plan.SeriesFunc {
 	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
@@ -61,9 +21,7 @@ func Series(t types.Type) plan.SeriesFunc {
 		if t.OID == types.Int4OID || t.OID == types.Int8OID {
 			return integers(t, args)
 		}
-		s := &series{typ: t}
-		err := s.stepped(env, args)
-		return s.all(), err
+		return Rows([]types.Type{t}, func(put func(...types.Datum) error) error { return stepped(env, t, args, put) })
 	}
 }
 
@@ -73,18 +31,18 @@ func Unnest(elem types.Type) plan.SeriesFunc {
 		if args[0].Null {
 			return plan.SeriesRows{}, nil
 		}
-		s := &series{typ: elem}
-		a := types.OpenArray(elem, args[0].S)
-		for {
-			d, ok := a.Next()
-			if !ok {
-				break
+		return Rows([]types.Type{elem}, func(put func(...types.Datum) error) error {
+			a := types.OpenArray(elem, args[0].S)
+			for {
+				d, ok := a.Next()
+				if !ok {
+					return nil
+				}
+				if err := put(d); err != nil {
+					return err
+				}
 			}
-			if err := s.add(&d); err != nil {
-				return plan.SeriesRows{}, err
-			}
-		}
-		return s.all(), nil
+		})
 	}
 }
 
@@ -92,11 +50,23 @@ func Unnest(elem types.Type) plan.SeriesFunc {
 func WithOrdinality(gen plan.SeriesFunc) plan.SeriesFunc {
 	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		rows, err := gen(env, args)
-		batch := rows.Batch
-		rows.Batch = func(i int) *vec.Batch {
-			b := *batch(i)
-			b.Cols = append(b.Cols[:len(b.Cols):len(b.Cols)], counting(types.Int8, int64(i)*vec.BatchRows+1, 1, b.Len))
-			return &b
+		numbered := func(b *vec.Batch, first int64) *vec.Batch {
+			c := *b
+			c.Cols = append(b.Cols[:len(b.Cols):len(b.Cols)], counting(types.Int8, first, 1, b.Len))
+			return &c
+		}
+		if batch := rows.Batch; batch != nil {
+			rows.Batch = func(i int) *vec.Batch { return numbered(batch(i), int64(i)*vec.BatchRows+1) }
+		}
+		if each := rows.Each; each != nil {
+			rows.Each = func(emit func(*vec.Batch) error) error {
+				next := int64(1)
+				return each(func(b *vec.Batch) error {
+					first := next
+					next += int64(b.Len)
+					return emit(numbered(b, first))
+				})
+			}
 		}
 		return rows, err
 	}
@@ -146,9 +116,9 @@ func integers(t types.Type, args []types.Datum) (plan.SeriesRows, error) {
 }
 
 // stepped adds with the type's own operator: numeric, timestamps.
-func (s *series) stepped(env *fn.Env, args []types.Datum) error {
-	stepType := s.typ
-	if s.typ.OID != types.NumericOID {
+func stepped(env *fn.Env, t types.Type, args []types.Datum, put func(...types.Datum) error) error {
+	stepType := t
+	if t.OID != types.NumericOID {
 		stepType = types.Interval
 		if len(args) < 3 {
 			return errs.New(errs.UndefinedFunction, "generate_series of timestamps needs a step")
@@ -160,12 +130,12 @@ func (s *series) stepped(env *fn.Env, args []types.Datum) error {
 		}
 		args = append(args[:2:2], one)
 	}
-	add, err := binaryKernel(env, "+", s.typ, stepType)
+	add, err := binaryKernel(env, "+", t, stepType)
 	if err != nil {
 		return err
 	}
 	cmp := func(op string, a, b types.Datum) (bool, error) {
-		f, err := binaryKernel(env, op, s.typ, s.typ)
+		f, err := binaryKernel(env, op, t, t)
 		if err != nil {
 			return false, err
 		}
@@ -188,7 +158,7 @@ func (s *series) stepped(env *fn.Env, args []types.Datum) error {
 	if up {
 		op = "<="
 	}
-	inside, err := binaryKernel(env, op, s.typ, s.typ)
+	inside, err := binaryKernel(env, op, t, t)
 	if err != nil {
 		return err
 	}
@@ -197,7 +167,7 @@ func (s *series) stepped(env *fn.Env, args []types.Datum) error {
 		if err != nil || ok.I == 0 {
 			return err
 		}
-		if err := s.add(&v); err != nil {
+		if err := put(v); err != nil {
 			return err
 		}
 		if v, err = add(v, args[2]); err != nil {
@@ -233,6 +203,5 @@ func flat(t types.Type, d *types.Datum) vec.Vector {
 
 // Rows are the rows that gen puts.
 func Rows(typs []types.Type, gen func(put func(row ...types.Datum) error) error) (plan.SeriesRows, error) {
-	bs, err := fn.SetRows(typs, gen)
-	return plan.SeriesRows{Batches: len(bs), Batch: func(i int) *vec.Batch { return bs[i] }}, err
+	return plan.SeriesRows{Each: func(emit func(*vec.Batch) error) error { return fn.SetRows(typs, gen, emit) }}, nil
 }

@@ -1,6 +1,9 @@
 package rowfunc
 
 import (
+	"errors"
+	"iter"
+
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/storage/types"
@@ -17,22 +20,30 @@ type Part struct {
 // end earlier are padded with NULLs. Typs are the types of all columns.
 func SideBySide(typs []types.Type, parts []Part) plan.SeriesFunc {
 	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
-		var cursors []cursor
+		var all []plan.SeriesRows
 		for _, p := range parts {
 			rows, err := p.Gen(env, args[:p.Args])
 			if err != nil {
 				return plan.SeriesRows{}, err
 			}
-			cursors = append(cursors, cursor{rows: rows, cols: p.Cols})
-			args = args[p.Args:]
+			all, args = append(all, rows), args[p.Args:]
 		}
 		return Rows(typs, func(put func(...types.Datum) error) error {
+			cursors := make([]*cursor, len(all))
+			for i, rows := range all {
+				cursors[i] = newCursor(rows, parts[i].Cols)
+				defer cursors[i].stop()
+			}
 			row := make([]types.Datum, len(typs))
 			for {
 				at, more := 0, false
-				for i := range cursors {
-					more = cursors[i].read(row[at:at+cursors[i].cols]) || more
-					at += cursors[i].cols
+				for _, c := range cursors {
+					ok, err := c.read(row[at : at+c.cols])
+					if err != nil {
+						return err
+					}
+					more = ok || more
+					at += c.cols
 				}
 				if !more {
 					return nil
@@ -45,24 +56,53 @@ func SideBySide(typs []types.Type, parts []Part) plan.SeriesFunc {
 	}
 }
 
-// cursor reads batches row by row.
+// cursor reads the rows of one function, one by one.
 type cursor struct {
-	rows  plan.SeriesRows
+	next  func() (*vec.Batch, error, bool)
+	stop  func()
 	batch *vec.Batch // nil before the first and behind the last
-	next  int        // number of the next batch
 	at    int
 	cols  int
 }
 
-// read puts the next row into row, NULLs at the end.
-func (c *cursor) read(row []types.Datum) bool {
+// errStop ends rows that nobody wants any more.
+var errStop = errors.New("stopped")
+
+func newCursor(rows plan.SeriesRows, cols int) *cursor {
+	c := &cursor{cols: cols}
+	c.next, c.stop = iter.Pull2(func(yield func(*vec.Batch, error) bool) {
+		for i := range rows.Batches {
+			if !yield(rows.Batch(i), nil) {
+				return
+			}
+		}
+		if rows.Each == nil {
+			return
+		}
+		err := rows.Each(func(b *vec.Batch) error {
+			if !yield(b, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && err != errStop {
+			yield(nil, err)
+		}
+	})
+	return c
+}
+
+// read puts the next row into row; NULLs, and false, at the end.
+func (c *cursor) read(row []types.Datum) (bool, error) {
 	for c.batch == nil || c.at == c.batch.Len {
-		c.batch, c.at = nil, 0
-		if c.next == c.rows.Batches {
+		b, err, ok := c.next()
+		if err != nil {
+			return false, err
+		}
+		if c.batch, c.at = b, 0; !ok {
+			c.batch = nil
 			break
 		}
-		c.batch = c.rows.Batch(c.next)
-		c.next++
 	}
 	for i := range row {
 		if row[i] = types.NullDatum; c.batch != nil {
@@ -70,5 +110,5 @@ func (c *cursor) read(row []types.Datum) bool {
 		}
 	}
 	c.at++
-	return c.batch != nil
+	return c.batch != nil, nil
 }
