@@ -42,22 +42,18 @@ const rowsPerPoll = 8
 // It is for functions that cost more than the call; hot kernels write their
 // loops out.
 func rows(env *Env, sel vec.Selection, n int, f func(i int) error) error {
-	if sel == nil {
-		for i := range n {
-			if i%rowsPerPoll == 0 && env.stopped() {
-				return ctxErr(env.Ctx)
-			}
-			if err := f(i); err != nil {
-				return err
-			}
-		}
-		return nil
+	if sel != nil {
+		n = len(sel)
 	}
-	for k, i := range sel {
+	for k := range n {
 		if k%rowsPerPoll == 0 && env.stopped() {
 			return ctxErr(env.Ctx)
 		}
-		if err := f(int(i)); err != nil {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if err := f(i); err != nil {
 			return err
 		}
 	}
@@ -154,26 +150,20 @@ func (w *Wide) Unwrap() error { return errs.New(errs.ProgramLimit, "requested le
 
 // rows is rows for kernels that write texts.
 func (w *writer) rows(env *Env, sel vec.Selection, n int, f func(i int) error) error {
-	left, polled := n, 0
+	all := n
 	if sel != nil {
-		left = len(sel)
+		all = len(sel)
 	}
 	done := 0
 	return rows(env, sel, n, func(i int) error {
-		if err := f(i); err != nil {
-			return err
-		}
-		if left--; len(w.buf) < polled+WideBytes/64 {
-			done++
-			return nil
-		}
-		if polled = len(w.buf); env.stopped() {
-			return ctxErr(env.Ctx)
-		}
-		if done++; polled > WideBytes && left > 0 {
+		err := f(i)
+		if done++; err == nil && len(w.buf) > WideBytes && done < all {
 			return &Wide{Rows: done}
 		}
-		return nil
+		if err == nil && len(w.buf)-w.beg > WideBytes/64 && env.stopped() {
+			return ctxErr(env.Ctx)
+		}
+		return err
 	})
 }
 

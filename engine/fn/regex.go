@@ -98,39 +98,12 @@ func matchKernel(fold, not bool) Kernel {
 	}
 }
 
-// hostPattern is the pattern that takes the host out of a URL; it is common
-// enough in analytics to have its own scanner.
-const hostPattern = `^https?://(?:www\.)?([^/]+)/.*$`
-
-// urlHost is regexp_replace(s, hostPattern, '\1').
-func urlHost(s []byte) []byte {
-	t, ok := bytes.CutPrefix(s, []byte("http"))
-	if !ok {
-		return s
-	}
-	if len(t) > 0 && t[0] == 's' {
-		t = t[1:]
-	}
-	if t, ok = bytes.CutPrefix(t, []byte("://")); !ok {
-		return s
-	}
-	if w, ok := bytes.CutPrefix(t, []byte("www.")); ok {
-		if i := bytes.IndexByte(w, '/'); i > 0 {
-			return w[:i]
-		}
-	}
-	if i := bytes.IndexByte(t, '/'); i > 0 {
-		return t[:i]
-	}
-	return s
-}
-
 func regexpReplace(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
 	if len(args) == 3 && args[1].Form == vec.Const && args[2].Form == vec.Const &&
-		string(args[1].BytesAt(0)) == hostPattern && string(args[2].BytesAt(0)) == `\1` {
-		return w.rows(env, sel, n, func(i int) error { w.put(i, urlHost(args[0].BytesAt(i))); return w.room(0) })
+		string(args[1].BytesAt(0)) == are.HostPattern && string(args[2].BytesAt(0)) == `\1` {
+		return w.rows(env, sel, n, func(i int) error { w.put(i, are.URLHost(args[0].BytesAt(i))); return w.room(0) })
 	}
 	var c regexCache
 	var loc []int

@@ -7,7 +7,6 @@ import (
 	"quern/engine/internal/are"
 	"quern/storage/errs"
 	"quern/storage/types"
-	"quern/storage/vec"
 )
 
 // Set is one overload of a set-returning function with a fixed signature
@@ -410,42 +409,4 @@ func populateArray(env *Env, v []byte, t types.Type) (types.Datum, error) {
 		return str(b.AppendTo(nil)), nil
 	}
 	return str(b.AppendShape(nil, dims)), nil
-}
-
-// setBytes is the text from which a batch of rows of a function is full.
-const setBytes = 1 << 20
-
-// SetRows hands the rows that gen puts to emit, a batch at a time.
-func SetRows(typs []types.Type, gen func(put func(row ...types.Datum) error) error, emit func(b *vec.Batch) error) error {
-	cols := make([]*vec.Builder, len(typs))
-	for i, t := range typs {
-		cols[i] = vec.NewBuilder(t, 0)
-	}
-	rows, bytes := 0, 0
-	flush := func() error {
-		if rows == 0 {
-			return nil
-		}
-		b := &vec.Batch{Len: rows}
-		for i, c := range cols {
-			b.Cols = append(b.Cols, c.Finish())
-			cols[i] = vec.NewBuilder(typs[i], 0)
-		}
-		rows, bytes = 0, 0
-		return emit(b)
-	}
-	err := gen(func(row ...types.Datum) error {
-		for i := range row {
-			cols[i].Append(&row[i])
-			bytes += len(row[i].S)
-		}
-		if rows++; rows < vec.BatchRows && bytes < setBytes {
-			return nil
-		}
-		return flush()
-	})
-	if err != nil {
-		return err
-	}
-	return flush()
 }

@@ -273,6 +273,22 @@ func (s *BatchScratch) Compact(dst, src *Batch) {
 	dst.Len, dst.Sel, dst.Base = src.Rows(), nil, src.Base
 }
 
+// Cut keeps the live rows lo..hi-1 of b, counted over live rows.
+func (b *Batch) Cut(lo, hi int) {
+	if b.Sel != nil {
+		b.Sel = b.Sel[lo:hi]
+		return
+	}
+	if lo == 0 && hi == b.Len {
+		return
+	}
+	sel := make(Selection, hi-lo)
+	for i := range sel {
+		sel[i] = uint16(lo + i)
+	}
+	b.Sel = sel
+}
+
 // Slice is rows lo..hi-1 of v; it aliases v, but for validity words when lo is
 // not a multiple of 64.
 func Slice(v *Vector, lo, hi int) Vector {

@@ -2,10 +2,10 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"reflect"
 
 	"quern/engine/fn"
+	"quern/engine/internal/expr"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -112,7 +112,7 @@ func sharesState(a, b *aggCall) bool {
 func sameInput(a, b *plan.AggCall) bool {
 	volatile := false
 	for _, e := range a.Args {
-		_, _ = rewrite(e, func(e plan.Expr) (plan.Expr, error) {
+		_, _ = plan.Rewrite(e, func(e plan.Expr) (plan.Expr, error) {
 			c, ok := e.(*plan.Call)
 			volatile = volatile || ok && c.Fn.Vol == fn.Volatile
 			return e, nil
@@ -359,14 +359,14 @@ var identity = func() []uint16 {
 }()
 
 func (f *feed) add(ctx context.Context, morsel int, b *vec.Batch) error {
+	return expr.InPieces(b, func(b *vec.Batch) error { return f.addPiece(ctx, morsel, b) })
+}
+
+func (f *feed) addPiece(ctx context.Context, morsel int, b *vec.Batch) error {
 	if morsel != f.morsel {
 		f.morsel, f.rows = morsel, 0
 	}
-	err := evalAll(f.keys, b, f.vecs)
-	if w := (*fn.Wide)(nil); err != nil && errors.As(err, &w) && b.Rows() > 1 {
-		return f.addPieces(ctx, morsel, b, w)
-	}
-	if err != nil {
+	if err := evalAll(f.keys, b, f.vecs); err != nil {
 		return err
 	}
 	rows, at := f.w.begin(f.vecs, b.Sel, b.Rows())
@@ -381,34 +381,17 @@ func (f *feed) add(ctx context.Context, morsel int, b *vec.Batch) error {
 	return f.w.end(ctx)
 }
 
-// addPieces is add for keys that are too wide.
-func (f *feed) addPieces(ctx context.Context, morsel int, b *vec.Batch, w *fn.Wide) error {
-	for lo, n := 0, pieceRows(w, b.Rows()); lo < b.Rows(); lo += n {
-		p := *b
-		cut(&p, lo, min(lo+n, b.Rows()))
-		if err := f.add(ctx, morsel, &p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // updateAll is update, in pieces if the arguments are too wide.
 func (f *feed) updateAll(c *feedCall, b *vec.Batch, at []uint32) error {
-	err := f.update(c, b, at)
-	var w *fn.Wide
-	if err == nil || !errors.As(err, &w) || b.Rows() < 2 {
-		return err
-	}
-	for lo, n := 0, pieceRows(w, b.Rows()); lo < b.Rows(); lo += n {
-		hi := min(lo+n, b.Rows())
-		p := *b
-		cut(&p, lo, hi)
-		if err := f.updateAll(c, &p, at[lo:hi]); err != nil {
+	lo := 0
+	return expr.InPieces(b, func(p *vec.Batch) error {
+		n := p.Rows()
+		if err := f.update(c, p, at[lo:lo+n]); err != nil {
 			return err
 		}
-	}
-	return nil
+		lo += n
+		return nil
+	})
 }
 
 // update gives one call its rows of the batch: those that pass its filter and
@@ -512,7 +495,7 @@ func newSetFeed(d *distinctSet, w int, keys []*compiled) *setFeed {
 }
 
 func (f *setFeed) add(ctx context.Context, b *vec.Batch) error {
-	return inPieces(b, func(b *vec.Batch) error { return f.addPiece(ctx, b) })
+	return expr.InPieces(b, func(b *vec.Batch) error { return f.addPiece(ctx, b) })
 }
 
 func (f *setFeed) addPiece(ctx context.Context, b *vec.Batch) error {

@@ -2,9 +2,6 @@ package exec
 
 import (
 	"context"
-	"errors"
-
-	"quern/engine/fn"
 	"quern/engine/internal/expr"
 	"quern/engine/plan"
 	"quern/storage/errs"
@@ -112,12 +109,7 @@ func evalAll(es []*instance, b *vec.Batch, out []vec.Vector) error {
 // true; nil means all b.Len rows. Valid until the next call.
 func (in *instance) selectRows(b *vec.Batch) (vec.Selection, error) {
 	if in.prog != nil {
-		sel, err := in.prog.Select(b, b.Sel, nil)
-		var w *fn.Wide
-		if err != nil && errors.As(err, &w) && b.Rows() > 1 {
-			return in.selectInPieces(b, w)
-		}
-		return sel, err
+		return in.prog.Select(b, b.Sel, nil)
 	}
 	v, err := in.eval(b)
 	if err != nil {
@@ -162,7 +154,7 @@ func selectTrue(v *vec.Vector, sel vec.Selection, n int, scratch *vec.Selection)
 
 // bindConstants replaces parameters and uncorrelated subqueries by their values.
 func (q *query) bindConstants(ctx context.Context, e plan.Expr) (plan.Expr, error) {
-	return rewrite(e, func(e plan.Expr) (plan.Expr, error) {
+	return plan.Rewrite(e, func(e plan.Expr) (plan.Expr, error) {
 		switch e := e.(type) {
 		case *plan.Param:
 			if e.Index >= len(q.params) {

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"quern/engine/internal/expr"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage/types"
@@ -72,7 +73,7 @@ func (r *expandRunner) run(ctx context.Context, morsel int, emit sched.Emit) err
 		if b.Rows() == 0 {
 			return nil
 		}
-		return inPieces(b, each)
+		return expr.InPieces(b, each)
 	})
 }
 

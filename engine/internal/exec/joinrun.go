@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"quern/engine/internal/expr"
 	"quern/engine/internal/hash"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
@@ -78,7 +79,7 @@ func (r *joinRunner) run(ctx context.Context, morsel int, emit sched.Emit) error
 		if b.Rows() == 0 {
 			return nil
 		}
-		return inPieces(b, each)
+		return expr.InPieces(b, each)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"quern/engine/internal/expr"
 	"quern/engine/internal/sched"
 	"quern/engine/internal/spill"
 	"quern/engine/plan"
@@ -212,7 +213,7 @@ func (sp *joinSpill) takeProbe(ctx context.Context) error {
 			x = &worker{out: s.q.newPartWriter(sp.file, sp.parts, s.probeTyps), keys: instances(s.probeKeys), vecs: make([]vec.Vector, len(s.probeKeys))}
 			workers[w] = x
 		}
-		return inPieces(whole, func(b *vec.Batch) error {
+		return expr.InPieces(whole, func(b *vec.Batch) error {
 			if sp.parts > 1 {
 				if err := evalAll(x.keys, b, x.vecs); err != nil {
 					return err
@@ -337,7 +338,7 @@ func (r *spilledRunner) probePiece(ctx context.Context, side *buildSide, probe [
 		if n == 0 {
 			break
 		}
-		if err := inPieces(&b, each); err != nil {
+		if err := expr.InPieces(&b, each); err != nil {
 			return err
 		}
 		r.piece.seen.at += n

@@ -115,7 +115,7 @@ func (s *limitStage) run(ctx context.Context, _ int, emit sched.Emit) error {
 		if left >= 0 {
 			take = min(take, left)
 		}
-		cut(&b, int(skip), int(skip+take))
+		b.Cut(int(skip), int(skip+take))
 		skip = 0
 		if err := emit(&b); err != nil {
 			return err
@@ -126,20 +126,4 @@ func (s *limitStage) run(ctx context.Context, _ int, emit sched.Emit) error {
 			}
 		}
 	}
-}
-
-// cut keeps the live rows lo..hi-1, counted over live rows.
-func cut(b *vec.Batch, lo, hi int) {
-	if b.Sel != nil {
-		b.Sel = b.Sel[lo:hi]
-		return
-	}
-	if lo == 0 && hi == b.Len {
-		return
-	}
-	sel := make(vec.Selection, hi-lo)
-	for i := range sel {
-		sel[i] = uint16(lo + i)
-	}
-	b.Sel = sel
 }

@@ -199,7 +199,7 @@ func (l *limiter) add(b *vec.Batch) error {
 	l.seen += int64(b.Len)
 	if hi > lo {
 		out := *b
-		cut(&out, int(lo), int(hi))
+		out.Cut(int(lo), int(hi))
 		if err := l.emit(&out); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"quern/engine/internal/expr"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage/vec"
@@ -48,6 +49,6 @@ func (r *projectRunner) run(ctx context.Context, morsel int, emit sched.Emit) er
 		if b.Rows() == 0 {
 			return nil
 		}
-		return inPieces(b, each)
+		return expr.InPieces(b, each)
 	})
 }

@@ -21,7 +21,6 @@ import (
 	"context"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"quern/engine/fn"
 	"quern/engine/internal/sched"
@@ -70,7 +69,7 @@ type query struct {
 	env     *fn.Env
 	threads int
 	budget  *sched.Budget
-	gate    *gate // nil = none
+	pass    *sched.Pass // nil = none is needed
 	blocks  *sched.Blocks
 	disk    *spill.Space // nil = operators cannot spill
 	stats   *Stats
@@ -100,7 +99,7 @@ func newQuery(ctx context.Context, cfg *Config) *query {
 	}
 	q.budget = sched.NewBudget(cfg.Parent, limit)
 	if cfg.Gate != nil {
-		q.gate = &gate{g: cfg.Gate}
+		q.pass = cfg.Gate.NewPass()
 	}
 	if q.blocks = cfg.Blocks; q.blocks == nil {
 		q.blocks = blocks
@@ -142,46 +141,20 @@ func (q *query) close() {
 		q.disk.Close()
 	}
 	q.budget.Close()
-	if q.gate != nil {
-		q.gate.leave()
+	if q.pass != nil {
+		q.pass.Leave()
 	}
 }
 
 // gateBytes is the memory from which a query needs a ticket.
 const gateBytes = 8 << 20
 
-// gate is one query's passage.
-type gate struct {
-	g      *sched.Gate
-	passed atomic.Bool
-	mu     sync.Mutex
-	ticket bool
-}
-
 // admit waits, once, if the query holds much memory.
 func (q *query) admit(ctx context.Context) error {
-	g := q.gate
-	if g == nil || g.passed.Load() || q.budget.Used() < gateBytes {
+	if q.pass == nil || q.budget.Used() < gateBytes {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.passed.Load() {
-		return nil
-	}
-	var err error
-	g.ticket, err = g.g.Enter(ctx)
-	g.passed.Store(true)
-	return err
-}
-
-func (g *gate) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ticket {
-		g.g.Leave()
-		g.ticket = false
-	}
+	return q.pass.Enter(ctx)
 }
 
 // Rows is the result of a query.

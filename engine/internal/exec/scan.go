@@ -67,7 +67,7 @@ func (q *query) buildScan(ctx context.Context, n *plan.Scan) (stage, error) {
 }
 
 func markCols(e plan.Expr, used []bool) {
-	_, _ = rewrite(e, func(e plan.Expr) (plan.Expr, error) {
+	_, _ = plan.Rewrite(e, func(e plan.Expr) (plan.Expr, error) {
 		if c, ok := e.(*plan.Col); ok {
 			used[c.Index] = true
 		}

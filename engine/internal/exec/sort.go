@@ -4,6 +4,7 @@ import (
 	"context"
 	"quern/engine/fn"
 
+	"quern/engine/internal/expr"
 	"quern/engine/internal/order"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
@@ -110,7 +111,7 @@ func (r *keyedRunner) run(ctx context.Context, morsel int, emit sched.Emit) erro
 		if b.Rows() == 0 {
 			return nil
 		}
-		return inPieces(b, each)
+		return expr.InPieces(b, each)
 	})
 }
 

@@ -83,14 +83,14 @@ func (r *windowSpillRunner) add(ctx context.Context, b *vec.Batch) error {
 		at, inside := r.cutAt(b, size >= 2*r.s.q.chunkBytes())
 		if at >= 0 {
 			head := *b
-			cut(&head, 0, at)
+			head.Cut(0, at)
 			if at > 0 {
 				r.p.add(&head)
 			}
 			if err := r.flush(ctx, inside); err != nil {
 				return err
 			}
-			cut(&rest, at, b.Len)
+			rest.Cut(at, b.Len)
 		}
 	}
 	r.p.add(&rest)

@@ -86,7 +86,11 @@ func (p *Program) Eval(b *vec.Batch, params []types.Datum) (*vec.Vector, error) 
 // true; a nil result means all rows of b. Valid until the next call.
 func (p *Program) Select(b *vec.Batch, sel vec.Selection, params []types.Datum) (vec.Selection, error) {
 	p.cx = frame{env: p.env, b: b, n: b.Len, params: params}
-	return p.pred.choose(&p.cx, sel, true)
+	out, err := p.pred.choose(&p.cx, sel, true)
+	if w := wideOf(err); w != nil {
+		return p.selectInPieces(b, sel, params, w)
+	}
+	return out, err
 }
 
 // EvalConst evaluates an expression without columns.

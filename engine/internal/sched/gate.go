@@ -2,6 +2,8 @@ package sched
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,3 +42,40 @@ func (g *Gate) Enter(ctx context.Context) (ticket bool, err error) {
 
 // Leave gives a ticket back.
 func (g *Gate) Leave() { <-g.tickets }
+
+// Pass is one query's way through a gate, for all its workers.
+type Pass struct {
+	gate   *Gate
+	passed atomic.Bool
+	mu     sync.Mutex
+	ticket bool // guarded by mu
+}
+
+// NewPass makes the pass of one query.
+func (g *Gate) NewPass() *Pass { return &Pass{gate: g} }
+
+// Enter waits at its first call; the others wait for that.
+func (p *Pass) Enter(ctx context.Context) error {
+	if p.passed.Load() {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.passed.Load() {
+		return nil
+	}
+	var err error
+	p.ticket, err = p.gate.Enter(ctx)
+	p.passed.Store(true)
+	return err
+}
+
+// Leave gives the ticket back, if there is one.
+func (p *Pass) Leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ticket {
+		p.gate.Leave()
+		p.ticket = false
+	}
+}

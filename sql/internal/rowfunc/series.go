@@ -203,5 +203,43 @@ func flat(t types.Type, d *types.Datum) vec.Vector {
 
 // Rows are the rows that gen puts.
 func Rows(typs []types.Type, gen func(put func(row ...types.Datum) error) error) (plan.SeriesRows, error) {
-	return plan.SeriesRows{Each: func(emit func(*vec.Batch) error) error { return fn.SetRows(typs, gen, emit) }}, nil
+	return plan.SeriesRows{Each: func(emit func(*vec.Batch) error) error { return eachBatch(typs, gen, emit) }}, nil
+}
+
+// setBytes is the text from which a batch of rows of a function is full.
+const setBytes = 1 << 20
+
+// eachBatch hands the rows that gen puts to emit, a batch at a time.
+func eachBatch(typs []types.Type, gen func(put func(row ...types.Datum) error) error, emit func(b *vec.Batch) error) error {
+	cols := make([]*vec.Builder, len(typs))
+	for i, t := range typs {
+		cols[i] = vec.NewBuilder(t, 0)
+	}
+	rows, bytes := 0, 0
+	flush := func() error {
+		if rows == 0 {
+			return nil
+		}
+		b := &vec.Batch{Len: rows}
+		for i, c := range cols {
+			b.Cols = append(b.Cols, c.Finish())
+			cols[i] = vec.NewBuilder(typs[i], 0)
+		}
+		rows, bytes = 0, 0
+		return emit(b)
+	}
+	err := gen(func(row ...types.Datum) error {
+		for i := range row {
+			cols[i].Append(&row[i])
+			bytes += len(row[i].S)
+		}
+		if rows++; rows < vec.BatchRows && bytes < setBytes {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
 }
