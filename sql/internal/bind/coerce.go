@@ -6,6 +6,7 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/literal"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -142,7 +143,7 @@ func (b *binder) cast(ctx *exprCtx, e *ast.Cast) (plan.Expr, error) {
 	}
 	if l, ok := e.Expr.(*ast.Literal); ok && l.Kind == ast.LitString && e.Type.Fields != "" {
 		c := *l
-		if c.Text, err = intervalText(l.Text, e.Type.Fields); err != nil {
+		if c.Text, err = literal.Interval(l.Text, e.Type.Fields); err != nil {
 			return nil, at(err, e)
 		}
 		x, err := b.castTo(ctx, &c, t, e)
@@ -188,21 +189,6 @@ func (b *binder) castTo(ctx *exprCtx, arg ast.Expr, t types.Type, e *ast.Cast) (
 		return &plan.Cast{Arg: x, Typ: t, Ctx: castExplicit}, nil
 	}
 	return r, nil
-}
-
-// intervalText applies the field restriction of `interval '5' day`.
-func intervalText(text, fields string) (string, error) {
-	unit := strings.TrimSpace(strings.ToLower(fields))
-	if strings.Contains(unit, " to ") {
-		if strings.ContainsAny(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz") {
-			return text, nil
-		}
-		return "", errs.NotSupported("interval " + unit)
-	}
-	if strings.Trim(text, "0123456789.+- ") == "" {
-		return text + " " + unit, nil
-	}
-	return text, nil
 }
 
 // TypeOf resolves a type name as written, with its modifiers.

@@ -6,6 +6,7 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
+	"quern/sql/internal/viewdml"
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/policy"
@@ -26,8 +27,10 @@ type changer struct {
 	rel   *relation
 	node  logical.Node
 	addr  logical.Column
-	set   []logical.Item // of Target.Cols
-	cols  []*catalog.Column
+	// through is the view that is changed through, nil for tables.
+	through *viewTarget
+	set     []logical.Item // of Target.Cols
+	cols    []*catalog.Column
 }
 
 // Delete binds DELETE.
@@ -95,18 +98,24 @@ func (c *changer) target(with *ast.With, t *ast.TableRef) error {
 	if virt != nil || tab.Schema == catalog.SchemaSystem {
 		return at(errs.New(errs.InsufficientPrivilege, "permission denied for table %s", t.Name[len(t.Name)-1]), t)
 	}
-	if err := writable(tab, c.verb); err != nil {
+	if err := writable(tab); err != nil {
 		return err
 	}
-	f, err := b.stored(tab, t)
-	if err != nil {
-		return err
+	var f *from
+	if tab.Kind == catalog.KindView {
+		if c.through, err = b.throughView(tab, t, c.verb); err != nil {
+			return err
+		}
+		f, c.tab, c.view = c.through.f, c.through.base, c.through.view
+	} else {
+		if f, err = b.stored(tab, t); err != nil {
+			return err
+		}
+		c.tab, c.view = tab, f.node.(*logical.Scan).View()
 	}
-	scan := f.node.(*logical.Scan)
 	c.addr = b.newCol("", types.Int8)
-	scan.Cols, scan.ColIDs = append(scan.Cols, c.addr), append(scan.ColIDs, catalog.ColRowAddress)
 	f.cols[0].use.mark(catalog.ColRowAddress)
-	c.tab, c.view, c.rel, c.node = tab, scan.View(), f.rels[0], scan
+	c.rel, c.node = f.rels[0], viewdml.AddColumn(f.node, c.addr, catalog.ColRowAddress)
 	c.scope.rels, c.scope.cols = f.rels, f.cols
 	return nil
 }
@@ -164,15 +173,14 @@ func (c *changer) assignment(a *ast.Assign) error {
 	}
 	in := &inserter{b: c.b, tab: c.tab}
 	for i, name := range a.Columns {
-		col := c.tab.Column(name)
-		if col == nil {
-			return at(errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", name, c.tab.Name), a)
+		col, err := c.column(name, a)
+		if err != nil {
+			return err
 		}
 		if slices.Contains(c.cols, col) {
-			return at(errs.New(errs.Syntax, "multiple assignments to same column %q", name), a)
+			return errs.New(errs.Syntax, "multiple assignments to same column %q", name)
 		}
 		var x plan.Expr
-		var err error
 		if query != nil {
 			x, err = c.nth(query, i, len(a.Columns), a)
 			if err == nil {
@@ -262,9 +270,8 @@ func (c *changer) finish(list []*ast.Target) (*Bound, error) {
 func (c *changer) kept(targets []target) []logical.Item {
 	refs := logical.Set{}
 	for i := range targets {
-		for id := range logical.Refs(targets[i].expr) {
-			refs[id] = true
-		}
+		refs.Add(logical.Refs(c.changed(targets[i].expr)))
+		refs.Add(logical.Refs(targets[i].expr))
 	}
 	var out []logical.Item
 	for _, col := range c.node.Out() {
@@ -289,6 +296,12 @@ func (c *changer) returning(list []*ast.Target) ([]target, error) {
 	sel.resolveTargets()
 	for i := range sel.targets {
 		t := &sel.targets[i]
+		if c.through != nil {
+			if err := c.throughVisible(t); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		refs := logical.Refs(t.expr)
 		for _, col := range c.rel.cols {
 			switch {
@@ -303,13 +316,30 @@ func (c *changer) returning(list []*ast.Target) ([]target, error) {
 	return sel.targets, nil
 }
 
+func (c *changer) column(name string, n ast.Node) (*catalog.Column, error) {
+	if c.through != nil {
+		return c.through.column(name, "update", n)
+	}
+	if col := c.tab.Column(name); col != nil {
+		return col, nil
+	}
+	return nil, at(errs.New(errs.UndefinedColumn, "column %q of relation %q does not exist", name, c.tab.Name), n)
+}
+
 // assigned is the place of col in SET, -1 if it is not there.
 func (c *changer) assigned(col *column) int {
-	return slices.IndexFunc(c.cols, func(x *catalog.Column) bool { return x.ID == col.field })
+	id, ok := col.field, true
+	if c.through != nil {
+		id, ok = viewdml.Column(c.through.f.node, &col.Column)
+	}
+	return slices.IndexFunc(c.cols, func(x *catalog.Column) bool { return ok && x.ID == id })
 }
 
 // changed is e with the new values in the place of the columns that SET names.
 func (c *changer) changed(e plan.Expr) plan.Expr {
+	if c.through != nil {
+		return c.throughChanged(e)
+	}
 	return logical.MapDeep(e, func(x plan.Expr) plan.Expr {
 		ref, ok := x.(*plan.Col)
 		if !ok {

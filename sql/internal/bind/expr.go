@@ -91,7 +91,7 @@ func (b *binder) expr(ctx *exprCtx, e ast.Expr) (plan.Expr, error) {
 	if o, ok := e.(*ast.Overlaps); ok {
 		return b.overlaps(ctx, o)
 	}
-	return nil, at(errs.NotSupported(construct(e)), e)
+	return nil, at(errs.NotSupported(ast.Construct(e)), e)
 }
 
 // overlaps binds (a, b) OVERLAPS (c, d).
@@ -101,17 +101,6 @@ func (b *binder) overlaps(ctx *exprCtx, e *ast.Overlaps) (plan.Expr, error) {
 		return nil, err
 	}
 	return b.function("overlaps", args, e)
-}
-
-// construct names what is refused.
-func construct(e ast.Expr) string {
-	switch e.(type) {
-	case *ast.RowStar:
-		return "a field of a composite value"
-	case *ast.NamedArg:
-		return "a named argument"
-	}
-	return "this expression"
 }
 
 // condition binds a boolean expression in which aggregates are refused.

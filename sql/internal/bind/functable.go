@@ -4,6 +4,7 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/colname"
 	"quern/sql/internal/logical"
 	"quern/sql/internal/rowfunc"
 	"quern/storage/errs"
@@ -27,7 +28,7 @@ func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 		items = append(items, n)
 	}
 	n := sideBySide(items)
-	name := columnName(t.Calls[0].Expr)
+	name := colname.Of(t.Calls[0].Expr)
 	rel := &relation{alias: name}
 	single := len(n.Cols) == 1
 	if t.Ordinality {
@@ -83,7 +84,7 @@ func (b *binder) funcItem(ctx *exprCtx, it *ast.FuncItem, defs []ast.ColDef) (*l
 	if x, err = b.known(x, it.Expr); err != nil {
 		return nil, err
 	}
-	name, typ := columnName(it.Expr), x.Type()
+	name, typ := colname.Of(it.Expr), x.Type()
 	return &logical.Series{Name: name, Args: []plan.Expr{x}, Cols: []logical.Column{b.newCol(name, typ)},
 		Gen: func(_ *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 			return rowfunc.Rows([]types.Type{typ}, func(put func(...types.Datum) error) error { return put(args[0]) })

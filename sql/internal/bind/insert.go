@@ -25,21 +25,27 @@ func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 		}
 		s.parent = w
 	}
-	tab, view, err := b.insertTarget(st.Table)
+	tab, view, through, err := b.insertTarget(st.Table)
 	if err != nil {
 		return nil, err
 	}
 	if err := onConflict(tab, st.OnConflict); err != nil {
 		return nil, err
 	}
-	cols, err := insertColumns(tab, st.Columns)
+	var cols []*catalog.Column
+	var more error
+	if through != nil {
+		cols, more, err = through.insertColumns(st.Columns)
+	} else {
+		cols, err = insertColumns(tab, st.Columns)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := checkInsert(view, tab, cols); err != nil {
 		return nil, at(err, st.Table)
 	}
-	in := &inserter{b: b, tab: tab, cols: cols, st: st}
+	in := &inserter{b: b, tab: tab, cols: cols, st: st, more: more}
 	if err := in.rows(s); err != nil {
 		return nil, err
 	}
@@ -53,7 +59,7 @@ func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 	}
 	out.Field = nil
 	if len(st.Returning) > 0 {
-		err = b.returning(out, tab, view, st)
+		err = b.returning(out, tab, view, through, st)
 	}
 	return out, err
 }
@@ -76,19 +82,28 @@ func Columns(env *Env, tab *catalog.Table, list []ast.InsertColumn, p policy.Pri
 	return cols, view, nil
 }
 
-func (b *binder) insertTarget(t *ast.TableRef) (*catalog.Table, *policy.View, error) {
+func (b *binder) insertTarget(t *ast.TableRef) (*catalog.Table, *policy.View, *viewTarget, error) {
 	tab, virt, err := b.lookup(t.Name)
 	if err != nil {
-		return nil, nil, at(err, t)
+		return nil, nil, nil, at(err, t)
 	}
 	if virt != nil {
-		return nil, nil, at(errs.New(errs.InsufficientPrivilege, "permission denied: %q is a system catalog", virt.Name), t)
+		return nil, nil, nil, at(errs.New(errs.InsufficientPrivilege, "permission denied: %q is a system catalog", virt.Name), t)
 	}
-	if err := writable(tab, "INSERT"); err != nil {
-		return nil, nil, err
+	if err := writable(tab); err != nil {
+		return nil, nil, nil, err
+	}
+	if tab.Kind == catalog.KindView {
+		uses := b.uses
+		v, err := b.throughView(tab, t, "INSERT")
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		b.uses = uses // nothing is read
+		return v.base, v.view, v, nil
 	}
 	view, err := policy.Resolve(b.env.Catalog, tab.ID, b.env.Principal, b.env.Now)
-	return tab, view, err
+	return tab, view, nil, err
 }
 
 // onConflict checks ON CONFLICT DO NOTHING: the only keys that are enforced are
@@ -129,12 +144,9 @@ func onConflict(tab *catalog.Table, c *ast.OnConflict) error {
 	return nil
 }
 
-// writable refuses to change views.
-func writable(tab *catalog.Table, verb string) error {
-	switch tab.Kind {
-	case catalog.KindView:
-		return errs.NotSupported(verb + " on a view")
-	case catalog.KindMatView:
+// writable refuses to change materialized views.
+func writable(tab *catalog.Table) error {
+	if tab.Kind == catalog.KindMatView {
 		return errs.New(errs.WrongObjectType, "cannot change materialized view %q", tab.Name)
 	}
 	return nil
@@ -179,6 +191,7 @@ type inserter struct {
 	tab  *catalog.Table
 	st   *ast.Insert
 	cols []*catalog.Column
+	more error // why there are no more columns, nil for tables
 	res  *result
 }
 
@@ -220,6 +233,9 @@ func (in *inserter) assignAll(r *result, q *ast.Query) (*result, error) {
 
 // width cuts the column list to what the rows give.
 func (in *inserter) width(n int, node ast.Node) error {
+	if n > len(in.cols) && in.more != nil {
+		return in.more
+	}
 	if n > len(in.cols) {
 		return at(errs.New(errs.Syntax, "INSERT has more expressions than target columns"), node)
 	}
@@ -346,7 +362,10 @@ func (b *binder) defaultExpr(c *catalog.Column) (plan.Expr, error) {
 }
 
 // returning binds RETURNING over the target's columns.
-func (b *binder) returning(out *Bound, tab *catalog.Table, view *policy.View, st *ast.Insert) error {
+func (b *binder) returning(out *Bound, tab *catalog.Table, view *policy.View, through *viewTarget, st *ast.Insert) error {
+	if through != nil {
+		return b.returningView(out, through, st)
+	}
 	rel := &relation{alias: tab.Name, table: true}
 	use := &tableUse{table: tab, view: view, used: map[uint32]bool{}}
 	pos := map[int]int{}

@@ -7,6 +7,7 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/literal"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -488,7 +489,7 @@ func (b *binder) arrayElems(ctx *exprCtx, e ast.Expr, left types.Type) ([]plan.E
 		return list, places, nil
 	case *ast.Literal:
 		if x.Kind == ast.LitString {
-			elems, err := arrayLiteral(x.Text)
+			elems, err := literal.Array(x.Text)
 			if err != nil {
 				return nil, nil, at(err, x)
 			}

@@ -171,7 +171,7 @@ func (b *binder) with(w *scope, with *ast.With) error {
 			sees = &scope{parent: sees, ctes: map[string]*cte{c.Name: def}}
 			continue
 		}
-		def.recursive = with.Recursive && refersTo(c.Query, c.Name)
+		def.recursive = with.Recursive && ast.RefersTo(c.Query, c.Name)
 		w.ctes[c.Name] = def
 		next := &scope{parent: sees, ctes: map[string]*cte{c.Name: def}}
 		sees = next
@@ -185,49 +185,6 @@ func (b *binder) with(w *scope, with *ast.With) error {
 		b.nodes, b.lastID = trial.nodes, trial.lastID
 	}
 	return nil
-}
-
-// refersTo tells whether a FROM item of q names the CTE itself.
-func refersTo(q *ast.Query, name string) bool {
-	found := false
-	var body func(x ast.Body)
-	var table func(t ast.TableExpr)
-	var query func(q *ast.Query)
-	query = func(q *ast.Query) {
-		if q.With != nil {
-			for _, c := range q.With.CTEs {
-				if c.Stmt != nil {
-					continue
-				}
-				query(c.Query)
-			}
-		}
-		body(q.Body)
-	}
-	table = func(t ast.TableExpr) {
-		switch t := t.(type) {
-		case *ast.TableRef:
-			found = found || len(t.Name) == 1 && t.Name[0] == name
-		case *ast.SubqueryRef:
-			query(t.Query)
-		case *ast.Join:
-			table(t.Left)
-			table(t.Right)
-		}
-	}
-	body = func(x ast.Body) {
-		switch x := x.(type) {
-		case *ast.Select:
-			for _, t := range x.From {
-				table(t)
-			}
-		case *ast.SetOp:
-			query(x.Left)
-			query(x.Right)
-		}
-	}
-	query(q)
-	return found
 }
 
 // resolveUnknowns makes what is still Unknown text.

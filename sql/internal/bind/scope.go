@@ -5,6 +5,7 @@ import (
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/literal"
 	"quern/sql/internal/logical"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -198,13 +199,13 @@ func suggest(s *scope, relName, name string) string {
 		for _, r := range x.rels {
 			penalty := 0
 			if relName != "" && r.alias != relName {
-				penalty = distance(r.alias, relName)
+				penalty = literal.Distance(r.alias, relName)
 			}
 			for _, c := range r.cols {
 				if c.hidden || c.use != nil && !c.use.mayRead(c.field) {
 					continue
 				}
-				d := distance(c.Name, name) + penalty
+				d := literal.Distance(c.Name, name) + penalty
 				if d > 3 || d >= len(name) {
 					continue
 				}
@@ -224,27 +225,6 @@ func suggest(s *scope, relName, name string) string {
 		return ""
 	}
 	return best
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	prev := make([]int, len(b)+1)
-	cur := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-		}
-		prev, cur = cur, prev
-	}
-	return prev[len(b)]
 }
 
 // star expands * or t.*.

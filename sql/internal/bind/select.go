@@ -5,6 +5,7 @@ import (
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/colname"
 	"quern/sql/internal/logical"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -115,7 +116,7 @@ func (st *selectState) target(t *ast.Target) error {
 	}
 	name := t.Alias
 	if name == "" {
-		name = columnName(t.Expr)
+		name = colname.Of(t.Expr)
 	}
 	if st.b.rec != nil {
 		st.b.rec.target(t, name)

@@ -5,6 +5,7 @@ import (
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/literal"
 	"quern/sql/internal/logical"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -333,7 +334,7 @@ func (r *recorder) literal(n ast.Node, l *plan.Lit) {
 	if !ok || lit.Kind != ast.LitString && lit.Kind != ast.LitNull {
 		return
 	}
-	text, name := literalText(l), typeText(l.Typ)
+	text, name := literal.Text(l), literal.TypeText(l.Typ)
 	r.fixes = append(r.fixes, func() {
 		if lit.Kind == ast.LitString && text != "" {
 			lit.Text = text
@@ -349,26 +350,6 @@ func (r *recorder) cast(e ast.Expr) {
 	}
 }
 
-// literalText is the text of a value that depends on the session's format, ""
-// for others.
-func literalText(l *plan.Lit) string {
-	if l.Val.Null {
-		return ""
-	}
-	switch l.Typ.OID {
-	case types.DateOID, types.TimestampOID, types.TimestamptzOID, types.IntervalOID, types.TimeOID, types.TimetzOID:
-		return string(types.AppendText(nil, l.Typ, &l.Val, types.DefaultFormat))
-	}
-	return ""
-}
-
-func typeText(t types.Type) string {
-	if t.OID == types.UnknownOID {
-		return ""
-	}
-	return t.String()
-}
-
 // operands notes the implicit casts of an operator's operands, which PostgreSQL
 // prints.
 func (r *recorder) operands(e *ast.Op, c *plan.Call, before ...plan.Expr) {
@@ -377,7 +358,7 @@ func (r *recorder) operands(e *ast.Op, c *plan.Call, before ...plan.Expr) {
 			continue
 		}
 		if cast, ok := c.Args[i].(*plan.Cast); ok && cast.Arg == before[i] {
-			t := &ast.TypeName{Text: typeText(cast.Typ)}
+			t := &ast.TypeName{Text: literal.TypeText(cast.Typ)}
 			r.fixes = append(r.fixes, func() { *side = &ast.Cast{Expr: *side, Type: t, Syntax: ast.CastColons} })
 		}
 	}

@@ -1,13 +1,14 @@
-package bind
+// Package colname names the result columns that have no alias.
+package colname
 
 import (
 	"quern/sql/internal/ast"
 	"quern/storage/types"
 )
 
-// columnName is the name of a result column without alias: PostgreSQL's
+// Of is the name of a result column without alias: PostgreSQL's
 // FigureColname.
-func columnName(e ast.Expr) string {
+func Of(e ast.Expr) string {
 	if name, _ := figure(e); name != "" {
 		return name
 	}

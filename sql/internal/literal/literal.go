@@ -1,0 +1,138 @@
+// Package literal reads and writes the texts of literals for the binder: array
+// literals, interval fields, values whose text depends on the session; and how far
+// two names are apart.
+package literal
+
+import (
+	"strings"
+
+	"quern/engine/plan"
+	"quern/storage/errs"
+	"quern/storage/types"
+)
+
+// Array reads a one-dimensional array in text form; nil = NULL.
+func Array(s string) ([]*string, error) {
+	bad := errs.New(errs.InvalidText, "malformed array literal: %q", s)
+	t := strings.TrimSpace(s)
+	if len(t) < 2 || t[0] != '{' || t[len(t)-1] != '}' {
+		return nil, bad.WithDetail("Array value must start with \"{\" or dimension information.")
+	}
+	t = t[1 : len(t)-1]
+	if strings.TrimSpace(t) == "" {
+		return nil, nil
+	}
+	var out []*string
+	for i := 0; ; {
+		v, quoted, next, ok := arrayElem(t, i)
+		if !ok || v == "" && !quoted {
+			return nil, bad
+		}
+		if !quoted && strings.EqualFold(v, "null") {
+			out = append(out, nil)
+		} else {
+			out = append(out, &v)
+		}
+		if next == len(t) {
+			return out, nil
+		}
+		i = next + 1
+	}
+}
+
+// arrayElem reads one element from i up to its comma or the end.
+func arrayElem(t string, i int) (v string, quoted bool, next int, ok bool) {
+	var sb strings.Builder
+	for i < len(t) && strings.ContainsRune(" \t\n\r", rune(t[i])) {
+		i++
+	}
+	if i < len(t) && t[i] == '"' {
+		for i++; i < len(t) && t[i] != '"'; i++ {
+			if t[i] == '\\' {
+				i++
+				if i == len(t) {
+					return "", false, 0, false
+				}
+			}
+			sb.WriteByte(t[i])
+		}
+		if i == len(t) {
+			return "", false, 0, false
+		}
+		for i++; i < len(t) && t[i] != ','; i++ {
+			if !strings.ContainsRune(" \t\n\r", rune(t[i])) {
+				return "", false, 0, false
+			}
+		}
+		return sb.String(), true, i, true
+	}
+	for ; i < len(t) && t[i] != ','; i++ {
+		switch t[i] {
+		case '{', '}', '"':
+			return "", false, 0, false
+		case '\\':
+			i++
+			if i == len(t) {
+				return "", false, 0, false
+			}
+		}
+		sb.WriteByte(t[i])
+	}
+	return strings.TrimRight(sb.String(), " \t\n\r"), false, i, true
+}
+
+// Interval applies the field restriction of `interval '5' day`.
+func Interval(text, fields string) (string, error) {
+	unit := strings.TrimSpace(strings.ToLower(fields))
+	if strings.Contains(unit, " to ") {
+		if strings.ContainsAny(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz") {
+			return text, nil
+		}
+		return "", errs.NotSupported("interval " + unit)
+	}
+	if strings.Trim(text, "0123456789.+- ") == "" {
+		return text + " " + unit, nil
+	}
+	return text, nil
+}
+
+// Text is the text of a value that depends on the session's format, ""
+// for others.
+func Text(l *plan.Lit) string {
+	if l.Val.Null {
+		return ""
+	}
+	switch l.Typ.OID {
+	case types.DateOID, types.TimestampOID, types.TimestamptzOID, types.IntervalOID, types.TimeOID, types.TimetzOID:
+		return string(types.AppendText(nil, l.Typ, &l.Val, types.DefaultFormat))
+	}
+	return ""
+}
+
+func TypeText(t types.Type) string {
+	if t.OID == types.UnknownOID {
+		return ""
+	}
+	return t.String()
+}
+
+// Distance is the Levenshtein Distance.
+func Distance(a, b string) int {
+	prev := make([]int, len(b)+1)
+	cur := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+		}
+		prev, cur = cur, prev
+	}
+	return prev[len(b)]
+}
