@@ -209,9 +209,6 @@ func (s *Session) truncate(ctx context.Context, c *commandPortal, st *ast.Trunca
 	if err := s.mayWrite("TRUNCATE TABLE"); err != nil {
 		return err
 	}
-	if st.RestartIdentity {
-		return errs.NotSupported("TRUNCATE … RESTART IDENTITY")
-	}
 	var tables, stored []uint32
 	for _, ref := range st.Tables {
 		t, err := bind.FindTable(s.bindEnv(ctx, nil, false), ref.Name)
@@ -244,6 +241,14 @@ func (s *Session) truncate(ctx context.Context, c *commandPortal, st *ast.Trunca
 	}
 	for _, id := range tables {
 		s.empty(id)
+		for _, col := range s.catalog().Table(id).Columns {
+			if st.RestartIdentity && col.Default.Kind == catalog.DefaultCounter {
+				err := s.restart(id, col.ID, func(d catalog.Default, count int64) catalog.Default { return d.Restarted(d.First+1, count) })
+				if err != nil {
+					return err
+				}
+			}
+		}
 	}
 	c.tag = "TRUNCATE TABLE"
 	return nil

@@ -150,7 +150,7 @@ func (s *Session) execute(ctx context.Context, c *commandPortal) error {
 // ddlCtx is what definitions are planned with.
 func (s *Session) ddlCtx() *ddl.Ctx {
 	return &ddl.Ctx{Cat: s.permanent(), Who: s.Principal(), SessionUser: s.userID, SearchPath: s.searchPath(),
-		Now: s.db.nowMicros(), SaltBytes: s.db.random, Bind: s.bindOver}
+		Now: s.db.nowMicros(), SaltBytes: s.db.random, Bind: s.bindOver, Count: s.db.store.CurrVal}
 }
 
 // bindOver is what the queries of views are bound with: cat, or the session's

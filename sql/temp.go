@@ -258,6 +258,9 @@ func (s *Session) nextTemp(table, col uint32) int64 {
 	}
 	s.tempCounters[counter{table, col}]++
 	n := s.tempCounters[counter{table, col}]
+	if t := s.catalog().Table(table); t != nil && t.ColumnByID(col) != nil {
+		n = t.ColumnByID(col).Default.Value(n)
+	}
 	s.took(table, col, n)
 	return n
 }

@@ -25,8 +25,9 @@ type tx struct {
 	block  bool
 	failed bool
 
-	snap    *storage.Snapshot // pinned, nil until first use
-	merged  *storage.Snapshot // snap with rows and changes, nil if stale
+	snap    *storage.Snapshot   // pinned, nil until first use
+	merged  *storage.Snapshot   // snap with rows and changes, nil if stale
+	retired []*storage.Snapshot // former ones that queries may still read
 	rows    []storage.TableRows
 	deletes []*storage.DeleteSet
 	unlock  func() // of the tables whose rows are changed, nil if none
@@ -74,8 +75,10 @@ type savepoint struct {
 
 // end drops what the transaction holds.
 func (t *tx) end() {
-	if t.merged != nil {
-		t.merged.Close()
+	for _, m := range append(t.retired, t.merged) {
+		if m != nil {
+			m.Close()
+		}
 	}
 	if t.snap != nil {
 		t.snap.Close()

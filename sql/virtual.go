@@ -2,7 +2,9 @@ package sql
 
 import (
 	"context"
+	"slices"
 
+	"quern/sql/internal/ast"
 	"quern/sql/internal/bind"
 	"quern/sql/internal/pgcatalog"
 	"quern/sql/internal/settings"
@@ -166,8 +168,46 @@ func (v *sessionView) NextVal(table, col uint32) (int64, error) {
 		return s.nextTemp(table, col), nil
 	}
 	n := s.db.store.NextVal(table, col, 1)
+	if t := s.catalog().Table(table); t != nil && t.ColumnByID(col) != nil {
+		n = t.ColumnByID(col).Default.Value(n)
+	}
 	s.took(table, col, n)
 	return n, nil
+}
+
+// SetVal changes the counter's definition, with the transaction. It runs while a
+// query of this session waits for the row: what that reads from stays open.
+func (v *sessionView) SetVal(table, col uint32, value int64, called bool) error {
+	s := (*Session)(v)
+	if err := s.mayWrite("setval()"); err != nil {
+		return err
+	}
+	if s.tx.merged != nil {
+		s.tx.retired, s.tx.merged = append(s.tx.retired, s.tx.merged), nil
+	}
+	if called {
+		s.took(table, col, value)
+	}
+	return s.restart(table, col, func(d catalog.Default, count int64) catalog.Default {
+		if called {
+			return d.After(value, count)
+		}
+		return d.Restarted(value, count)
+	})
+}
+
+// restart changes the counter of a column.
+func (s *Session) restart(table, col uint32, f func(d catalog.Default, count int64) catalog.Default) error {
+	t := *s.catalog().Table(table)
+	t.Columns = slices.Clone(t.Columns)
+	c := t.ColumnByID(col)
+	if isTemp(table) {
+		c.Default = f(c.Default, s.tempCounters[counter{table, col}])
+		return s.changeTemp([]catalog.Change{{Table: &t}}, ast.OnCommit(0))
+	}
+	c.Default = f(c.Default, s.db.store.CurrVal(table, col))
+	s.tx.ddl = nil
+	return s.change(s.permanent(), []catalog.Change{{Table: &t}})
 }
 
 func (v *sessionView) CurrVal(table, col uint32) (int64, bool) {

@@ -131,7 +131,7 @@ func (s *Store) generated(t *catalog.Table, col *catalog.Column, n int) (vec.Vec
 		next = s.tallies.next(counterKey{t.ID, col.ID}, int64(n))
 	}
 	for i := range n {
-		d := types.Datum{I: next + int64(i)}
+		d := types.Datum{I: col.Default.Value(next + int64(i))}
 		if col.Default.Kind == catalog.DefaultUUID {
 			d.U = s.randomUUID()
 			if col.Type.Phys() == types.PhysBytes {

@@ -116,6 +116,8 @@ to_regnamespace text > regnamespace
 to_regrole text > regrole
 nextval regclass > int8 !
 currval regclass > int8 !
+setval regclass int8 > int8 !
+setval regclass int8 bool > int8 !
 lastval > int8 !
 pg_advisory_lock int8 > void !
 pg_try_advisory_lock int8 > bool !

@@ -12,6 +12,7 @@
 package catalog
 
 import (
+	"cmp"
 	"quern/storage/policy"
 	"quern/storage/types"
 )
@@ -82,7 +83,31 @@ type Default struct {
 	Kind DefaultKind `json:"kind"`
 	Text string      `json:"text,omitempty"` // DefaultConst: value; else nothing
 	Expr string      `json:"expr,omitempty"` // as PostgreSQL prints it
+	// A counter's value is Offset + count × (Step, 0 = 1); First is what RESTART
+	// begins with, less one.
+	Offset int64 `json:"offset,omitempty"`
+	Step   int64 `json:"step,omitempty"`
+	First  int64 `json:"first,omitempty"`
 }
+
+func (d *Default) step() int64 { return cmp.Or(d.Step, 1) }
+
+// Value is the value of a counter's count.
+func (d *Default) Value(count int64) int64 { return d.Offset + count*d.step() }
+
+// Restarted is the default whose next value after count is v.
+func (d Default) Restarted(v, count int64) Default {
+	d.Offset = v - (count+1)*d.step()
+	return d
+}
+
+// After is Restarted so that v is the value before the next.
+func (d Default) After(v, count int64) Default { return d.Restarted(v+d.step(), count) }
+
+// SequenceOID is the OID of the sequence that a column's counter appears as.
+func SequenceOID(table, col uint32) uint32 { return sequenceBase + (table-SchemaInfo)*64 + col%64 }
+
+const sequenceBase = 3_800_000_000
 
 // Column is one column. ID is unique in its table and never reused; it is the
 // column id of WAL frames and segments, and the attribute number on the wire.

@@ -254,8 +254,12 @@ type ColumnIdentity struct {
 	At
 	Name     string
 	Identity *Identity
-	Drop     bool
-	IfExists bool
+	// Add is ADD GENERATED; ByDefault and Identity.Always are what SET GENERATED
+	// says, if anything.
+	Add       bool
+	ByDefault bool
+	Drop      bool
+	IfExists  bool
 }
 
 // SetColumnStorage is ALTER COLUMN c SET STATISTICS n, STORAGE or COMPRESSION:

@@ -5,6 +5,7 @@ import (
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/insertrules"
 	"quern/sql/internal/logical"
 	"quern/sql/internal/viewdml"
 	"quern/storage/catalog"
@@ -168,7 +169,7 @@ func (c *changer) assignment(a *ast.Assign) error {
 			}
 		}
 		if query == nil && len(values) != len(a.Columns) {
-			return at(errs.New(errs.Syntax, "number of columns does not match number of values"), a)
+			return at(errs.New(errs.Syntax, "number of columns does not match number of values"), a.Value)
 		}
 	}
 	in := &inserter{b: c.b, tab: c.tab}
@@ -200,7 +201,10 @@ func (c *changer) assignment(a *ast.Assign) error {
 
 func (c *changer) value(in *inserter, e ast.Expr, col *catalog.Column) (plan.Expr, error) {
 	if _, ok := e.(*ast.Default); ok {
-		return c.b.defaultExpr(col)
+		return c.b.defaultExpr(c.tab.ID, col)
+	}
+	if err := insertrules.OnlyDefault(col); err != nil {
+		return nil, err
 	}
 	x, err := c.b.expr(&exprCtx{scope: c.scope, clause: "UPDATE"}, e)
 	if err != nil {
@@ -217,7 +221,7 @@ func (c *changer) nth(q *ast.Subquery, i, n int, a *ast.Assign) (plan.Expr, erro
 		return nil, err
 	}
 	if len(r.cols) != n {
-		return nil, at(errs.New(errs.Syntax, "number of columns does not match number of values"), a)
+		return nil, at(errs.New(errs.Syntax, "number of columns does not match number of values"), q)
 	}
 	return nthColumn(r, i, q.Pos), nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/insertrules"
 	"quern/sql/internal/logical"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -29,7 +30,7 @@ func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := onConflict(tab, st.OnConflict); err != nil {
+	if err := insertrules.OnConflict(tab, st.OnConflict); err != nil {
 		return nil, err
 	}
 	var cols []*catalog.Column
@@ -46,6 +47,9 @@ func Insert(env *Env, st *ast.Insert) (*Bound, error) {
 		return nil, at(err, st.Table)
 	}
 	in := &inserter{b: b, tab: tab, cols: cols, st: st, more: more}
+	if in.st, err = insertrules.Identity(st, cols); err != nil {
+		return nil, err
+	}
 	if err := in.rows(s); err != nil {
 		return nil, err
 	}
@@ -104,44 +108,6 @@ func (b *binder) insertTarget(t *ast.TableRef) (*catalog.Table, *policy.View, *v
 	}
 	view, err := policy.Resolve(b.env.Catalog, tab.ID, b.env.Principal, b.env.Now)
 	return tab, view, nil, err
-}
-
-// onConflict checks ON CONFLICT DO NOTHING: the only keys that are enforced are
-// dedup keys, and those drop copies in any case.
-func onConflict(tab *catalog.Table, c *ast.OnConflict) error {
-	if c == nil {
-		return nil
-	}
-	key := tab.Options.DedupKey
-	switch {
-	case len(key) == 0:
-		return at(errs.NotSupported("ON CONFLICT on a table without dedup_key"), c)
-	case c.Constraint != "":
-		return at(errs.New(errs.UndefinedObject, "constraint %q for table %q does not exist", c.Constraint, tab.Name), c)
-	case c.Where != nil:
-		return at(errs.NotSupported("ON CONFLICT … WHERE"), c)
-	case len(c.Columns) == 0:
-		return nil
-	}
-	named := map[uint32]bool{}
-	for _, e := range c.Columns {
-		ref, ok := e.(*ast.Column)
-		if !ok || len(ref.Parts) != 1 {
-			return at(errs.NotSupported("an expression in ON CONFLICT"), c)
-		}
-		col := tab.Column(ref.Parts[0])
-		if col == nil {
-			return at(errs.New(errs.UndefinedColumn, "column %q does not exist", ref.Parts[0]), ref)
-		}
-		named[col.ID] = true
-	}
-	for _, id := range key {
-		if !named[id] || len(named) != len(key) {
-			return at(errs.New(errs.InvalidColumnReference,
-				"there is no unique or exclusion constraint matching the ON CONFLICT specification"), c)
-		}
-	}
-	return nil
 }
 
 // writable refuses to change materialized views.
@@ -220,14 +186,21 @@ func (in *inserter) rows(s *scope) error {
 func (in *inserter) assignAll(r *result, q *ast.Query) (*result, error) {
 	items := make([]logical.Item, len(r.cols))
 	cols := make([]outCol, len(r.cols))
+	kept := make([]*catalog.Column, 0, len(cols))
 	for i := range r.cols {
+		if in.st != nil && in.st.Overriding == ast.OverridingUser && in.cols[i].Identity != "" {
+			continue
+		}
 		e, err := in.assign(r.cols[i].expr(), in.cols[i], r.place(i, q))
 		if err != nil {
 			return nil, err
 		}
-		items[i] = logical.Item{Col: in.b.newCol(in.cols[i].Name, in.cols[i].Type), Expr: e}
-		cols[i] = outCol{Column: items[i].Col}
+		k := len(kept)
+		items[k] = logical.Item{Col: in.b.newCol(in.cols[i].Name, in.cols[i].Type), Expr: e}
+		cols[k] = outCol{Column: items[k].Col}
+		kept = append(kept, in.cols[i])
 	}
+	in.cols, items, cols = kept, items[:len(kept)], cols[:len(kept)]
 	return &result{node: &logical.Project{In: r.node, Items: items}, cols: cols}, nil
 }
 
@@ -291,7 +264,7 @@ func (in *inserter) placeDefaults(node *logical.Values, defaults []int) error {
 			if node.Rows[i][j] != nil {
 				continue
 			}
-			e, err := in.b.defaultExpr(in.cols[j])
+			e, err := in.b.defaultExpr(in.tab.ID, in.cols[j])
 			if err != nil {
 				return err
 			}
@@ -337,7 +310,7 @@ func (in *inserter) assign(e plan.Expr, c *catalog.Column, n ast.Node) (plan.Exp
 }
 
 // defaultExpr computes a column's default in the plan.
-func (b *binder) defaultExpr(c *catalog.Column) (plan.Expr, error) {
+func (b *binder) defaultExpr(table uint32, c *catalog.Column) (plan.Expr, error) {
 	var name string
 	switch c.Default.Kind {
 	case catalog.DefaultNone:
@@ -351,8 +324,13 @@ func (b *binder) defaultExpr(c *catalog.Column) (plan.Expr, error) {
 		name = "gen_random_uuid"
 	case catalog.DefaultUser:
 		name = "current_user"
-	default:
-		return nil, errs.NotSupported("a serial column's DEFAULT beside values")
+	case catalog.DefaultCounter:
+		oid := &plan.Lit{Typ: types.Type{OID: types.RegclassOID, Mod: -1}, Val: types.Datum{I: int64(catalog.SequenceOID(table, c.ID))}}
+		x, err := b.function("nextval", []plan.Expr{oid}, nil)
+		if err != nil {
+			return nil, err
+		}
+		return b.coerce(x, c.Type, castExplicit, nil)
 	}
 	x, err := b.function(name, nil, nil)
 	if err != nil {

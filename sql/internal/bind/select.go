@@ -2,6 +2,7 @@ package bind
 
 import (
 	"strconv"
+	"strings"
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
@@ -181,6 +182,9 @@ func (st *selectState) distinctOn() error {
 	var places []ast.Expr
 	for _, e := range st.sel.DistinctOn {
 		x, err := st.sortExpr(e)
+		if e, ok := err.(*errs.Error); ok {
+			e.Msg = strings.Replace(e.Msg, "ORDER BY", "DISTINCT ON", 1)
+		}
 		if err != nil {
 			return err
 		}

@@ -183,7 +183,7 @@ func (c *Ctx) alter(t *catalog.Table, a ast.AlterAction) error {
 	case *ast.AlterColumnType:
 		return c.alterType(t, a)
 	case *ast.ColumnIdentity:
-		return errs.NotSupported("an identity column")
+		return c.alterIdentity(t, a)
 	case *ast.RowSecurity:
 		return errs.NotSupported("ROW LEVEL SECURITY")
 	case *ast.SetSubjectKey:

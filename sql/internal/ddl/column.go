@@ -98,14 +98,16 @@ func setGenerated(t *catalog.Table, col *catalog.Column, def *ast.ColumnDef, ser
 		return nil
 	}
 	if def.Default != nil || serial && def.Identity != nil {
-		return pos(errs.New(errs.Syntax, "both default and identity specified for column %q of table %q", def.Name, t.Name), def.Pos)
+		both := errs.New(errs.Syntax, "both default and identity specified for column %q of table %q", def.Name, t.Name)
+		if def.Identity != nil && !serial {
+			return pos(both, def.Identity.Pos)
+		}
+		return both
 	}
 	if id := def.Identity; id != nil {
 		switch {
-		case len(id.Options) > 0:
-			return pos(errs.NotSupported("a sequence option of an identity column"), id.Pos)
 		case col.Type.OID != types.Int2OID && col.Type.OID != types.Int4OID && col.Type.OID != types.Int8OID:
-			return pos(errs.New(errs.InvalidParameterValue, "identity column type must be smallint, integer, or bigint"), id.Pos)
+			return errs.New(errs.InvalidParameterValue, "identity column type must be smallint, integer, or bigint")
 		}
 		col.Identity = "d"
 		if id.Always {
@@ -114,6 +116,11 @@ func setGenerated(t *catalog.Table, col *catalog.Column, def *ast.ColumnDef, ser
 	}
 	col.NotNull = true
 	col.Default = catalog.Default{Kind: catalog.DefaultCounter}
+	if def.Identity != nil {
+		if _, err := sequenceOptions(col, def.Identity.Options, 0); err != nil {
+			return err
+		}
+	}
 	if serial {
 		col.Default.Expr = "nextval('" + SequenceName(t, col.Name) + "'::regclass)"
 	}

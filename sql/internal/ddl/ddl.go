@@ -40,6 +40,8 @@ type Ctx struct {
 	// Bind is the session as the binder sees it, over a catalog; nil = the
 	// session's, with its temporary tables. For the queries of views.
 	Bind func(cat *catalog.Snapshot) *bind.Env
+	// Count is what a column's counter has counted; nil = nothing.
+	Count func(table, col uint32) int64
 	// SaltBytes gives random bytes for password verifiers.
 	SaltBytes func([]byte) error
 

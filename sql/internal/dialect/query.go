@@ -571,7 +571,7 @@ func (w *Walker) endOfGroupBy() bool {
 
 func (w *Walker) groupItems() error {
 	for {
-		if err := w.groupItem(); err != nil {
+		if err := w.ordinal(w.groupItem); err != nil {
 			return err
 		}
 		if !w.Cur().Punct(",") {

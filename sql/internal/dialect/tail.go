@@ -71,7 +71,7 @@ func (w *Walker) orderBy(tl *tail) error {
 		t := w.Cur()
 		w.tailItem(tl)
 		start := len(w.b.pieces)
-		if _, err := w.expr(precMin, false); err != nil {
+		if err := w.ordinal(func() error { _, err := w.expr(precMin, false); return err }); err != nil {
 			return err
 		}
 		it := &ast.SortItem{At: At(t)}
@@ -89,6 +89,20 @@ func (w *Walker) orderBy(tl *tail) error {
 			return nil
 		}
 	}
+}
+
+// ordinal takes an item that may be the number of a target. A bare number gets
+// brackets: without them the grammar loses its position.
+func (w *Walker) ordinal(item func() error) error {
+	t, p, start := w.Cur(), w.P, len(w.b.pieces)
+	if err := item(); err != nil {
+		return err
+	}
+	if t.Kind == Int && w.P == p+1 {
+		w.b.wrap(start, t.Start, "(", -1)
+		w.b.raw(t.Start, ")")
+	}
+	return nil
 }
 
 func multipleLimit(name string, t *Token) error {

@@ -31,6 +31,8 @@ type Session interface {
 	NextVal(table, col uint32) (int64, error)
 	CurrVal(table, col uint32) (v int64, ok bool)
 	LastVal() (v int64, ok bool)
+	// SetVal makes v the last value of a counter, or with called false its next.
+	SetVal(table, col uint32, v int64, called bool) error
 	// Signal is pg_cancel_backend and, with terminate, pg_terminate_backend.
 	Signal(pid uint32, terminate bool) (bool, error)
 	// Advisory runs pg_advisory_… by name; false is what a try or an unlock says.
@@ -242,8 +244,7 @@ const (
 	rowTypeBase    = 1_500_000_000
 	defaultBase    = 2_000_000_000
 	constraintBase = 2_600_000_000
-	indexBase      = 3_200_000_000
-	sequenceBase   = 3_800_000_000
+	indexBase      = 3_200_000_000 // sequences: catalog.SequenceOID
 )
 
 func rowTypeOID(t *catalog.Table) uint32 { return rowTypeBase + t.ID }
@@ -257,9 +258,7 @@ func indexOID(t *catalog.Table, key int) uint32 {
 	return indexBase + (t.ID-catalog.SchemaInfo)*64 + uint32(key)%64
 }
 
-func sequenceOID(t *catalog.Table, col uint32) uint32 {
-	return sequenceBase + (t.ID-catalog.SchemaInfo)*64 + col%64
-}
+func sequenceOID(t *catalog.Table, col uint32) uint32 { return catalog.SequenceOID(t.ID, col) }
 
 // sequences lists the counters of visible tables under the names that
 // PostgreSQL would give their sequences.

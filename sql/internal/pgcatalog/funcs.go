@@ -130,6 +130,7 @@ func init() {
 		"to_regrole":                         toRegrole,
 		"nextval":                            nextVal,
 		"currval":                            currVal,
+		"setval":                             setVal,
 		"lastval":                            lastVal,
 		"pg_cancel_backend":                  func(c *Context, a []types.Datum) (types.Datum, error) { return c.signal(a, false) },
 		"pg_terminate_backend":               func(c *Context, a []types.Datum) (types.Datum, error) { return c.signal(a, true) },
@@ -340,6 +341,18 @@ func currVal(c *Context, a []types.Datum) (types.Datum, error) {
 		return null, errs.New(errs.ObjectNotInState, "currval of sequence %q is not yet defined in this session", sequenceName(t, col))
 	}
 	return types.Datum{I: n}, nil
+}
+
+func setVal(c *Context, a []types.Datum) (types.Datum, error) {
+	t, col, err := c.sequenceArg(a)
+	if err != nil {
+		return null, err
+	}
+	v, lowest := arg(a, 1).I, min(col.Default.First+1, 1)
+	if highest := int64(1)<<(8*col.Type.Len()-1) - 1; v < lowest || v > highest {
+		return null, errs.New(errs.NumericOutOfRange, "setval: value %d is out of bounds for sequence %q (%d..%d)", v, sequenceName(t, col), lowest, highest)
+	}
+	return types.Datum{I: v}, c.Session.SetVal(t.ID, col.ID, v, len(a) < 3 || arg(a, 2).I != 0)
 }
 
 func lastVal(c *Context, _ []types.Datum) (types.Datum, error) {

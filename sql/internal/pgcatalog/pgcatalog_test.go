@@ -32,6 +32,7 @@ func (fakeSession) Signal(uint32, bool) (bool, error)             { return true,
 func (fakeSession) Advisory(string, advisory.Key) (bool, error) { return true, nil }
 func (fakeSession) NextVal(_, _ uint32) (int64, error)          { return 1, nil }
 func (fakeSession) CurrVal(_, _ uint32) (int64, bool)           { return 1, true }
+func (fakeSession) SetVal(uint32, uint32, int64, bool) error    { return nil }
 func (fakeSession) LastVal() (int64, bool)                      { return 1, true }
 
 func testContext(t *testing.T) *Context {

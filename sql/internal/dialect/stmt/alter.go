@@ -377,7 +377,7 @@ func (w *parser) alterColumn(p ast.At) (ast.AlterAction, error) {
 		return &ast.ColumnIdentity{At: p, Name: name, Drop: true, IfExists: w.ifExists()}, nil
 	case w.Words("add", "generated"):
 		id, err := w.identity(t)
-		return &ast.ColumnIdentity{At: p, Name: name, Identity: id}, err
+		return &ast.ColumnIdentity{At: p, Name: name, Identity: id, Add: true}, err
 	case w.Words("set", "masking", "policy"):
 		return w.setMasking(p, name, false)
 	case w.Words("add", "masking", "policy"):
@@ -421,6 +421,7 @@ func (w *parser) alterColumnSet(p ast.At, name string) (ast.AlterAction, error) 
 		return a, nil
 	}
 	id := &ast.Identity{At: p}
+	byDefault := false
 	for {
 		w.Word("set")
 		if w.Words("generated", "always") {
@@ -428,6 +429,7 @@ func (w *parser) alterColumnSet(p ast.At, name string) (ast.AlterAction, error) 
 			continue
 		}
 		if w.Words("generated", "by", "default") {
+			byDefault = true
 			continue
 		}
 		o, err := w.sequenceOptions()
@@ -442,7 +444,7 @@ func (w *parser) alterColumnSet(p ast.At, name string) (ast.AlterAction, error) 
 	if w.Peek(-1).Is("set") {
 		return nil, w.Err()
 	}
-	return &ast.ColumnIdentity{At: p, Name: name, Identity: id}, nil
+	return &ast.ColumnIdentity{At: p, Name: name, Identity: id, ByDefault: byDefault}, nil
 }
 
 func (w *parser) alterType(p ast.At, name string) (ast.AlterAction, error) {
