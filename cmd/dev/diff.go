@@ -16,10 +16,10 @@ var _ = register("diff", "the same statements on Quern and PostgreSQL 15", runDi
 
 func runDiff(args []string) error {
 	flags := flag.NewFlagSet("diff", flag.ContinueOnError)
-	section := flags.String("matrix", "", "functions, operators, aggregates or casts over the whole catalog instead of random queries")
+	section := flags.String("matrix", "", "functions, operators, aggregates or casts over the whole catalog, or pictures, instead of random queries")
 	queries := flags.Int("queries", 20000, "how many random queries")
 	seed := flags.Uint64("seed", 1, "of the random queries")
-	short := flags.Bool("short", false, "the form that CI runs: 500 queries, the casts and operators")
+	short := flags.Bool("short", false, "the form that CI runs: 500 queries")
 	missing := flags.Bool("missing", false, "with --matrix: list what we do not have")
 	oracleURL := flags.String("oracle", "", "PostgreSQL 15 to compare with; default: one of our own")
 	quernURL := flags.String("url", "", "server to test; default: one of our own")

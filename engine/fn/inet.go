@@ -149,7 +149,7 @@ func inetFuncs() []*Func {
 // abbrevCidr leaves out the octets behind the network's bits.
 func abbrevCidr(n network) string {
 	if !n.addr.Is4() {
-		return n.full()
+		return types.AbbrevPrefix6(n.masked(false).As16(), n.bits)
 	}
 	octets := strings.Split(n.addr.String(), ".")[:max((n.bits+7)/8, 1)]
 	return strings.Join(octets, ".") + "/" + strconv.Itoa(n.bits)

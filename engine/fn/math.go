@@ -56,7 +56,12 @@ func mathFuncs() []*Func {
 		}),
 		f8e("sind", trig(sinDeg)), f8e("cosd", trig(cosDeg)),
 		f8e("tand", trig(func(x float64) float64 { return ratio(sinDeg(x), cosDeg(x)) })),
-		f8e("cotd", trig(func(x float64) float64 { return ratio(cosDeg(x), sinDeg(x)) })),
+		f8e("cotd", trig(func(x float64) float64 {
+			if x == 0 {
+				return 1 / x // with the sign of zero
+			}
+			return ratio(cosDeg(x), sinDeg(x))
+		})),
 		f8e("asind", arc(asinDeg)), f8e("acosd", arc(func(x float64) float64 { return 90 - asinDeg(x) })),
 		f8("atand", atanDeg), def("atan2d", tF8, binary(func(y, x float64) float64 { return math.Atan2(y, x) / math.Atan(1) * 45 }), tF8, tF8),
 		def("factorial", tNum, unaryE(factorial), tI8).raises(),

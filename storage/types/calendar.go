@@ -114,7 +114,10 @@ func errDateRange(s string) error {
 func finiteTs(us int64) bool  { return us != TimePosInf && us != TimeNegInf }
 func finiteDate(d int32) bool { return d != DatePosInf && d != DateNegInf }
 func validDate(d int64) bool  { return d >= dateMin && d <= dateMax }
-func (f *Format) utc() bool   { return f == nil || f.Location == nil || f.Location == time.UTC }
+
+// DateInRange tells whether a day number is that of a date.
+func DateInRange(days int64) bool { return validDate(days) }
+func (f *Format) utc() bool       { return f == nil || f.Location == nil || f.Location == time.UTC }
 func location(f *Format) *time.Location {
 	if f.utc() {
 		return time.UTC

@@ -156,10 +156,8 @@ func (n Num) lnWeight() int {
 		if err != nil || x.IsZero() {
 			return 0
 		}
-		a := x.abs()
 		// The weight of x's first base-10000 digit, in decimal digits.
 		w, first := x.lead()
-		_ = a
 		return w*4 + int(math.Log10(float64(first)))
 	}
 	if f <= 0 {
@@ -211,10 +209,7 @@ func (n Num) LogBase(m Num) (Num, error) {
 		return n, errDivZero()
 	}
 	q := new(big.Float).SetPrec(p).Quo(num, den)
-	w := 0
-	if f, _ := q.Float64(); f != 0 {
-		w = int(math.Log10(math.Abs(f)))
-	}
+	w := m.lnWeight() - n.lnWeight()
 	return numFromBigFloat(q, clampScale(max(sigDigits-w, int(n.Scale), int(m.Scale))))
 }
 

@@ -32,7 +32,7 @@ func newColumn(t types.Type, format int16, f *types.Format) (*column, error) {
 func rawText(oid types.OID) bool {
 	switch oid {
 	case types.TextOID, types.VarcharOID, types.BpcharOID, types.NameOID, types.JSONOID,
-		types.CharOID, types.UnknownOID, types.XMLOID, types.NodeTreeOID, types.AclItemOID:
+		types.UnknownOID, types.XMLOID, types.NodeTreeOID, types.AclItemOID:
 		return true
 	}
 	return false

@@ -56,7 +56,7 @@ var samples = map[string][]string{
 const matrixCallsMax = 60
 
 // Matrix are the sections that RunMatrix can do.
-var Matrix = []string{"functions", "operators", "aggregates", "casts"}
+var Matrix = []string{"functions", "operators", "aggregates", "casts", "pictures"}
 
 // RunMatrix compares one section over the whole catalog and writes the differences
 // to out. What PostgreSQL has and we do not (42883, 0A000) is counted by name.
@@ -107,6 +107,8 @@ func (p *Pair) matrixStatements(ctx context.Context, section string) ([]statemen
 		return p.callStatements(ctx, "a", nil)
 	case "operators":
 		return p.operatorStatements(ctx)
+	case "pictures":
+		return pictureStatements(1), nil
 	}
 	return castStatements(), nil
 }
