@@ -20,6 +20,7 @@ func runDiff(args []string) error {
 	queries := flags.Int("queries", 20000, "how many random queries")
 	seed := flags.Uint64("seed", 1, "of the random queries")
 	short := flags.Bool("short", false, "the form that CI runs: 500 queries")
+	off := flags.String("off", "", "optimizer rules that Quern leaves out: names with commas between, or all")
 	missing := flags.Bool("missing", false, "with --matrix: list what we do not have")
 	oracleURL := flags.String("oracle", "", "PostgreSQL 15 to compare with; default: one of our own")
 	quernURL := flags.String("url", "", "server to test; default: one of our own")
@@ -32,6 +33,11 @@ func runDiff(args []string) error {
 		return err
 	}
 	defer stop()
+	if *off != "" {
+		if _, err := pair.Quern.Exec(ctx, "SET quern.disable_rules = '"+*off+"'").ReadAll(); err != nil {
+			return err
+		}
+	}
 	if *short {
 		*queries = 500
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 var _ = register("meta", "SQL logic tests under settings that must not show in answers", runMeta)
@@ -20,17 +23,24 @@ type metaSetting struct {
 	args   []string // of the server
 }
 
-const metaShort = 2
+const metaShort = 3
 
 // metaSettings: with work_mem of 64 kB every operator that can, spills whatever
 // it gets; flushing after every row puts all rows into segments.
 var metaSettings = []metaSetting{
 	{"spill, 2 threads", "work_mem=64kB", []string{"--threads", "2"}},
 	{"segments, 1 thread", "", []string{"--threads", "1", "--flush-rows", "1", "--flush-age", "1ms"}},
+	{"no optimizer rules", "quern.disable_rules=all", nil},
 	{"spill, 8 threads", "work_mem=64kB", []string{"--threads", "8"}},
 	{"spill, 1 thread, segments", "work_mem=64kB", []string{"--threads", "1", "--flush-rows", "1", "--flush-age", "1ms"}},
 	{"8 threads", "", []string{"--threads", "8"}},
 	{"little memory", "", []string{"--memory", "64MiB"}},
+	{"without fold", "quern.disable_rules=fold", nil},
+	{"without outer", "quern.disable_rules=outer", nil},
+	{"without pushdown", "quern.disable_rules=pushdown", nil},
+	{"without joinorder", "quern.disable_rules=joinorder", nil},
+	{"without aggregates", "quern.disable_rules=aggregates", nil},
+	{"without common", "quern.disable_rules=common", nil},
 }
 
 // metaPhysical are files that look at where rows lie, or at their order among
@@ -40,6 +50,7 @@ var metaPhysical = []string{"write/vacuum_full.slt", "window/window.slt"}
 func runMeta(args []string) error {
 	flags := flag.NewFlagSet("meta", flag.ContinueOnError)
 	short := flags.Bool("short", false, "the first settings only")
+	only := flags.String("only", "", "settings whose names hold this text")
 	verbose := flags.Int("v", 10, "how many failures to print, per setting")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -67,6 +78,9 @@ func runMeta(args []string) error {
 	}
 	bad := 0
 	for i, s := range settings {
+		if !strings.Contains(s.name, *only) {
+			continue
+		}
 		total, err := runMetaSetting(bin, filepath.Join(dir, fmt.Sprint("data", i)), &s, files, *verbose)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
@@ -87,8 +101,11 @@ func runMetaSetting(bin, data string, s *metaSetting, files []string, verbose in
 	}
 	defer func() { _ = q.Stop() }()
 	url := q.URL
-	if s.params != "" {
+	if name, value, ok := strings.Cut(s.params, "="); ok {
 		url += "?" + s.params
+		if err := settingIs(url, name, value); err != nil {
+			return nil, err
+		}
 	}
 	total := &sltTotals{refused: map[string]int{}}
 	for _, f := range files {
@@ -100,4 +117,18 @@ func runMetaSetting(bin, data string, s *metaSetting, files []string, verbose in
 		}
 	}
 	return total, nil
+}
+
+// settingIs makes sure that the parameter of the connection took effect.
+func settingIs(url, name, want string) error {
+	return withConn(url, func(ctx context.Context, c *pgconn.PgConn) error {
+		res, err := c.Exec(ctx, "SHOW "+name).ReadAll()
+		if err != nil {
+			return err
+		}
+		if got := string(res[0].Rows[0][0]); got != want {
+			return fmt.Errorf("%s is %q, not %q", name, got, want)
+		}
+		return nil
+	})
 }

@@ -1,6 +1,10 @@
 package bind_test
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 var benchQueries = map[string]string{
 	"point":     "select a, b from t where b = 42",
@@ -15,6 +19,46 @@ func BenchmarkPlan(b *testing.B) {
 	w.table(b, "u", 1000, []string{"a int4", "x int8", "s text"})
 	w.table(b, "w", 10, []string{"x int8", "z int4"})
 	for name, q := range benchQueries {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				bound, err := w.statement(q)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := bound.Compile(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// manyJoins are queries over n tables j0, j1, …: a chain by WHERE, a star, and a
+// chain of left joins that cannot be reordered.
+func manyJoins(n int) map[string]string {
+	var from, chain, star, left []string
+	for i := range n {
+		from = append(from, fmt.Sprintf("j%d", i))
+		if i > 0 {
+			chain = append(chain, fmt.Sprintf("j%d.id = j%d.a", i, i-1))
+			star = append(star, fmt.Sprintf("JOIN j%d ON j%d.id = j0.a", i, i))
+			left = append(left, fmt.Sprintf("LEFT JOIN j%d ON j%d.id = j%d.a", i, i, i-1))
+		}
+	}
+	return map[string]string{
+		"chain": "SELECT count(*) FROM " + strings.Join(from, ", ") + " WHERE " + strings.Join(chain, " AND "),
+		"star":  "SELECT count(*) FROM j0 " + strings.Join(star, " "),
+		"left":  "SELECT count(*) FROM j0 " + strings.Join(left, " "),
+	}
+}
+
+// BenchmarkPlanJoins is BenchmarkPlan of 64 tables.
+func BenchmarkPlanJoins(b *testing.B) {
+	w := newWorld(b)
+	for i := range 64 {
+		w.table(b, fmt.Sprintf("j%d", i), int64(1+i%7*100), []string{"id int4", "a int4", "b int4", "txt text"})
+	}
+	for name, q := range manyJoins(64) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				bound, err := w.statement(q)

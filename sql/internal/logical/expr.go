@@ -222,10 +222,26 @@ func (s Set) Add(o Set) {
 // OutSet is the set of n's output columns.
 func OutSet(n Node) Set {
 	s := Set{}
-	for _, c := range n.Out() {
-		s[c.ID] = true
-	}
+	addOut(n, s)
 	return s
+}
+
+func addOut(n Node, s Set) {
+	j, ok := n.(*Join)
+	if !ok {
+		for _, c := range n.Out() {
+			s[c.ID] = true
+		}
+		return
+	}
+	addOut(j.L, s)
+	switch j.Kind {
+	case plan.Semi, plan.Anti, plan.AntiNull:
+	case plan.Mark:
+		s[j.MarkCol.ID] = true
+	default:
+		addOut(j.R, s)
+	}
 }
 
 // Refs are the columns that e refers to, the free ones of its subqueries

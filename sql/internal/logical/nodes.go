@@ -38,23 +38,49 @@ func (n *Aggregate) Out() []Column {
 	return out
 }
 
-func (n *Join) Out() []Column {
-	l := n.L.Out()
-	switch n.Kind {
-	case plan.Semi, plan.Anti, plan.AntiNull:
-		return l
-	case plan.Mark:
-		return append(l[:len(l):len(l)], n.MarkCol)
-	}
-	out := append(l[:len(l):len(l)], n.R.Out()...)
-	for i := range out {
-		lost := i < len(l) && (n.Kind == plan.Right || n.Kind == plan.Full) ||
-			i >= len(l) && (n.Kind == plan.Left || n.Kind == plan.Full || n.Kind == plan.Single)
-		if lost {
-			out[i].NotNull = false
+func (n *Join) Out() []Column { return n.appendOut(make([]Column, 0, n.width())) }
+
+// width is how many columns Out has.
+func (n *Join) width() int {
+	w := 0
+	for _, in := range [...]Node{n.L, n.R} {
+		if j, ok := in.(*Join); ok {
+			w += j.width()
+		} else {
+			w += len(in.Out())
 		}
 	}
-	return out
+	return w + 1
+}
+
+// appendOut appends Out to dst. A tree of joins is walked once: as slices of
+// slices, 64 joins in a row would be copied 64 times.
+func (n *Join) appendOut(dst []Column) []Column {
+	first := len(dst)
+	dst = appendCols(dst, n.L)
+	second := len(dst)
+	switch n.Kind {
+	case plan.Semi, plan.Anti, plan.AntiNull:
+		return dst
+	case plan.Mark:
+		return append(dst, n.MarkCol)
+	}
+	dst = appendCols(dst, n.R)
+	for i := first; i < len(dst); i++ {
+		lost := i < second && (n.Kind == plan.Right || n.Kind == plan.Full) ||
+			i >= second && (n.Kind == plan.Left || n.Kind == plan.Full || n.Kind == plan.Single)
+		if lost {
+			dst[i].NotNull = false
+		}
+	}
+	return dst
+}
+
+func appendCols(dst []Column, n Node) []Column {
+	if j, ok := n.(*Join); ok {
+		return j.appendOut(dst)
+	}
+	return append(dst, n.Out()...)
 }
 
 // Inputs implementations.

@@ -20,8 +20,8 @@ import (
 
 // Options is what rules know of the statement.
 type Options struct {
-	// Off names rules to leave out, with commas between: fold, outer, pushdown,
-	// joinorder, aggregates, common. Unnesting and pruning are no choice.
+	// Off names rules to leave out, with commas between, or is "all". Unnesting
+	// and pruning are no choice.
 	Off string
 	// LastID is the highest column number in use.
 	LastID int
@@ -30,6 +30,9 @@ type Options struct {
 	// Stats says what is known of a scan's column; nil = nothing.
 	Stats func(scan *logical.Scan, i int) (logical.ColumnStats, bool)
 }
+
+// Rules are the names that Options.Off knows.
+var Rules = []string{"fold", "outer", "pushdown", "joinorder", "aggregates", "common"}
 
 // optimizer carries what rules share.
 type optimizer struct {
@@ -46,8 +49,13 @@ func (o *optimizer) newCol(name string, t types.Type) logical.Column {
 // Run optimizes n; out are the columns that its consumer reads.
 func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, error) {
 	o := &optimizer{off: map[string]bool{}, o: opts, est: &estimator{stats: opts.Stats, cols: map[int]*columnFacts{}}}
-	for _, name := range strings.Split(opts.Off, ",") {
+	for name := range strings.SplitSeq(opts.Off, ",") {
 		o.off[strings.TrimSpace(name)] = true
+	}
+	if o.off["all"] {
+		for _, name := range Rules {
+			o.off[name] = true
+		}
 	}
 	if !o.off["fold"] {
 		n = o.fold(n)

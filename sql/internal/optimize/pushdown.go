@@ -206,7 +206,7 @@ func pushJoin(n *logical.Join, preds []plan.Expr) logical.Node {
 // derived spreads `x OP constant` on the left side over an equality x = y of
 // the join condition: y OP constant holds for every row that can match.
 func derived(n *logical.Join, preds []plan.Expr) []plan.Expr {
-	if n.Kind != plan.Inner && n.Kind != plan.Left && n.Kind != plan.Semi {
+	if len(preds) == 0 || n.Kind != plan.Inner && n.Kind != plan.Left && n.Kind != plan.Semi {
 		return nil
 	}
 	l, r := logical.OutSet(n.L), logical.OutSet(n.R)
