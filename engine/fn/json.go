@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"quern/engine/internal/jsonscan"
 	"quern/storage/errs"
 	"quern/storage/types"
 	"quern/storage/types/orderkey"
@@ -24,7 +25,7 @@ func jsonFuncs() []*Func {
 			def("#>", t, jsonKernel(path, false), t, textArr), def("#>>", tText, jsonKernel(path, true), t, textArr))
 		name := types.InternalName(t)
 		out = append(out,
-			def(name+"_typeof", tText, text1(func(dst, s []byte) []byte { return append(dst, jsonType(skipSpace(s))...) }), t),
+			def(name+"_typeof", tText, text1(func(dst, s []byte) []byte { return append(dst, jsonType(jsonscan.SkipSpace(s))...) }), t),
 			def(name+"_array_length", tI4, jsonArrayLength, t).raises(),
 			def(name+"_extract_path", t, jsonKernel(pathArgs, false), t, tText).variadic(),
 			def(name+"_extract_path_text", tText, jsonKernel(pathArgs, true), t, tText).variadic(),
@@ -56,136 +57,17 @@ func jsonFuncs() []*Func {
 	})...)
 }
 
-func skipSpace(s []byte) []byte { return bytes.TrimLeft(s, " \t\r\n") }
-
-// skipValue is the length of the JSON value at the start of s, which is valid.
-func skipValue(s []byte) int {
-	depth := 0
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
-			i += skipString(s[i:]) - 1
-			if depth == 0 {
-				return i + 1
-			}
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			if depth == 0 {
-				return i
-			}
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case depth == 0 && (c == ',' || c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ':'):
-			return i
-		}
-	}
-	return len(s)
-}
-
-func skipString(s []byte) int {
-	for i := 1; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(s)
-}
-
-// eachMember calls f for the members of an object until it returns false.
-func eachMember(s []byte, f func(key, val []byte) bool) {
-	s = skipSpace(skipSpace(s)[1:])
-	for len(s) > 0 && s[0] == '"' {
-		n := skipString(s)
-		key := s[:n]
-		s = skipSpace(skipSpace(s[n:])[1:])
-		n = skipValue(s)
-		if !f(key, s[:n]) {
-			return
-		}
-		if s = skipSpace(s[n:]); len(s) == 0 || s[0] != ',' {
-			return
-		}
-		s = skipSpace(s[1:])
-	}
-}
-
-// eachElement calls f for the elements of an array until it returns false.
-func eachElement(s []byte, f func(val []byte) bool) {
-	s = skipSpace(skipSpace(s)[1:])
-	for len(s) > 0 && s[0] != ']' {
-		n := skipValue(s)
-		if !f(s[:n]) {
-			return
-		}
-		if s = skipSpace(s[n:]); len(s) == 0 || s[0] != ',' {
-			return
-		}
-		s = skipSpace(s[1:])
-	}
-}
-
-func getField(s []byte, key []byte) (val []byte, ok bool) {
-	if s = skipSpace(s); len(s) == 0 || s[0] != '{' {
-		return nil, false
-	}
-	var buf []byte
-	eachMember(s, func(k, v []byte) bool {
-		name := k[1 : len(k)-1]
-		if bytes.IndexByte(name, '\\') >= 0 {
-			buf = types.UnquoteJSON(buf[:0], k)
-			name = buf
-		}
-		if bytes.Equal(name, key) {
-			val, ok = v, true // the last of duplicates
-		}
-		return true
-	})
-	return val, ok
-}
-
-// getElement is element n of an array, from the end if n < 0. A scalar
-// document counts as an array of itself, as in PostgreSQL.
-func getElement(s []byte, n int) (val []byte, ok bool) {
-	if s = skipSpace(s); len(s) == 0 || s[0] == '{' {
-		return nil, false
-	}
-	if s[0] != '[' {
-		return s, n == 0 || n == -1
-	}
-	if n < 0 {
-		total := 0
-		eachElement(s, func([]byte) bool { total++; return true })
-		if n += total; n < 0 {
-			return nil, false
-		}
-	}
-	i := 0
-	eachElement(s, func(v []byte) bool {
-		if i == n {
-			val, ok = v, true
-		}
-		i++
-		return !ok
-	})
-	return val, ok
-}
-
 type jsonGetter func(args []*vec.Vector, i int, s []byte) ([]byte, bool)
 
 func field(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
-	return getField(s, args[1].BytesAt(i))
+	return jsonscan.Field(s, args[1].BytesAt(i))
 }
 
 func element(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
-	if t := skipSpace(s); args[0].Type.OID == tJSON && len(t) > 0 && t[0] != '[' {
+	if t := jsonscan.SkipSpace(s); args[0].Type.OID == tJSON && len(t) > 0 && t[0] != '[' {
 		return nil, false
 	}
-	return getElement(s, int(argOf[int32](args[1]).at(i)))
+	return jsonscan.Element(s, int(argOf[int32](args[1]).at(i)))
 }
 
 func path(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
@@ -216,14 +98,14 @@ func pathArgs(args []*vec.Vector, i int, s []byte) ([]byte, bool) {
 
 // step goes to a field, or to an element if s is an array.
 func step(s []byte, key string) ([]byte, bool) {
-	if t := skipSpace(s); len(t) > 0 && t[0] == '[' {
+	if t := jsonscan.SkipSpace(s); len(t) > 0 && t[0] == '[' {
 		n, err := strconv.Atoi(key)
 		if err != nil {
 			return nil, false
 		}
-		return getElement(s, n)
+		return jsonscan.Element(s, n)
 	}
-	return getField(s, []byte(key))
+	return jsonscan.Field(s, []byte(key))
 }
 
 // jsonKernel makes -> (text false) and ->> (text true) of a getter.
@@ -233,14 +115,14 @@ func jsonKernel(get jsonGetter, asText bool) Kernel {
 		defer w.finish()
 		return w.rows(env, sel, n, func(i int) error {
 			v, ok := get(args, i, args[0].BytesAt(i))
-			v = skipSpace(v)
+			v = jsonscan.SkipSpace(v)
 			if !ok || asText && bytes.Equal(bytes.TrimRight(v, " \t\r\n"), []byte("null")) {
 				setNull(out, i)
 				return nil
 			}
 			w.begin()
 			if asText && v[0] == '"' {
-				w.buf = types.UnquoteJSON(w.buf, v[:skipString(v)])
+				w.buf = types.UnquoteJSON(w.buf, v[:jsonscan.SkipString(v)])
 			} else {
 				w.buf = append(w.buf, v...)
 			}
@@ -253,7 +135,7 @@ func jsonKernel(get jsonGetter, asText bool) Kernel {
 func jsonArrayLength(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	o := vec.Values[int32](out)
 	return rows(env, sel, n, func(i int) error {
-		s := skipSpace(args[0].BytesAt(i))
+		s := jsonscan.SkipSpace(args[0].BytesAt(i))
 		switch jsonType(s) {
 		case "array":
 		case "object":
@@ -262,7 +144,7 @@ func jsonArrayLength(env *Env, args []*vec.Vector, sel vec.Selection, n int, out
 			return errs.New(errs.InvalidParameterValue, "cannot get array length of a scalar")
 		}
 		k := int32(0)
-		eachElement(s, func([]byte) bool { k++; return true })
+		jsonscan.EachElement(s, func([]byte) bool { k++; return true })
 		o[i] = k
 		return nil
 	})
@@ -283,14 +165,14 @@ func parseJSON(s []byte) jval {
 	switch jsonType(s) {
 	case "object":
 		v.kind = '{'
-		eachMember(s, func(k, x []byte) bool {
+		jsonscan.EachMember(s, func(k, x []byte) bool {
 			v.keys = append(v.keys, k)
 			v.items = append(v.items, parseJSON(x))
 			return true
 		})
 	case "array":
 		v.kind = '['
-		eachElement(s, func(x []byte) bool { v.items = append(v.items, parseJSON(x)); return true })
+		jsonscan.EachElement(s, func(x []byte) bool { v.items = append(v.items, parseJSON(x)); return true })
 	case "string":
 		v.kind = 's'
 	case "boolean":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 
+	"quern/engine/internal/jsonscan"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -40,7 +41,7 @@ func stripText(dst, s []byte) []byte {
 	switch jsonType(s) {
 	case "object":
 		dst = append(dst, '{')
-		eachMember(s, func(k, v []byte) bool {
+		jsonscan.EachMember(s, func(k, v []byte) bool {
 			if v = bytes.TrimSpace(v); string(v) != "null" {
 				put()
 				dst = types.AppendJSONString(dst, types.UnquoteJSON(nil, k))
@@ -51,7 +52,7 @@ func stripText(dst, s []byte) []byte {
 		return append(dst, '}')
 	case "array":
 		dst = append(dst, '[')
-		eachElement(s, func(v []byte) bool {
+		jsonscan.EachElement(s, func(v []byte) bool {
 			put()
 			dst = stripText(dst, v)
 			return true
@@ -100,7 +101,7 @@ func arrayToJSON(env *Env, a []types.Datum, t []types.Type) (types.Datum, error)
 	// Line breaks between the elements of the outer array.
 	out := []byte{'['}
 	first := true
-	eachElement(s, func(v []byte) bool {
+	jsonscan.EachElement(s, func(v []byte) bool {
 		if !first {
 			out = append(out, ",\n "...)
 		}

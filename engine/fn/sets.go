@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"quern/engine/internal/are"
+	"quern/engine/internal/jsonscan"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -76,6 +77,9 @@ func setFuncs() []*Set {
 		set(n+"_array_elements_text", jsonElements(n+"_array_elements_text", true), one("value", tText), t)
 		set(n+"_object_keys", jsonKeys(n+"_object_keys"), one("", tText), t)
 	}
+	for _, name := range [...]string{"jsonb_path_query", "jsonb_path_query_tz"} {
+		set(name, pathQuery, one("", tJSONB), tJSONB, types.JSONPathOID, tJSONB, tBool)
+	}
 	set("regexp_matches", regexpMatches, one("", 1009), tText, tText)
 	set("regexp_matches", regexpMatches, one("", 1009), tText, tText, tText)
 	set("regexp_split_to_table", regexpSplitRows, one("", tText), tText, tText)
@@ -89,7 +93,7 @@ func setFuncs() []*Set {
 
 // jsonText is a JSON value as ->> gives it.
 func jsonText(v []byte) types.Datum {
-	v = bytes.TrimRight(skipSpace(v), " \t\r\n")
+	v = bytes.TrimRight(jsonscan.SkipSpace(v), " \t\r\n")
 	switch {
 	case string(v) == "null":
 		return types.NullDatum
@@ -101,7 +105,7 @@ func jsonText(v []byte) types.Datum {
 
 func jsonEach(name string, asText bool) func(*SetCall, func(...types.Datum) error) error {
 	return func(c *SetCall, put func(...types.Datum) error) (err error) {
-		s := skipSpace(c.text(0))
+		s := jsonscan.SkipSpace(c.text(0))
 		switch t := jsonType(s); {
 		case t == "object":
 		case strings.HasPrefix(name, "jsonb"):
@@ -111,7 +115,7 @@ func jsonEach(name string, asText bool) func(*SetCall, func(...types.Datum) erro
 		default:
 			return errs.New(errs.InvalidParameterValue, "cannot deconstruct a scalar")
 		}
-		eachMember(s, func(k, v []byte) bool {
+		jsonscan.EachMember(s, func(k, v []byte) bool {
 			val := str(v)
 			if asText {
 				val = jsonText(v)
@@ -125,7 +129,7 @@ func jsonEach(name string, asText bool) func(*SetCall, func(...types.Datum) erro
 
 func jsonElements(name string, asText bool) func(*SetCall, func(...types.Datum) error) error {
 	return func(c *SetCall, put func(...types.Datum) error) (err error) {
-		s := skipSpace(c.text(0))
+		s := jsonscan.SkipSpace(c.text(0))
 		binary := strings.HasPrefix(name, "jsonb")
 		switch t := jsonType(s); {
 		case t == "array":
@@ -138,7 +142,7 @@ func jsonElements(name string, asText bool) func(*SetCall, func(...types.Datum) 
 		default:
 			return errs.New(errs.InvalidParameterValue, "cannot call %s on a scalar", name)
 		}
-		eachElement(s, func(v []byte) bool {
+		jsonscan.EachElement(s, func(v []byte) bool {
 			val := str(v)
 			if asText {
 				val = jsonText(v)
@@ -152,7 +156,7 @@ func jsonElements(name string, asText bool) func(*SetCall, func(...types.Datum) 
 
 func jsonKeys(name string) func(*SetCall, func(...types.Datum) error) error {
 	return func(c *SetCall, put func(...types.Datum) error) (err error) {
-		s := skipSpace(c.text(0))
+		s := jsonscan.SkipSpace(c.text(0))
 		switch jsonType(s) {
 		case "object":
 		case "array":
@@ -160,7 +164,7 @@ func jsonKeys(name string) func(*SetCall, func(...types.Datum) error) error {
 		default:
 			return errs.New(errs.InvalidParameterValue, "cannot call %s on a scalar", name)
 		}
-		eachMember(s, func(k, _ []byte) bool {
+		jsonscan.EachMember(s, func(k, _ []byte) bool {
 			err = put(str(types.UnquoteJSON(nil, k)))
 			return err == nil
 		})
@@ -296,12 +300,12 @@ func RecordFunc(name string) (types.Type, RecordKind) {
 // Records makes the rows of json_to_record and its like, for the columns that the
 // caller named.
 func Records(env *Env, name string, doc types.Datum, cols []string, typs []types.Type, put func(row ...types.Datum) error) error {
-	s := skipSpace([]byte(doc.S))
+	s := jsonscan.SkipSpace([]byte(doc.S))
 	_, kind := RecordFunc(name)
 	row := make([]types.Datum, len(cols))
 	one := func(obj []byte) (err error) {
 		for i := range cols {
-			v, ok := getField(obj, []byte(cols[i]))
+			v, ok := jsonscan.Field(obj, []byte(cols[i]))
 			row[i] = types.NullDatum
 			if ok {
 				if row[i], err = populate(env, v, typs[i]); err != nil {
@@ -334,8 +338,8 @@ func Records(env *Env, name string, doc types.Datum, cols []string, typs []types
 		return errs.New(errs.InvalidParameterValue, "cannot call %s on a scalar", name)
 	}
 	var err error
-	eachElement(s, func(v []byte) bool {
-		if v = skipSpace(v); jsonType(v) != "object" {
+	jsonscan.EachElement(s, func(v []byte) bool {
+		if v = jsonscan.SkipSpace(v); jsonType(v) != "object" {
 			err = errs.New(errs.InvalidParameterValue, "argument of %s must be an array of objects", name)
 		} else {
 			err = one(v)
@@ -347,7 +351,7 @@ func Records(env *Env, name string, doc types.Datum, cols []string, typs []types
 
 // populate makes a value of type t of a JSON value.
 func populate(env *Env, v []byte, t types.Type) (types.Datum, error) {
-	v = bytes.TrimRight(skipSpace(v), " \t\r\n")
+	v = bytes.TrimRight(jsonscan.SkipSpace(v), " \t\r\n")
 	kind := jsonType(v)
 	switch {
 	case kind == "null":
@@ -375,8 +379,8 @@ func populateArray(env *Env, v []byte, t types.Type) (types.Datum, error) {
 		}
 		n := 0
 		var err error
-		eachElement(v, func(x []byte) bool {
-			x = skipSpace(x)
+		jsonscan.EachElement(v, func(x []byte) bool {
+			x = jsonscan.SkipSpace(x)
 			n++
 			if jsonType(x) == "array" && t.Elem().OID != tJSON && t.Elem().OID != tJSONB {
 				if depth+1 == len(dims) {

@@ -78,6 +78,7 @@ var infos = []info{
 	{AnyOID, 0, 4, CatPseudo, false, "any", `"any"`},
 	{UUIDOID, 2951, 16, CatUser, false, "uuid", "uuid"},
 	{JSONBOID, 3807, -1, CatUser, false, "jsonb", "jsonb"},
+	{JSONPathOID, 4073, -1, CatUser, false, "jsonpath", "jsonpath"},
 	{RegnamespaceOID, 4090, 4, CatNumber, false, "regnamespace", "regnamespace"},
 	{RegroleOID, 4097, 4, CatNumber, false, "regrole", "regrole"},
 	{PgLsnOID, 3221, 8, CatUser, false, "pg_lsn", "pg_lsn"},

@@ -8,6 +8,7 @@ import (
 
 	"quern/storage/errs"
 	"quern/storage/types/jsonb"
+	"quern/storage/types/jsonpath"
 )
 
 // ParseText reads one value of type t from its text form, as PostgreSQL's input
@@ -82,6 +83,12 @@ func parseOther(t Type, s string, f *Format) (Datum, error) {
 	case JSONBOID:
 		b, err := NormalizeJSONB(nil, s)
 		return Datum{S: string(b)}, err
+	case JSONPathOID:
+		p, err := jsonpath.Parse(s)
+		if err != nil {
+			return Datum{}, err
+		}
+		return Datum{S: p.String()}, nil
 	case InetOID, CidrOID:
 		a, err := parseInet(t, s)
 		return Datum{S: a}, err

@@ -58,6 +58,7 @@ const (
 	AnyOID          OID = 2276
 	UUIDOID         OID = 2950
 	JSONBOID        OID = 3802
+	JSONPathOID     OID = 4072
 	RegnamespaceOID OID = 4089
 	RegroleOID      OID = 4096
 )

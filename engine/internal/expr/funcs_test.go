@@ -34,6 +34,7 @@ var pool = map[types.OID][]string{
 	types.IntervalOID:    {"0", "1 mon -3 days 04:05:06.7", "36:00:00", "-1 year"},
 	types.UUIDOID:        {"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "00000000-0000-0000-0000-000000000000"},
 	types.JSONBOID:       {`{"a": 1, "b": [1, 2]}`, "[1, 2, 3]", `"x"`, "1.5", "null", "true"},
+	types.JSONPathOID:    {"$.a", "$.b[*] ? (@ > 1)", "strict $[1]", "$ == 1.5", "$.zz"},
 	types.JSONOID:        {`{"a": 1, "b": [1, 2]}`, " [1,2,3]", `"x"`, "1.5", "null"},
 	types.CidrOID:        {"10.0.0.0/8", "::/0"},
 	types.InetOID:        {"10.0.0.1", "::1", "10.0.0.0/8"},

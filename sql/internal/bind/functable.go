@@ -162,7 +162,7 @@ func isSetReturning(name string) bool {
 
 // series binds a set-returning call.
 func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series, error) {
-	args, err := b.exprs(ctx, e.Args)
+	args, err := b.setArgs(ctx, e, name)
 	if err != nil {
 		return nil, err
 	}

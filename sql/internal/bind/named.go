@@ -6,6 +6,7 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/literal"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -22,25 +23,55 @@ func hasNamed(args []ast.Expr) bool {
 // namedCall binds f(a, name => b): the arguments are put at the places of the
 // function's parameters, defaults where there are none.
 func (b *binder) namedCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, error) {
-	var positional []plan.Expr
-	var names []string
-	var named []plan.Expr
+	positional, names, named, err := b.splitArgs(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range fn.ArgNames(name) {
+		if args := literal.Place(p, positional, names, named); args != nil {
+			if _, _, err := fn.LookupFunc(name, exprTypes(args)); err == nil {
+				return b.function(name, args, e)
+			}
+		}
+	}
+	return nil, noSuchCall(e, name, positional, names, named)
+}
+
+// setArgs are the arguments of a set-returning function, defaults included.
+func (b *binder) setArgs(ctx *exprCtx, e *ast.Call, name string) ([]plan.Expr, error) {
+	positional, names, named, err := b.splitArgs(ctx, e)
+	if err != nil || !fn.IsSet(name) && names == nil {
+		return positional, err
+	}
+	for _, p := range fn.ArgNames(name) {
+		if args := literal.Place(p, positional, names, named); args != nil && (names != nil || len(args) > len(positional)) {
+			return args, nil
+		}
+	}
+	if names != nil {
+		return nil, noSuchCall(e, name, positional, names, named)
+	}
+	return positional, nil
+}
+
+// splitArgs binds positional and named arguments.
+func (b *binder) splitArgs(ctx *exprCtx, e *ast.Call) (positional []plan.Expr, names []string, named []plan.Expr, err error) {
 	for _, a := range e.Args {
 		n, ok := a.(*ast.NamedArg)
 		x := a
 		if ok {
 			for _, have := range names {
 				if have == n.Name {
-					return nil, at(errs.New(errs.Syntax, "argument name %q used more than once", n.Name), n)
+					return nil, nil, nil, at(errs.New(errs.Syntax, "argument name %q used more than once", n.Name), n)
 				}
 			}
 			x = n.Expr
 		} else if names != nil {
-			return nil, at(errs.New(errs.Syntax, "positional argument cannot follow named argument"), a)
+			return nil, nil, nil, at(errs.New(errs.Syntax, "positional argument cannot follow named argument"), a)
 		}
 		v, err := b.expr(ctx, x)
 		if err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 		if ok {
 			names, named = append(names, n.Name), append(named, v)
@@ -48,13 +79,10 @@ func (b *binder) namedCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 			positional = append(positional, v)
 		}
 	}
-	for _, p := range fn.ArgNames(name) {
-		if args := place(p, positional, names, named); args != nil {
-			if _, _, err := fn.LookupFunc(name, exprTypes(args)); err == nil {
-				return b.function(name, args, e)
-			}
-		}
-	}
+	return positional, names, named, nil
+}
+
+func noSuchCall(e *ast.Call, name string, positional []plan.Expr, names []string, named []plan.Expr) error {
 	var text []string
 	for _, a := range positional {
 		text = append(text, bare(a.Type()).String())
@@ -62,49 +90,8 @@ func (b *binder) namedCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 	for i, a := range named {
 		text = append(text, names[i]+" => "+bare(a.Type()).String())
 	}
-	return nil, at(errs.New(errs.UndefinedFunction, "function %s(%s) does not exist", name, strings.Join(text, ", ")).
+	return at(errs.New(errs.UndefinedFunction, "function %s(%s) does not exist", name, strings.Join(text, ", ")).
 		WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
-}
-
-// place gives p's parameters their arguments; nil if it cannot be called so.
-func place(p *fn.Proc, positional []plan.Expr, names []string, named []plan.Expr) []plan.Expr {
-	if len(positional)+len(named) > len(p.Args) || len(named) > 0 && len(p.Names) != len(p.Args) || p.Variadic != 0 {
-		return nil
-	}
-	out := make([]plan.Expr, len(p.Args))
-	copy(out, positional)
-	for i, n := range names {
-		at := -1
-		for k, have := range p.Names {
-			if have == n {
-				at = k
-			}
-		}
-		if at < 0 || out[at] != nil {
-			return nil
-		}
-		out[at] = named[i]
-	}
-	for i := range out {
-		if out[i] != nil {
-			continue
-		}
-		k := i - (len(out) - len(p.Defaults))
-		if k < 0 {
-			return nil
-		}
-		out[i] = defaultLiteral(p.Defaults[k])
-	}
-	return out
-}
-
-// defaultLiteral is a parameter's default: a number, a boolean or a quoted text
-// with a cast, which the parameter's own type reads.
-func defaultLiteral(s string) plan.Expr {
-	if strings.HasPrefix(s, "'") {
-		s = s[1:strings.LastIndexByte(s, '\'')]
-	}
-	return &plan.Lit{Val: types.Datum{S: s}, Typ: types.Unknown}
 }
 
 // withDefaults resolves a call that leaves out arguments with defaults.
@@ -113,7 +100,7 @@ func withDefaults(name string, args []plan.Expr) (*fn.Func, []types.Type, []plan
 		if len(p.Defaults) == 0 || len(args) >= len(p.Args) {
 			continue
 		}
-		if full := place(p, args, nil, nil); full != nil {
+		if full := literal.Place(p, args, nil, nil); full != nil {
 			if f, want, err := fn.LookupFunc(name, exprTypes(full)); err == nil {
 				return f, want, full
 			}

@@ -1,11 +1,12 @@
 // Package literal reads and writes the texts of literals for the binder: array
-// literals, interval fields, values whose text depends on the session; and how far
-// two names are apart.
+// literals, interval fields, values whose text depends on the session, defaults of
+// parameters; and how far two names are apart.
 package literal
 
 import (
 	"strings"
 
+	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -135,4 +136,45 @@ func Distance(a, b string) int {
 		prev, cur = cur, prev
 	}
 	return prev[len(b)]
+}
+
+// Place gives p's parameters their arguments; nil if it cannot be called so.
+func Place(p *fn.Proc, positional []plan.Expr, names []string, named []plan.Expr) []plan.Expr {
+	if len(positional)+len(named) > len(p.Args) || len(named) > 0 && len(p.Names) != len(p.Args) || p.Variadic != 0 {
+		return nil
+	}
+	out := make([]plan.Expr, len(p.Args))
+	copy(out, positional)
+	for i, n := range names {
+		at := -1
+		for k, have := range p.Names {
+			if have == n {
+				at = k
+			}
+		}
+		if at < 0 || out[at] != nil {
+			return nil
+		}
+		out[at] = named[i]
+	}
+	for i := range out {
+		if out[i] != nil {
+			continue
+		}
+		k := i - (len(out) - len(p.Defaults))
+		if k < 0 {
+			return nil
+		}
+		out[i] = defaultLiteral(p.Defaults[k])
+	}
+	return out
+}
+
+// defaultLiteral is a parameter's default: a number, a boolean or a quoted text
+// with a cast, which the parameter's own type reads.
+func defaultLiteral(s string) plan.Expr {
+	if strings.HasPrefix(s, "'") {
+		s = s[1:strings.LastIndexByte(s, '\'')]
+	}
+	return &plan.Lit{Val: types.Datum{S: s}, Typ: types.Unknown}
 }
