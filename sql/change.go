@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"quern/sql/internal/ast"
+	"quern/sql/internal/batches"
 	"quern/sql/internal/bind"
 	"quern/sql/internal/txrows"
 	"quern/storage"
@@ -167,7 +168,7 @@ func firsts(b *vec.Batch, seen map[int64]bool) *vec.Batch {
 	}
 	n := *b
 	n.Sel = sel
-	return cloneBatch(&n)
+	return batches.Clone(&n)
 }
 
 // dropRows takes rows out of what the transaction shows: its own go at once,

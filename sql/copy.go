@@ -21,9 +21,6 @@ func (s *Session) copyPortal(ctx context.Context, base basePortal, st *ast.Copy)
 	if st.File != "" || st.Program {
 		return nil, s.refuseFile(st)
 	}
-	if st.DML != nil {
-		return nil, errs.NotSupported("COPY of a statement with RETURNING")
-	}
 	if st.From {
 		return s.copyFrom(ctx, base, st)
 	}
@@ -61,11 +58,7 @@ func (c *copyIn) Tag() string                                   { return countTa
 func findTable(env *bind.Env, t *ast.TableRef) (*catalog.Table, error) {
 	tab, err := bind.FindTable(env, t.Name)
 	if err != nil {
-		e := *errs.As(err)
-		if e.Pos == 0 && t.Pos >= 0 && e.Code != errs.Internal {
-			e.Pos = t.Pos + 1
-		}
-		return nil, &e
+		return nil, noPos(err)
 	}
 	return tab, nil
 }
@@ -90,7 +83,7 @@ func (s *Session) copyFrom(ctx context.Context, base basePortal, st *ast.Copy) (
 	}
 	cols, _, err := bind.Columns(env, t, st.Columns, policy.Insert)
 	if err != nil {
-		return nil, err
+		return nil, noPos(err)
 	}
 	opts, err := copyOptions(st)
 	if err != nil {
@@ -139,6 +132,9 @@ func (s *Session) copyTo(ctx context.Context, base basePortal, st *ast.Copy) (po
 		return nil, err
 	}
 	sel := &ast.SelectStmt{Query: st.Query}
+	if st.DML != nil || st.Query != nil && changesIn(sel) != nil {
+		return s.copyChange(ctx, base, st, opts)
+	}
 	if st.Table != nil {
 		if sel, err = s.tableQuery(ctx, st); err != nil {
 			return nil, err
@@ -160,6 +156,39 @@ func (s *Session) copyTo(ctx context.Context, base basePortal, st *ast.Copy) (po
 	return &copyOut{queryPortal: q, opts: &CopyOut{Options: opts}}, nil
 }
 
+// copyChange is COPY (INSERT … RETURNING …) TO and the like.
+type copyChange struct {
+	*commandPortal
+	opts *CopyOut
+	rows int64
+}
+
+func (c *copyChange) CopyOut() *CopyOut { return c.opts }
+func (c *copyChange) Tag() string       { return countTag("COPY", c.rows) }
+func (c *copyChange) Verb() string      { return "COPY" }
+func (c *copyChange) Next(ctx context.Context, dst *vec.Batch) (int, error) {
+	n, err := c.commandPortal.Next(ctx, dst)
+	c.rows += int64(n)
+	return n, err
+}
+
+func (s *Session) copyChange(ctx context.Context, base basePortal, st *ast.Copy, opts CopyOptions) (portal, error) {
+	inner := st.DML
+	if inner == nil {
+		inner = &ast.SelectStmt{Query: st.Query}
+	}
+	p := *base.p
+	p.st = &statement{text: base.p.st.text, stmt: inner}
+	if err := s.describeQuery(ctx, &p, inner); err != nil {
+		return nil, err
+	}
+	if p.fields == nil {
+		return nil, errs.New(errs.FeatureNotSupported, "COPY query must have a RETURNING clause")
+	}
+	base.p, base.fields = &p, p.fields
+	return &copyChange{commandPortal: &commandPortal{basePortal: base}, opts: &CopyOut{Options: opts}}, nil
+}
+
 // tableQuery is the query that COPY table TO stands for.
 func (s *Session) tableQuery(ctx context.Context, st *ast.Copy) (*ast.SelectStmt, error) {
 	env := s.bindEnv(ctx, nil, false)
@@ -169,7 +198,7 @@ func (s *Session) tableQuery(ctx context.Context, st *ast.Copy) (*ast.SelectStmt
 	}
 	cols, _, err := bind.Columns(env, t, st.Columns, policy.Select)
 	if err != nil {
-		return nil, err
+		return nil, noPos(err)
 	}
 	sel := &ast.Select{From: []ast.TableExpr{&ast.TableRef{At: st.Table.At, Name: st.Table.Name}}}
 	for _, c := range cols {

@@ -6,6 +6,7 @@ import (
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/batches"
 	"quern/sql/internal/bind"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -43,41 +44,8 @@ func (c *cursor) Next(ctx context.Context, dst *vec.Batch) (int, error) {
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	*dst = *joinBatches(out)
+	*dst = *batches.Join(out)
 	return int(n), nil
-}
-
-// joinBatches makes one batch of several.
-func joinBatches(bs []*vec.Batch) *vec.Batch {
-	if len(bs) == 1 {
-		return bs[0]
-	}
-	n := &vec.Batch{Cols: make([]vec.Vector, len(bs[0].Cols))}
-	for i := range n.Cols {
-		bl := vec.NewBuilder(bs[0].Cols[i].Type, vec.BatchRows)
-		for _, b := range bs {
-			bl.AppendVector(&b.Cols[i], b.Sel)
-		}
-		n.Cols[i] = bl.Finish()
-	}
-	for _, b := range bs {
-		n.Len += b.Rows()
-	}
-	return n
-}
-
-// cut copies live rows lo..hi-1 of b.
-func cut(b *vec.Batch, lo, hi int) *vec.Batch {
-	sel := b.Sel
-	if sel == nil {
-		sel = make(vec.Selection, b.Len)
-		for i := range sel {
-			sel[i] = uint16(i)
-		}
-	}
-	part := *b
-	part.Sel = sel[lo:hi]
-	return cloneBatch(&part)
 }
 
 // forward takes up to n rows.
@@ -104,8 +72,8 @@ func (c *cursor) forward(ctx context.Context, n int64) (out []*vec.Batch, got in
 			}
 		}
 		k := int(min(n-got, int64(c.buf.Rows()-c.at)))
-		b := cut(&c.buf, c.at, c.at+k)
-		if bytes += batchBytes(b); bytes > c.s.db.o.WriteMemory {
+		b := batches.Cut(&c.buf, c.at, c.at+k)
+		if bytes += batches.Bytes(b); bytes > c.s.db.o.WriteMemory {
 			return nil, 0, errs.New(errs.OutOfMemory, "result is larger than %d bytes", c.s.db.o.WriteMemory)
 		}
 		out = append(out, b)
@@ -123,7 +91,7 @@ func (c *cursor) slice(lo, hi int64) []*vec.Batch {
 	for _, b := range c.spool {
 		n := int64(b.Rows())
 		if from, to := max(lo, first), min(hi, first+n); from < to {
-			out = append(out, cut(b, int(from-first), int(to-first)))
+			out = append(out, batches.Cut(b, int(from-first), int(to-first)))
 		}
 		first += n
 	}
@@ -147,7 +115,7 @@ func (c *cursor) fill(ctx context.Context) error {
 			break
 		}
 		for _, b := range out {
-			if bytes += batchBytes(b); bytes > c.s.db.o.WriteMemory {
+			if bytes += batches.Bytes(b); bytes > c.s.db.o.WriteMemory {
 				return errs.New(errs.OutOfMemory, "cursor %q is larger than %d bytes", c.name, c.s.db.o.WriteMemory)
 			}
 		}

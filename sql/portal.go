@@ -358,27 +358,3 @@ func textRows(fields []Field, rows [][]*string) []*vec.Batch {
 	}
 	return out
 }
-
-// cloneBatch copies the live rows of b: engines reuse theirs.
-func cloneBatch(b *vec.Batch) *vec.Batch {
-	n := &vec.Batch{Len: b.Rows(), Cols: make([]vec.Vector, len(b.Cols))}
-	for i := range b.Cols {
-		bl := vec.NewBuilder(b.Cols[i].Type, n.Len)
-		bl.AppendVector(&b.Cols[i], b.Sel)
-		n.Cols[i] = bl.Finish()
-	}
-	return n
-}
-
-// batchBytes is roughly the memory of a batch.
-func batchBytes(b *vec.Batch) int64 {
-	var n int64
-	for i := range b.Cols {
-		v := &b.Cols[i]
-		n += int64(len(v.Fixed) + 16*len(v.Views) + 8*len(v.Valid))
-		for _, buf := range v.Bufs {
-			n += int64(cap(buf))
-		}
-	}
-	return n
-}

@@ -8,6 +8,7 @@ import (
 	"quern/engine"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/batches"
 	"quern/sql/internal/bind"
 	"quern/sql/internal/ddl"
 	"quern/sql/internal/lineage"
@@ -89,8 +90,8 @@ func drain(ctx context.Context, rows engine.Rows, maxBytes int64, keep func(*vec
 		if err != nil || n == 0 {
 			return err
 		}
-		c := cloneBatch(&dst)
-		if bytes += batchBytes(c); maxBytes > 0 && bytes > maxBytes {
+		c := batches.Clone(&dst)
+		if bytes += batches.Bytes(c); maxBytes > 0 && bytes > maxBytes {
 			return errs.New(errs.OutOfMemory, "result is larger than %d bytes", maxBytes)
 		}
 		if err := keep(c); err != nil {
@@ -144,6 +145,25 @@ func (s *Session) execute(ctx context.Context, c *commandPortal) error {
 	}
 	tag, err := s.planDDL(ctx, c.p.st.stmt)
 	c.tag = tag
+	if cs, ok := c.p.st.stmt.(*ast.CreateSchema); ok && err == nil && len(cs.Elements) > 0 {
+		err = s.schemaElements(ctx, cs)
+	}
+	return err
+}
+
+// schemaElements makes the elements of CREATE SCHEMA: names without a schema are
+// looked for, and made, in the new one.
+func (s *Session) schemaElements(ctx context.Context, cs *ast.CreateSchema) (err error) {
+	s.pathFirst = cs.Name
+	if cs.Name == "" {
+		s.pathFirst = s.permanent().Role(s.roleID).Name
+	}
+	for _, st := range cs.Elements {
+		if _, err = s.planDDL(ctx, st); err != nil {
+			break
+		}
+	}
+	s.pathFirst, s.tx.ddl = "", nil
 	return err
 }
 
@@ -302,9 +322,6 @@ func (s *Session) returning(ctx context.Context, b *bind.Bound, full *storage.Ta
 
 // createTableAs makes the table and its rows in one transaction.
 func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.CreateTableAs) error {
-	if st.Execute != nil {
-		return errs.NotSupported("CREATE TABLE AS EXECUTE")
-	}
 	command := "CREATE TABLE AS"
 	if st.Materialized {
 		command = "CREATE MATERIALIZED VIEW"
@@ -333,7 +350,19 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 		c.tag = command
 		return nil
 	}
-	b, err := s.bind(ctx, &ast.SelectStmt{At: st.Query.At, Query: st.Query}, c.p.params, c.p.hasParams)
+	q, params, given, hasParams := st.Query, c.params, c.p.params, c.p.hasParams
+	if st.Execute != nil {
+		p, args, err := s.executeArgs(ctx, st.Execute)
+		if err != nil {
+			return err
+		}
+		sel, ok := p.st.stmt.(*ast.SelectStmt)
+		if !ok || changesIn(sel) != nil {
+			return errs.New(errs.WrongObjectType, "prepared statement is not a SELECT")
+		}
+		q, params, given, hasParams = sel.Query, args, p.params, true
+	}
+	b, err := s.bind(ctx, &ast.SelectStmt{At: q.At, Query: q}, given, hasParams)
 	if err != nil {
 		return err
 	}
@@ -355,7 +384,7 @@ func (s *Session) createTableAs(ctx context.Context, c *commandPortal, st *ast.C
 	// The query reads the state before the table exists.
 	var rows engine.Rows
 	if !st.WithNoData {
-		if rows, err = s.runBound(ctx, b, c.params); err != nil {
+		if rows, err = s.runBound(ctx, b, params); err != nil {
 			return err
 		}
 	}

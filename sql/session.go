@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quern/engine/fn"
+	"quern/sql/internal/ast"
 	"quern/sql/internal/settings"
 	"quern/storage/errs"
 	"quern/storage/policy"
@@ -41,6 +42,8 @@ type Session struct {
 	// counters are the last values that the session took, for currval.
 	counters    map[counter]int64
 	lastCounter counter
+	// pathFirst is searched before search_path: the schema that CREATE SCHEMA fills.
+	pathFirst string
 	// tempCounters are those of temporary tables.
 	tempCounters map[counter]int64
 	born         int64
@@ -366,6 +369,9 @@ func (s *Session) searchPath() []string {
 	var out []string
 	if len(s.temp.tables) > 0 {
 		out = append(out, s.tempSchema().Name)
+	}
+	if s.pathFirst != "" {
+		raw = ast.QuoteIdent(s.pathFirst) + "," + raw
 	}
 	for _, name := range splitList(raw) {
 		if name == "pg_temp" {

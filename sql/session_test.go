@@ -264,3 +264,18 @@ func TestDefinitionsInBlocks(t *testing.T) {
 		{"admin", "INSERT INTO s (x) VALUES (NULL)", "ERROR 23502 null value in column \"x\" of relation \"s\" violates not-null constraint"},
 	}...)
 }
+
+// TestCopyChanges: COPY of what statements return.
+func TestCopyChanges(t *testing.T) {
+	w := newWorld(t)
+	w.script([][3]string{
+		{"admin", "CREATE TABLE cc (id int, a int)", "CREATE TABLE"},
+		{"admin", "COPY (INSERT INTO cc VALUES (9, 9), (8, 8) RETURNING id) TO STDOUT", "9\n8\nCOPY 2"},
+		{"admin", "COPY (UPDATE cc SET a = 5 WHERE id = 9 RETURNING id, a) TO STDOUT", "9|5\nCOPY 1"},
+		{"admin", "COPY (WITH x AS (INSERT INTO cc VALUES (4, 4) RETURNING *) SELECT id FROM x) TO STDOUT", "4\nCOPY 1"},
+		{"admin", "COPY (DELETE FROM cc WHERE id < 9 RETURNING 1) TO STDOUT WITH CSV HEADER", "1\n1\nCOPY 2"},
+		{"admin", "COPY (DELETE FROM cc) TO STDOUT", "ERROR 0A000 COPY query must have a RETURNING clause"},
+		{"admin", "SELECT count(*) FROM cc", "1\nSELECT 1"},
+		{"admin", "PREPARE s (int) AS SELECT $1 + 1 AS n; CREATE TABLE ce AS EXECUTE s (41); SELECT n FROM ce", "PREPARE\nSELECT 1\n42\nSELECT 1"},
+	}...)
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"quern/sql/internal/ast"
+	"quern/sql/internal/batches"
 	"quern/sql/internal/settings"
 	"quern/storage"
 	"quern/storage/catalog"
@@ -329,7 +330,7 @@ func (s *Session) keepRows(ctx context.Context, full storage.TableRows, source s
 	var bytes int64
 	for _, b := range full.Batches {
 		n += int64(b.Rows())
-		bytes += batchBytes(b)
+		bytes += batches.Bytes(b)
 	}
 	s.tx.stale()
 	s.tx.source = source

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"quern/engine"
+	"quern/sql/internal/batches"
 	"quern/storage"
 	"quern/storage/errs"
 	"quern/storage/vec"
@@ -85,7 +86,7 @@ func (s *Session) insertAll(ctx context.Context, rows engine.Rows, tr storage.Ta
 	}
 	err = drain(ctx, rows, 0, func(b *vec.Batch) error {
 		tr.Batches = append(tr.Batches, b)
-		if bytes += batchBytes(b); bytes < pieceBytes {
+		if bytes += batches.Bytes(b); bytes < pieceBytes {
 			return nil
 		}
 		return write()

@@ -63,6 +63,8 @@ type Schema struct {
 	Name   string         `json:"name"`
 	Owner  uint32         `json:"owner"`
 	Grants []policy.Grant `json:"grants,omitempty"`
+	// Comment is COMMENT ON's text.
+	Comment string `json:"comment,omitempty"`
 }
 
 // DefaultKind says where a column's default comes from.
@@ -134,6 +136,9 @@ type Key struct {
 	Cols     []uint32 `json:"cols"`
 	RefTable uint32   `json:"reftable,omitempty"`
 	RefCols  []uint32 `json:"refcols,omitempty"`
+	// Comment is the constraint's, IndexComment its index's.
+	Comment      string `json:"comment,omitempty"`
+	IndexComment string `json:"indexcomment,omitempty"`
 }
 
 // Index is an index: metadata only, nothing is built.
@@ -145,6 +150,7 @@ type Index struct {
 	Items   []IndexItem `json:"items"`
 	Include int         `json:"include,omitempty"` // how many of Items are only carried
 	Where   string      `json:"where,omitempty"`
+	Comment string      `json:"comment,omitempty"`
 }
 
 // IndexItem is a column, or an expression as PostgreSQL prints it.

@@ -74,6 +74,7 @@ type Role struct {
 	MemberOf   []uint32          `json:"memberof,omitempty"`
 	AdminOf    []uint32          `json:"adminof,omitempty"`  // memberships held WITH ADMIN OPTION
 	Settings   map[string]string `json:"settings,omitempty"` // ALTER ROLE … SET
+	Comment    string            `json:"comment,omitempty"`
 }
 
 // MaskKind names a mask function.

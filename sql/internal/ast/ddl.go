@@ -368,6 +368,8 @@ type CreateSchema struct {
 	IfNotExists bool
 	Name        string
 	Owner       *Role
+	// Elements are CREATE TABLE, VIEW and INDEX, and GRANT.
+	Elements []Stmt
 }
 
 // AlterSchema is ALTER SCHEMA s RENAME TO or OWNER TO.

@@ -71,7 +71,6 @@ type Grant struct {
 	Kind           ObjectKind
 	// Objects are names; with AllInSchema they are schemas.
 	Objects     [][]string
-	ObjectPos   []int
 	AllInSchema bool
 	Roles       []Role
 	WithGrant   bool

@@ -58,17 +58,17 @@ func (c *Ctx) findTable(name []string) (*catalog.Table, error) {
 }
 
 // table is findTable with 42P01.
-func (c *Ctx) table(name []string, at int) (*catalog.Table, error) {
+func (c *Ctx) table(name []string) (*catalog.Table, error) {
 	t, err := c.findTable(name)
 	if err == nil && t == nil {
-		return nil, pos(errs.New(errs.UndefinedTable, "relation %q does not exist", strings.Join(name, ".")), at)
+		return nil, errs.New(errs.UndefinedTable, "relation %q does not exist", strings.Join(name, "."))
 	}
 	return t, err
 }
 
 // ownTable is a copy of a table that the principal owns.
-func (c *Ctx) ownTable(name []string, at int) (*catalog.Table, error) {
-	t, err := c.table(name, at)
+func (c *Ctx) ownTable(name []string) (*catalog.Table, error) {
+	t, err := c.table(name)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (c *Ctx) alterTable(st *ast.AlterTable) error {
 			c.notice("relation %q does not exist, skipping", name)
 			return nil
 		}
-		return pos(errs.New(errs.UndefinedTable, "relation %q does not exist", name), st.Table.Pos)
+		return errs.New(errs.UndefinedTable, "relation %q does not exist", name)
 	}
 	if isSystem(old.Schema) {
 		return errs.New(errs.InsufficientPrivilege, "permission denied: %q is a system catalog", old.Name)
@@ -288,9 +288,9 @@ func withoutColumn(gs []policy.Grant, id uint32) []policy.Grant {
 }
 
 func (c *Ctx) renameColumn(t *catalog.Table, a *ast.RenameColumn) error {
-	col, err := columnOf(t, a.From)
-	if err != nil {
-		return err
+	col := t.Column(a.From)
+	if col == nil {
+		return errs.New(errs.UndefinedColumn, "column %q does not exist", a.From)
 	}
 	if t.Column(a.To) != nil || systemColumns[a.To] {
 		return errs.New(errs.DuplicateColumn, "column %q of relation %q already exists", a.To, t.Name)

@@ -17,12 +17,12 @@ var systemColumns = map[string]bool{
 	"tableoid": true, "xmin": true, "cmin": true, "xmax": true, "cmax": true, "ctid": true,
 }
 
-func checkNewColumn(t *catalog.Table, name string, at int) error {
+func checkNewColumn(t *catalog.Table, name string) error {
 	if systemColumns[name] {
-		return pos(errs.New(errs.DuplicateColumn, "column name %q conflicts with a system column name", name), at)
+		return errs.New(errs.DuplicateColumn, "column name %q conflicts with a system column name", name)
 	}
 	if t.Column(name) != nil {
-		return pos(errs.New(errs.DuplicateColumn, "column %q specified more than once", name), at)
+		return errs.New(errs.DuplicateColumn, "column %q specified more than once", name)
 	}
 	if len(t.Columns) >= columnsMax {
 		return errs.New(errs.TooManyColumns, "tables can have at most %d columns", columnsMax)
@@ -31,7 +31,7 @@ func checkNewColumn(t *catalog.Table, name string, at int) error {
 }
 
 func (c *Ctx) addColumn(t *catalog.Table, def *ast.ColumnDef) error {
-	if err := checkNewColumn(t, def.Name, def.Pos); err != nil {
+	if err := checkNewColumn(t, def.Name); err != nil {
 		return err
 	}
 	typ, serial := serialType(def.Type)
@@ -324,4 +324,4 @@ func printConst(t types.Type, text, typ string) string {
 }
 
 // CheckNewColumn checks the name of a column that a table gets (42701).
-func CheckNewColumn(t *catalog.Table, name string) error { return checkNewColumn(t, name, -1) }
+func CheckNewColumn(t *catalog.Table, name string) error { return checkNewColumn(t, name) }

@@ -195,7 +195,7 @@ func (c *Ctx) createSchema(st *ast.CreateSchema) error {
 	}
 	if c.Cat.SchemaByName(name) != nil {
 		if st.IfNotExists {
-			c.notice("schema %q already exists, skipping", name)
+			c.out.Notices = append(c.out.Notices, Notice{Severity: "NOTICE", Code: string(errs.DuplicateSchema), Msg: `schema "` + name + `" already exists, skipping`})
 			return nil
 		}
 		return errs.New(errs.DuplicateSchema, "schema %q already exists", name)
@@ -241,42 +241,4 @@ func (c *Ctx) alterSchema(st *ast.AlterSchema) error {
 		}
 	}
 	return c.renamed(inside...)
-}
-
-func (c *Ctx) comment(st *ast.Comment) error {
-	c.out.Tag = "COMMENT"
-	text := ""
-	if st.Text != nil {
-		text = *st.Text
-	}
-	switch st.Kind {
-	case ast.ObjTable, ast.ObjView, ast.ObjMaterializedView:
-		t, err := c.ownTable(st.Name, st.Pos)
-		if err != nil {
-			return err
-		}
-		if kind := kinds[st.Kind]; t.Kind != kind {
-			return errs.New(errs.WrongObjectType, "%q is not a %s", t.Name, (&catalog.Table{Kind: kind}).Noun())
-		}
-		t.Comment = text
-		c.putTable(t, false)
-		return nil
-	case ast.ObjColumn:
-		n := len(st.Name) - 1
-		if n < 1 {
-			return errs.New(errs.Syntax, "column name must be qualified")
-		}
-		t, err := c.ownTable(st.Name[:n], st.Pos)
-		if err != nil {
-			return err
-		}
-		col, err := columnOf(t, st.Name[n])
-		if err != nil {
-			return err
-		}
-		col.Comment = text
-		c.putTable(t, false)
-		return nil
-	}
-	return errs.NotSupported("COMMENT on this kind of object")
 }

@@ -41,12 +41,8 @@ func (c *Ctx) grant(st *ast.Grant) error {
 		return c.grantAllTables(st, roles)
 	case st.Kind == ast.ObjTable:
 		done := map[uint32]bool{}
-		for i, name := range st.Objects {
-			at := -1
-			if i < len(st.ObjectPos) {
-				at = st.ObjectPos[i]
-			}
-			t, err := c.table(name, at)
+		for _, name := range st.Objects {
+			t, err := c.table(name)
 			if err != nil {
 				return err
 			}

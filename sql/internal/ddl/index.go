@@ -17,7 +17,7 @@ var indexMethods = map[string]bool{"btree": true, "hash": true, "gin": true, "gi
 
 func (c *Ctx) createIndex(st *ast.CreateIndex) error {
 	c.out.Tag = "CREATE INDEX"
-	t, err := c.table(st.Table.Name, st.Table.Pos)
+	t, err := c.table(st.Table.Name)
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (c *Ctx) alterIndex(st *ast.AlterTable) error {
 			c.notice("relation %q does not exist, skipping", name)
 			return nil
 		}
-		return pos(errs.New(errs.UndefinedTable, "relation %q does not exist", name), st.Table.Pos)
+		return errs.New(errs.UndefinedTable, "relation %q does not exist", name)
 	}
 	if err := c.mustOwnIndex(t, st.Table.Name[len(st.Table.Name)-1]); err != nil {
 		return err

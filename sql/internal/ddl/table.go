@@ -75,7 +75,7 @@ func (c *Ctx) SetOptions(t *catalog.Table, opts []ast.Option) error {
 
 // like copies columns of another table.
 func (c *Ctx) like(t *catalog.Table, l *ast.LikeClause) error {
-	src, err := c.table(l.Table, l.Pos)
+	src, err := c.table(l.Table)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *Ctx) like(t *catalog.Table, l *ast.LikeClause) error {
 		if !defaults || col.Default.Kind == catalog.DefaultCounter {
 			col.Default = catalog.Default{}
 		}
-		if err := checkNewColumn(t, col.Name, l.Pos); err != nil {
+		if err := checkNewColumn(t, col.Name); err != nil {
 			return err
 		}
 		t.Columns = append(t.Columns, col)
@@ -153,7 +153,7 @@ func (c *Ctx) addKey(t *catalog.Table, k *ast.Constraint) error {
 func (c *Ctx) reference(t *catalog.Table, key *catalog.Key, k *ast.Constraint) error {
 	ref := t
 	if _, name, err := splitName(k.RefTable); err != nil || name != t.Name || len(k.RefTable) > 1 {
-		if ref, err = c.table(k.RefTable, -1); err != nil {
+		if ref, err = c.table(k.RefTable); err != nil {
 			return err
 		}
 	}

@@ -158,7 +158,7 @@ func viewColumns(t *catalog.Table, fields []bind.Field) error {
 	old := t.Columns
 	t.Columns = nil
 	for i, f := range fields {
-		if err := checkNewColumn(t, f.Name, -1); err != nil {
+		if err := checkNewColumn(t, f.Name); err != nil {
 			return err
 		}
 		if types.Category(f.Type.OID) == types.CatPseudo {

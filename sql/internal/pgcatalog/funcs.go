@@ -102,7 +102,7 @@ func init() {
 		"pg_tablespace_location":             blank,
 		"obj_description":                    objDescription,
 		"col_description":                    colDescription,
-		"shobj_description":                  none,
+		"shobj_description":                  shobjDescription,
 		"pg_encoding_to_char":                encodingToChar,
 		"pg_char_to_encoding":                charToEncoding,
 		"pg_relation_size":                   relationSize(true, false),
@@ -465,6 +465,20 @@ func serialSequence(c *Context, a []types.Datum) (types.Datum, error) {
 func objDescription(c *Context, a []types.Datum) (types.Datum, error) {
 	if t := c.table(arg(a, 0).I); t != nil && (arg(a, 1).Null || arg(a, 1).S == "pg_class") {
 		return textOrNull(t.Comment, t.Comment != ""), nil
+	}
+	class := map[string]uint32{"pg_class": classOID, "pg_namespace": namespaceOID, "pg_constraint": constraintRel}[arg(a, 1).S]
+	for d := range c.descriptions {
+		if d.oid == uint32(arg(a, 0).I) && (arg(a, 1).Null || d.class == class) {
+			return text(d.text), nil
+		}
+	}
+	return null, nil
+}
+
+// shobjDescription gives the comments of roles.
+func shobjDescription(c *Context, a []types.Datum) (types.Datum, error) {
+	if r := c.Catalog.Role(uint32(arg(a, 0).I)); r != nil && arg(a, 1).S == "pg_authid" {
+		return textOrNull(r.Comment, r.Comment != ""), nil
 	}
 	return null, nil
 }

@@ -232,7 +232,9 @@ func (c *Context) constraintDef(t *catalog.Table, key int) string {
 }
 
 func pgDescription(c *Context, w *rows) error {
-	const classOID = 1259
+	for d := range c.descriptions {
+		w.add("objoid", d.oid, "classoid", d.class, "objsubid", 0, "description", d.text)
+	}
 	for t := range c.tables {
 		if t.Comment != "" {
 			w.add("objoid", t.ID, "classoid", classOID, "objsubid", 0, "description", t.Comment)
@@ -244,6 +246,41 @@ func pgDescription(c *Context, w *rows) error {
 		}
 	}
 	return nil
+}
+
+// Catalogs that comments belong to.
+const (
+	classOID      = 1259
+	namespaceOID  = 2615
+	constraintRel = 2606
+	roleRel       = 1260
+)
+
+// description is the comment of something that is no table or column.
+type description struct {
+	oid, class uint32
+	text       string
+}
+
+func (c *Context) descriptions(yield func(description) bool) {
+	for t := range c.tables {
+		for i, k := range t.Keys {
+			if k.Comment != "" && !yield(description{constraintOID(t, i), constraintRel, k.Comment}) ||
+				k.IndexComment != "" && !yield(description{indexOID(t, i), classOID, k.IndexComment}) {
+				return
+			}
+		}
+		for i, x := range t.Indexes {
+			if x.Comment != "" && !yield(description{indexOID(t, indexSlot+i), classOID, x.Comment}) {
+				return
+			}
+		}
+	}
+	for _, s := range c.Catalog.Schemas() {
+		if s.Comment != "" && c.schemaVisible(s) && !yield(description{s.ID, namespaceOID, s.Comment}) {
+			return
+		}
+	}
 }
 
 func pgTables(c *Context, w *rows) error {

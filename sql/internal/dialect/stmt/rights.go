@@ -424,7 +424,6 @@ func (w *parser) grantTarget(n *ast.Grant) error {
 
 func (w *parser) grantNames(n *ast.Grant) error {
 	for {
-		n.ObjectPos = append(n.ObjectPos, int(w.Cur().Start))
 		name, err := w.Qualified()
 		if err != nil {
 			return err

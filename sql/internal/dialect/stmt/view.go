@@ -3,6 +3,7 @@ package stmt
 import (
 	"quern/sql/internal/ast"
 	"quern/sql/internal/dialect"
+	"quern/storage/errs"
 )
 
 // createView takes VIEW name [(cols)] [WITH (…)] AS query [WITH CHECK OPTION].
@@ -90,8 +91,20 @@ func (w *parser) createSchema(t *dialect.Token) (ast.Stmt, error) {
 		}
 		n.Owner = &r
 	}
-	if k := w.Cur(); k.Is("create") || k.Is("grant") {
-		return nil, dialect.Refuse("CREATE SCHEMA with elements", k)
+	for k := w.Cur(); k.Is("create") || k.Is("grant"); k = w.Cur() {
+		if n.IfNotExists {
+			return nil, errs.New(errs.FeatureNotSupported, "CREATE SCHEMA IF NOT EXISTS cannot include schema elements").WithPos(int(k.Start) + 1)
+		}
+		st, err := w.statement()
+		if err != nil {
+			return nil, err
+		}
+		switch st.(type) {
+		case *ast.CreateTable, *ast.CreateView, *ast.CreateIndex, *ast.Grant:
+		default:
+			return nil, w.ErrAt(k)
+		}
+		n.Elements = append(n.Elements, st)
 	}
 	return n, nil
 }
