@@ -3,7 +3,9 @@ package sql
 import (
 	"context"
 	"slices"
+	"strings"
 
+	"quern/engine"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/batches"
 	"quern/sql/internal/bind"
@@ -51,20 +53,7 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 	if err != nil {
 		return err
 	}
-	table := b.Target.Table.ID
-	if !isTemp(table) {
-		if err := s.lockRows(ctx, []uint32{table}); err != nil {
-			return err
-		}
-		// The lock may have waited: names and policies are resolved anew.
-		if b, err = s.bind(ctx, st, c.p.params, c.p.hasParams); err != nil {
-			return err
-		}
-		if b.Target.Table.ID != table {
-			return errNotAgain
-		}
-	}
-	if err := s.checkCopy(b, b.Out[1:1+len(b.Target.Cols)], nil); err != nil {
+	if b, err = s.lockChange(ctx, b, st, c.p.params, c.p.hasParams); err != nil {
 		return err
 	}
 	ch, err := s.findChange(ctx, b, c.params, joined(st))
@@ -73,6 +62,28 @@ func (s *Session) runChange(ctx context.Context, c *commandPortal, st ast.Stmt, 
 	}
 	c.verb, c.tag, c.out = verb, countTag(verb, ch.n), ch.out
 	return s.apply(ctx, ch)
+}
+
+// lockChange locks the rows that a bound UPDATE or DELETE may change, and checks
+// that it may.
+func (s *Session) lockChange(ctx context.Context, b *bind.Bound, st ast.Stmt, params []types.Type, hasParams bool) (*bind.Bound, error) {
+	if err := s.mayWrite(strings.ToUpper(operation(st))); err != nil {
+		return nil, err
+	}
+	if table := b.Target.Table.ID; !isTemp(table) {
+		err := s.lockRows(ctx, []uint32{table})
+		if err != nil {
+			return nil, err
+		}
+		// The lock may have waited: names and policies are resolved anew.
+		if b, err = s.bind(ctx, st, params, hasParams); err != nil {
+			return nil, err
+		}
+		if b.Target.Table.ID != table {
+			return nil, errNotAgain
+		}
+	}
+	return b, s.checkCopy(b, b.Out[1:1+len(b.Target.Cols)], nil)
 }
 
 // change is what a statement does to a table: rows that go, rows that come, and
@@ -92,6 +103,11 @@ func (s *Session) findChange(ctx context.Context, b *bind.Bound, params []types.
 	if err != nil {
 		return nil, err
 	}
+	return s.collectChange(ctx, b, rows, several)
+}
+
+// collectChange makes the change of the rows that the query found.
+func (s *Session) collectChange(ctx context.Context, b *bind.Bound, rows engine.Rows, several bool) (*change, error) {
 	var addrs []int64
 	var vals []*vec.Batch
 	width := len(b.Target.Cols)

@@ -126,6 +126,9 @@ func TestCatalogHides(t *testing.T) {
 	w.script([][3]string{
 		{"mallory", "SELECT to_regclass('people') IS NULL, 'x'", "t|x\nSELECT 1"},
 		{"alice", "SELECT reltuples FROM pg_class WHERE relname = 'people'", "-1\nSELECT 1"},
+		// Under a retention floor a size counts rows that nobody may see any more.
+		{"admin", "CREATE TABLE kept (n int, at timestamptz) WITH (time_column = 'at', retention = '10 days'); GRANT SELECT ON kept TO alice", "CREATE TABLE\nGRANT"},
+		{"alice", "SELECT reltuples, n_live_tup FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE c.relname = 'kept'", "-1|NULL\nSELECT 1"},
 		{"alice", "SELECT rows, bytes, segments FROM system.tables WHERE table_name = 'people'", "NULL|NULL|NULL\nSELECT 1"},
 		{"admin", "SELECT rows FROM system.tables WHERE table_name = 'people'", "3\nSELECT 1"},
 		{"alice", "SELECT mask FROM system.masking_policies ORDER BY column_name", "NULL\nNULL\nSELECT 2"},

@@ -3,7 +3,6 @@ package sql
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"quern/engine"
@@ -17,63 +16,13 @@ import (
 	"quern/storage/vec"
 )
 
-// explainOptions are EXPLAIN's, validated.
-type explainOptions struct {
-	analyze, json, timing, summary bool
-}
-
-func readExplain(st *ast.Explain) (explainOptions, error) {
-	var o explainOptions
-	var timing, summary *bool
-	for i := range st.Options {
-		x := &st.Options[i]
-		on := true
-		switch strings.ToLower(x.Value) {
-		case "off", "false", "0":
-			on = false
-		}
-		switch x.Name {
-		case "analyze":
-			o.analyze = on
-		case "timing":
-			timing = &on
-		case "summary":
-			summary = &on
-		case "verbose", "costs", "settings", "buffers", "wal":
-		case "format":
-			switch strings.ToLower(x.Value) {
-			case "text":
-			case "json":
-				o.json = true
-			case "xml", "yaml":
-				return o, errs.NotSupported("EXPLAIN format " + strings.ToUpper(x.Value)).WithPos(x.Pos + 1)
-			default:
-				return o, errs.New(errs.InvalidParameterValue, "unrecognized value for EXPLAIN option %q: %q", x.Name, x.Value).WithPos(x.Pos + 1)
-			}
-		default:
-			return o, errs.New(errs.Syntax, "unrecognized EXPLAIN option %q", x.Name).WithPos(x.Pos + 1)
-		}
-	}
-	o.timing, o.summary = o.analyze, o.analyze
-	if timing != nil {
-		if *timing && !o.analyze {
-			return o, errs.New(errs.InvalidParameterValue, "EXPLAIN option TIMING requires ANALYZE")
-		}
-		o.timing = *timing
-	}
-	if summary != nil {
-		o.summary = *summary
-	}
-	return o, nil
-}
-
 // explained is the query inside EXPLAIN.
 func (s *Session) explained(st *ast.Explain) (inner ast.Stmt, given []types.Type, execute *ast.Execute, err error) {
 	if changesIn(st.Stmt) != nil {
 		return nil, nil, nil, errs.NotSupported("EXPLAIN of data-modifying WITH")
 	}
 	switch x := st.Stmt.(type) {
-	case *ast.SelectStmt, *ast.Insert:
+	case *ast.SelectStmt, *ast.Insert, *ast.Update, *ast.Delete:
 		return x, nil, nil, nil
 	case *ast.DeclareCursor:
 		return &ast.SelectStmt{At: x.Query.At, Query: x.Query}, nil, nil, nil
@@ -87,7 +36,7 @@ func (s *Session) explained(st *ast.Explain) (inner ast.Stmt, given []types.Type
 			return nil, nil, nil, err
 		}
 		switch p.st.stmt.(type) {
-		case *ast.SelectStmt, *ast.Insert:
+		case *ast.SelectStmt, *ast.Insert, *ast.Update, *ast.Delete:
 			return p.st.stmt, p.params, x, nil
 		}
 	}
@@ -95,7 +44,7 @@ func (s *Session) explained(st *ast.Explain) (inner ast.Stmt, given []types.Type
 }
 
 func (s *Session) describeExplain(ctx context.Context, p *prepared, st *ast.Explain) error {
-	o, err := readExplain(st)
+	o, err := explain.Read(st)
 	if err != nil {
 		return err
 	}
@@ -113,7 +62,7 @@ func (s *Session) describeExplain(ctx context.Context, p *prepared, st *ast.Expl
 		return noPos(err)
 	}
 	typ := types.Text
-	if o.json {
+	if o.JSON {
 		typ = types.JSON
 	}
 	p.fields = []Field{{Name: "QUERY PLAN", Type: typ}}
@@ -121,7 +70,7 @@ func (s *Session) describeExplain(ctx context.Context, p *prepared, st *ast.Expl
 }
 
 func (s *Session) runExplain(ctx context.Context, c *commandPortal, st *ast.Explain) error {
-	o, err := readExplain(st)
+	o, err := explain.Read(st)
 	if err != nil {
 		return err
 	}
@@ -143,26 +92,40 @@ func (s *Session) runExplain(ctx context.Context, c *commandPortal, st *ast.Expl
 	if err != nil {
 		return err
 	}
-	node, err := b.Compile()
+	if o.Analyze && changes(inner) {
+		if b, err = s.lockChange(ctx, b, inner, given, hasParams); err != nil {
+			return err
+		}
+	}
+	node, estimates, err := b.CompileEstimated()
 	if err != nil {
 		return err
 	}
 	planning := time.Since(started)
 	s.tellMasks(node)
-	opts := explain.Options{Timing: o.timing, Shape: b.Bound}
+	opts := explain.Options{Timing: o.Timing, Shape: b.Bound}
+	if o.Costs {
+		opts.Rows = estimates
+	}
+	if b.Target != nil {
+		opts.Operation, opts.Relation = operation(inner), b.Target.Table.Name
+		if sc := s.catalog().SchemaByID(b.Target.Table.Schema); sc != nil {
+			opts.Relation = sc.Name + "." + opts.Relation
+		}
+	}
 	var execution time.Duration
-	if o.analyze {
+	if o.Analyze {
 		var an engine.Analysis
 		started = time.Now() //nolint:forbidigo // as above
-		if err := s.analyze(ctx, b, node, params, &an); err != nil {
+		if err := s.analyze(ctx, b, inner, node, params, &an); err != nil {
 			return err
 		}
-		execution = time.Since(started)
+		execution, opts.Memory = time.Since(started), an.PeakMemory()
 		opts.Counters = func(n plan.Node) (explain.Counter, bool) { return counterOf(&an, n) }
 	}
 	c.tag = "EXPLAIN"
 	var lines []string
-	if o.json {
+	if o.JSON {
 		text, err := explain.JSON(node, opts, planning, execution)
 		if err != nil {
 			return fmt.Errorf("explain: %w", err)
@@ -170,10 +133,10 @@ func (s *Session) runExplain(ctx context.Context, c *commandPortal, st *ast.Expl
 		lines = []string{text}
 	} else {
 		lines = explain.Text(node, opts)
-		if o.summary && !b.Bound {
+		if o.Summary && !b.Bound {
 			lines = append(lines, fmt.Sprintf("Planning Time: %.3f ms", ms(planning)))
-			if o.analyze {
-				lines = append(lines, fmt.Sprintf("Execution Time: %.3f ms", ms(execution)))
+			if o.Analyze {
+				lines = append(lines, fmt.Sprintf("Execution Time: %.3f ms", ms(execution)), fmt.Sprintf("Peak Memory: %d kB", (opts.Memory+1023)/1024))
 			}
 		}
 	}
@@ -187,9 +150,22 @@ func (s *Session) runExplain(ctx context.Context, c *commandPortal, st *ast.Expl
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// analyze runs the statement; an INSERT's rows are written, as in PostgreSQL.
-func (s *Session) analyze(ctx context.Context, b *bind.Bound, node plan.Node, params []types.Datum, an *engine.Analysis) error {
-	if b.Target != nil {
+// operation is what PostgreSQL calls a statement that changes a table.
+func operation(st ast.Stmt) string {
+	switch st.(type) {
+	case *ast.Update:
+		return "Update"
+	case *ast.Delete:
+		return "Delete"
+	}
+	return "Insert"
+}
+
+func changes(st ast.Stmt) bool { return operation(st) != "Insert" }
+
+// analyze runs the statement; what it changes is changed, as in PostgreSQL.
+func (s *Session) analyze(ctx context.Context, b *bind.Bound, st ast.Stmt, node plan.Node, params []types.Datum, an *engine.Analysis) error {
+	if b.Target != nil && !changes(st) {
 		if err := s.mayWrite("INSERT"); err != nil {
 			return err
 		}
@@ -198,13 +174,19 @@ func (s *Session) analyze(ctx context.Context, b *bind.Bound, node plan.Node, pa
 		}
 	}
 	rows, err := s.runPlan(ctx, node, params, an)
+	switch {
+	case err != nil:
+		return err
+	case b.Target == nil:
+		return drain(ctx, rows, 0, func(*vec.Batch) error { return nil })
+	case !changes(st):
+		return s.insertRows(ctx, b, rows)
+	}
+	ch, err := s.collectChange(ctx, b, rows, joined(st))
 	if err != nil {
 		return err
 	}
-	if b.Target == nil {
-		return drain(ctx, rows, 0, func(*vec.Batch) error { return nil })
-	}
-	return s.insertRows(ctx, b, rows)
+	return s.apply(ctx, ch)
 }
 
 func (s *Session) insertRows(ctx context.Context, b *bind.Bound, rows engine.Rows) error {
@@ -230,6 +212,7 @@ func counterOf(an *engine.Analysis, n plan.Node) (explain.Counter, bool) {
 		c.HasScan, c.Read = true, z.Bytes
 		c.Segments = [2]int{z.Segments - z.SegmentsSkipped, z.Segments}
 		c.Groups = [2]int{z.RowGroups - z.RowGroupsSkipped, z.RowGroups}
+		c.Granules = [2]int{z.Granules - z.GranulesSkipped, z.Granules}
 	}
 	return c, true
 }

@@ -124,9 +124,9 @@ func (t *tableScan) addSegment(unit int, seg *segmentRef, deleted *roaring.Bitma
 func (t *tableScan) openGroup(m *morsel) (*scan.Reader, error) {
 	t.snap.s.compact.throttle.Read()
 	r, err := t.scan.Group(m.group.seg.file, m.group.n, m.place)
-	if r == nil && err == nil {
+	if r != nil && err == nil {
 		t.mu.Lock()
-		t.opened.RowGroupsSkipped++
+		t.read[m.group.seg]++
 		t.mu.Unlock()
 	}
 	return r, err

@@ -164,7 +164,7 @@ func (n *Snapshot) Scan(_ context.Context, spec ScanSpec) (Scan, error) {
 		return nil, err
 	}
 	ts := n.st.table(t.ID)
-	sc := &tableScan{snap: n, scan: inner, whole: !spec.View.Bound() && !spec.View.Masked() && len(spec.Preds) == 0}
+	sc := &tableScan{snap: n, scan: inner, read: map[*segmentRef]int{}, whole: !spec.View.Bound() && !spec.View.Masked() && len(spec.Preds) == 0}
 	floor, _, hasFloor := spec.View.Floor()
 	sc.whole = sc.whole && !hasFloor
 	for i, seg := range ts.segs {
@@ -210,8 +210,8 @@ type tableScan struct {
 	stats   ScanStats // of what was left out when the scan was opened
 	once    sync.Once
 
-	mu     sync.Mutex
-	opened ScanStats
+	mu   sync.Mutex
+	read map[*segmentRef]int // row groups of which pages were looked at
 }
 
 // morsel is a slab or a row group.
@@ -278,7 +278,14 @@ func (t *tableScan) Stats() ScanStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	z := t.stats
-	z.RowGroupsSkipped += t.opened.RowGroupsSkipped
+	// What nobody opened was skipped: by zone maps, by what footers know, or
+	// because the query had enough.
+	z.SegmentsSkipped, z.RowGroupsSkipped = z.Segments-len(t.read), z.RowGroups
+	for _, groups := range t.read {
+		z.RowGroupsSkipped -= groups
+	}
+	bytes, granules, skipped := t.scan.Counters()
+	z.Bytes, z.Granules, z.GranulesSkipped = bytes, int(granules), int(skipped)
 	return z
 }
 

@@ -264,8 +264,22 @@ func (w *twinWorld) ask(query string) string {
 	}
 	if !strings.Contains(strings.ToUpper(query), "ORDER BY") {
 		sortRuns(messages)
+		messages = withoutHead(messages)
 	}
 	return string(bytes.Join(messages, nil))
+}
+
+// withoutHead drops the rows before an error: which of them come first follows
+// the layout, as with LIMIT (GOVERNANCE.md §13).
+func withoutHead(messages [][]byte) [][]byte {
+	out := messages[:0:0]
+	for _, m := range messages {
+		if m[0] == 'E' {
+			out = slices.DeleteFunc(out, func(o []byte) bool { return o[0] == 'D' || o[0] == 'd' || o[0] == 'T' })
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 // sortRuns sorts each run of DataRow or CopyData messages.

@@ -14,6 +14,7 @@ package explain
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type Counter struct {
 	Batches  int64
 	Segments [2]int // read, all
 	Groups   [2]int // row groups read, all
+	Granules [2]int // granules read, all
 	Read     int64  // bytes
 	HasScan  bool
 }
@@ -37,17 +39,37 @@ type Options struct {
 	// Counters gives a node's counters, ok false if it has none; nil without
 	// ANALYZE.
 	Counters func(n plan.Node) (Counter, bool)
+	// Rows gives how many rows the optimizer expects of a node; nil with COSTS off.
+	Rows func(n plan.Node) (float64, bool)
+	// Operation is Insert, Update or Delete on Relation; "" for a query.
+	Operation, Relation string
+	// Memory is the most that the query held at once, 0 = not known.
+	Memory int64
 	// Timing false leaves times out.
 	Timing bool
-	// Shape says that counters must not be shown.
+	// Shape says that neither counters nor estimates may be shown.
 	Shape bool
 }
 
 // Text prints n, one string per line.
 func Text(n plan.Node, o Options) []string {
 	p := printer{o: o, qualify: relations(n) > 1}
-	p.node(n, 0, true)
+	if o.Operation == "" {
+		p.node(n, 0, true)
+		return p.lines
+	}
+	p.lines = []string{o.Operation + " on " + o.Relation}
+	p.node(n, 2, false)
 	return p.lines
+}
+
+// estimate is how many rows are expected, at least one.
+func (p *printer) estimate(n plan.Node) (int64, bool) {
+	if p.o.Rows == nil || p.o.Shape {
+		return 0, false
+	}
+	rows, ok := p.o.Rows(n)
+	return int64(min(max(math.Round(rows), 1), 1e18)), ok
 }
 
 type printer struct {
@@ -61,6 +83,9 @@ func (p *printer) node(n plan.Node, indent int, root bool) {
 	head := d.title
 	if len(d.notes) > 0 {
 		head += "  (" + strings.Join(d.notes, "; ") + ")"
+	}
+	if rows, ok := p.estimate(n); ok {
+		head += fmt.Sprintf("  (estimated rows=%d)", rows)
 	}
 	head += p.counters(n)
 	pad, deep := strings.Repeat(" ", indent), indent+2
@@ -98,18 +123,25 @@ func (p *printer) counters(n plan.Node) string {
 		parts = append(parts, fmt.Sprintf("peak=%d kB", (c.Bytes+1023)/1024))
 	}
 	if c.HasScan {
-		parts = append(parts, fmt.Sprintf("segments=%d/%d row groups=%d/%d bytes=%d",
-			c.Segments[0], c.Segments[1], c.Groups[0], c.Groups[1], c.Read))
+		parts = append(parts, fmt.Sprintf("segments=%d/%d row groups=%d/%d granules=%d/%d bytes=%d",
+			c.Segments[0], c.Segments[1], c.Groups[0], c.Groups[1], c.Granules[0], c.Granules[1], c.Read))
 	}
 	return "  (" + strings.Join(parts, " ") + ")"
 }
 
 // JSON prints n with PostgreSQL's keys.
 func JSON(n plan.Node, o Options, planning, execution time.Duration) (string, error) {
-	top := map[string]any{"Plan": (&printer{o: o, qualify: relations(n) > 1}).tree(n)}
+	root := (&printer{o: o, qualify: relations(n) > 1}).tree(n)
+	if o.Operation != "" {
+		root = map[string]any{"Node Type": "ModifyTable", "Operation": o.Operation, "Relation Name": o.Relation, "Plans": []any{root}}
+	}
+	top := map[string]any{"Plan": root}
 	if o.Counters != nil && !o.Shape {
 		top["Planning Time"] = float64(planning.Microseconds()) / 1000
 		top["Execution Time"] = float64(execution.Microseconds()) / 1000
+		if o.Memory > 0 {
+			top["Quern"] = map[string]any{"Peak Memory": o.Memory}
+		}
 	}
 	out, err := json.MarshalIndent([]any{top}, "", "  ")
 	return string(out), err
@@ -121,9 +153,16 @@ func (p *printer) tree(n plan.Node) map[string]any {
 	for k, v := range d.fields {
 		m[k] = v
 	}
+	if rows, ok := p.estimate(n); ok {
+		m["Plan Rows"] = rows
+	}
 	if p.o.Counters != nil && !p.o.Shape {
 		if c, ok := p.o.Counters(n); ok {
 			m["Actual Rows"], m["Actual Loops"] = c.Rows, 1
+			if c.HasScan {
+				m["Quern"] = map[string]any{"Segments Read": c.Segments[0], "Segments": c.Segments[1], "Row Groups Read": c.Groups[0],
+					"Row Groups": c.Groups[1], "Granules Read": c.Granules[0], "Granules": c.Granules[1], "Bytes Read": c.Read}
+			}
 			if p.o.Timing {
 				m["Actual Total Time"] = float64(c.Time.Microseconds()) / 1000
 			}

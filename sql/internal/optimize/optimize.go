@@ -46,8 +46,9 @@ func (o *optimizer) newCol(name string, t types.Type) logical.Column {
 	return logical.Column{ID: o.o.LastID, Name: name, Type: t}
 }
 
-// Run optimizes n; out are the columns that its consumer reads.
-func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, error) {
+// Run optimizes n; out are the columns that its consumer reads. Rows estimates
+// the rows of a node of the result.
+func Run(n logical.Node, out []logical.Column, opts Options) (best logical.Node, rows func(logical.Node) float64, err error) {
 	o := &optimizer{off: map[string]bool{}, o: opts, est: &estimator{stats: opts.Stats, cols: map[int]*columnFacts{}}}
 	for name := range strings.SplitSeq(opts.Off, ",") {
 		o.off[strings.TrimSpace(name)] = true
@@ -60,16 +61,19 @@ func Run(n logical.Node, out []logical.Column, opts Options) (logical.Node, erro
 	if !o.off["fold"] {
 		n = o.fold(n)
 	}
-	n, err := o.unnest(n)
-	if err != nil {
-		return nil, err
+	if n, err = o.unnest(n); err != nil {
+		return nil, nil, err
 	}
 	n = o.arrange(n)
 	need := logical.Set{}
 	for _, c := range out {
 		need[c.ID] = true
 	}
-	return prune(n, need), nil
+	best = prune(n, need)
+	return best, func(n logical.Node) float64 {
+		o.est.seen(best)
+		return o.est.rows(n)
+	}, nil
 }
 
 // arrange moves predicates down and joins into order, in subqueries too.

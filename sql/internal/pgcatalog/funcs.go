@@ -526,7 +526,7 @@ func relationSize(table, indexes bool) function {
 			return types.Datum{}, nil
 		}
 		v := c.view(t)
-		if _, _, cut := v.Floor(); v.Bound() || cut {
+		if hidesSize(v) {
 			return null, nil
 		}
 		var n int64

@@ -117,8 +117,7 @@ func systemTables(c *Context, w *rows) error {
 		if tc := t.TimeColumn(); tc != nil {
 			row = append(row, "time_column", tc.Name)
 		}
-		_, _, cut := v.Floor()
-		if !v.Bound() && !cut {
+		if !hidesSize(v) {
 			n, bytes, segs := c.Session.TableSize(t.ID)
 			row = append(row, "rows", n, "bytes", bytes, "segments", segs)
 		}

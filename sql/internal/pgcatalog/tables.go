@@ -59,10 +59,17 @@ func (c *Context) acl(owner uint32, grants []policy.Grant, ownerHas string) any 
 	return array(append([]string{o + "=" + ownerHas + "/" + o}, items...))
 }
 
+// hidesSize tells that a table's size says more than the principal may see: rows
+// are hidden from it, or expired rows are still counted.
+func hidesSize(v *policy.View) bool {
+	_, _, cut := v.Floor()
+	return cut || v.Bound()
+}
+
 func pgClass(c *Context, w *rows) error {
 	for t, v := range c.tables {
 		n := int64(-1)
-		if !v.Bound() {
+		if !hidesSize(v) {
 			n, _, _ = c.Session.TableSize(t.ID)
 		}
 		indexed := len(tableIndexes(t)) > 0
@@ -306,7 +313,7 @@ func pgStatTables(c *Context, w *rows) error {
 			continue
 		}
 		row := []any{"relid", t.ID, "schemaname", c.schemaName(t.Schema), "relname", t.Name}
-		if !v.Bound() {
+		if !hidesSize(v) {
 			n, _, _ := c.Session.TableSize(t.ID)
 			row = append(row, "n_live_tup", n)
 		}

@@ -94,8 +94,8 @@ func canonicalGroups(a *plan.Aggregate) (plan.Node, error) {
 }
 
 // canonicalInput is mapped for inputs whose rows are compared whole.
-func canonicalInput(n logical.Node, ids []int, cols []logical.Column) (plan.Node, error) {
-	in, err := mapped(n, ids, cols)
+func (bd *builder) canonicalInput(n logical.Node, ids []int, cols []logical.Column) (plan.Node, error) {
+	in, err := bd.mapped(n, ids, cols)
 	if err != nil {
 		return nil, err
 	}

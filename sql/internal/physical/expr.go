@@ -7,10 +7,10 @@ import (
 	"quern/storage/types"
 )
 
-func exprs(es []plan.Expr, lay layout) ([]plan.Expr, error) {
+func (bd *builder) exprs(es []plan.Expr, lay layout) ([]plan.Expr, error) {
 	out := make([]plan.Expr, len(es))
 	for i, e := range es {
-		x, err := expr(e, lay)
+		x, err := bd.expr(e, lay)
 		if err != nil {
 			return nil, err
 		}
@@ -20,7 +20,7 @@ func exprs(es []plan.Expr, lay layout) ([]plan.Expr, error) {
 }
 
 // expr turns column numbers into positions and subqueries into plans.
-func expr(e plan.Expr, lay layout) (plan.Expr, error) {
+func (bd *builder) expr(e plan.Expr, lay layout) (plan.Expr, error) {
 	var err error
 	out := logical.Map(e, func(x plan.Expr) plan.Expr {
 		switch x := x.(type) {
@@ -32,7 +32,7 @@ func expr(e plan.Expr, lay layout) (plan.Expr, error) {
 			}
 			return &plan.Col{Index: at, Typ: x.Typ}
 		case *logical.Sub:
-			s, serr := subquery(x)
+			s, serr := bd.subquery(x)
 			if serr != nil {
 				err = serr
 				return x
@@ -46,14 +46,14 @@ func expr(e plan.Expr, lay layout) (plan.Expr, error) {
 
 // subquery makes a plan of a subquery that refers to nothing outside. IN is
 // rewritten by optimize and never arrives here unless it could not be.
-func subquery(s *logical.Sub) (plan.Expr, error) {
+func (bd *builder) subquery(s *logical.Sub) (plan.Expr, error) {
 	if len(logical.Free(s.Node)) > 0 || s.Kind == logical.SubAny {
 		return nil, errs.NotSupported("correlated subquery of this form").WithPos(s.Pos + 1)
 	}
 	if s.Kind == logical.SubExists {
-		p, _, err := build(s.Node)
+		p, _, err := bd.build(s.Node)
 		return &plan.Subquery{Plan: p, Exists: true, Typ: types.Bool}, err
 	}
-	p, err := Build(s.Node, s.Node.Out())
+	p, err := bd.whole(s.Node, s.Node.Out())
 	return &plan.Subquery{Plan: p, Typ: s.Typ}, err
 }

@@ -9,15 +9,15 @@ import (
 
 // join splits the condition into hash keys (equality of one expression per
 // side, of one type) and the rest.
-func join(n *logical.Join) (plan.Node, layout, error) {
+func (bd *builder) join(n *logical.Join) (plan.Node, layout, error) {
 	if n.Lateral {
 		return nil, nil, errs.NotSupported("LATERAL of this form")
 	}
-	l, llay, err := build(n.L)
+	l, llay, err := bd.build(n.L)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, rlay, err := build(n.R)
+	r, rlay, err := bd.build(n.R)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,7 +34,7 @@ func join(n *logical.Join) (plan.Node, layout, error) {
 	var rest []plan.Expr
 	for _, p := range n.On {
 		if d, isDistinct := p.(*plan.Distinct); isDistinct && d.Not {
-			done, err := nullSafeKeys(j, d, n, llay, rlay)
+			done, err := bd.nullSafeKeys(j, d, n, llay, rlay)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -44,17 +44,17 @@ func join(n *logical.Join) (plan.Node, layout, error) {
 		}
 		lk, rk, ok := hashKey(p, left, right)
 		if !ok || n.Kind == plan.AntiNull && len(n.On) > 1 {
-			e, err := expr(p, both)
+			e, err := bd.expr(p, both)
 			if err != nil {
 				return nil, nil, err
 			}
 			rest = append(rest, e)
 			continue
 		}
-		if lk, err = expr(lk, llay); err != nil {
+		if lk, err = bd.expr(lk, llay); err != nil {
 			return nil, nil, err
 		}
-		if rk, err = expr(rk, rlay); err != nil {
+		if rk, err = bd.expr(rk, rlay); err != nil {
 			return nil, nil, err
 		}
 		j.LeftKeys, j.RightKeys = append(j.LeftKeys, canonical(lk)), append(j.RightKeys, canonical(rk))
@@ -115,17 +115,17 @@ func sameType(l, r plan.Expr) (plan.Expr, plan.Expr, bool) {
 
 // nullSafeKeys makes `l IS NOT DISTINCT FROM r` of a decorrelated subquery hash
 // keys: the value with NULL replaced, and whether it was NULL.
-func nullSafeKeys(j *plan.Join, d *plan.Distinct, n *logical.Join, llay, rlay layout) (bool, error) {
+func (bd *builder) nullSafeKeys(j *plan.Join, d *plan.Distinct, n *logical.Join, llay, rlay layout) (bool, error) {
 	l, r, ok := sides(d.L, d.R, logical.OutSet(n.L), logical.OutSet(n.R))
 	if !ok || l.Type().OID != r.Type().OID || logical.HasSub(d) || logical.Volatile(d) {
 		return false, nil
 	}
 	sure := notNull(l, n.L) || notNull(r, n.R)
-	l, err := expr(l, llay)
+	l, err := bd.expr(l, llay)
 	if err != nil {
 		return false, err
 	}
-	if r, err = expr(r, rlay); err != nil {
+	if r, err = bd.expr(r, rlay); err != nil {
 		return false, err
 	}
 	l, r = canonical(l), canonical(r)

@@ -17,9 +17,9 @@ func colTypes(cols []logical.Column) []types.Type {
 	return out
 }
 
-func scan(n *logical.Scan) (plan.Node, layout, error) {
+func (bd *builder) scan(n *logical.Scan) (plan.Node, layout, error) {
 	lay := layoutOf(n.Cols)
-	preds, err := exprs(n.Filter, lay)
+	preds, err := bd.exprs(n.Filter, lay)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,26 +62,26 @@ func virtual(n *logical.Virtual) (plan.Node, layout, error) {
 	return v, layoutOf(n.Cols), nil
 }
 
-func values(n *logical.Values) (plan.Node, layout, error) {
+func (bd *builder) values(n *logical.Values) (plan.Node, layout, error) {
 	v := &plan.Values{Typs: colTypes(n.Cols), Rows: make([][]plan.Expr, len(n.Rows))}
 	for i, r := range n.Rows {
 		var err error
-		if v.Rows[i], err = exprs(r, nil); err != nil {
+		if v.Rows[i], err = bd.exprs(r, nil); err != nil {
 			return nil, nil, err
 		}
 	}
 	return v, layoutOf(n.Cols), nil
 }
 
-func project(n *logical.Project) (plan.Node, layout, error) {
-	in, lay, err := build(n.In)
+func (bd *builder) project(n *logical.Project) (plan.Node, layout, error) {
+	in, lay, err := bd.build(n.In)
 	if err != nil {
 		return nil, nil, err
 	}
 	p := &plan.Project{In: in}
 	cols := make([]logical.Column, len(n.Items))
 	for i := range n.Items {
-		e, err := expr(n.Items[i].Expr, lay)
+		e, err := bd.expr(n.Items[i].Expr, lay)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -92,14 +92,14 @@ func project(n *logical.Project) (plan.Node, layout, error) {
 	return p, layoutOf(cols), nil
 }
 
-func aggregate(n *logical.Aggregate) (plan.Node, layout, error) {
-	in, lay, err := build(n.In)
+func (bd *builder) aggregate(n *logical.Aggregate) (plan.Node, layout, error) {
+	in, lay, err := bd.build(n.In)
 	if err != nil {
 		return nil, nil, err
 	}
 	a := &plan.Aggregate{In: in}
 	for i := range n.Keys {
-		e, err := expr(n.Keys[i].Expr, lay)
+		e, err := bd.expr(n.Keys[i].Expr, lay)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -107,15 +107,15 @@ func aggregate(n *logical.Aggregate) (plan.Node, layout, error) {
 	}
 	for i := range n.Aggs {
 		c := n.Aggs[i].Call
-		if c.Args, err = exprs(c.Args, lay); err != nil {
+		if c.Args, err = bd.exprs(c.Args, lay); err != nil {
 			return nil, nil, err
 		}
 		if c.Filter != nil {
-			if c.Filter, err = expr(c.Filter, lay); err != nil {
+			if c.Filter, err = bd.expr(c.Filter, lay); err != nil {
 				return nil, nil, err
 			}
 		}
-		if c.Order, err = sortKeys(c.Order, lay); err != nil {
+		if c.Order, err = bd.sortKeys(c.Order, lay); err != nil {
 			return nil, nil, err
 		}
 		a.Aggs = append(a.Aggs, c)
@@ -124,10 +124,10 @@ func aggregate(n *logical.Aggregate) (plan.Node, layout, error) {
 	return out, layoutOf(n.Out()), err
 }
 
-func sortKeys(keys []plan.SortKey, lay layout) ([]plan.SortKey, error) {
+func (bd *builder) sortKeys(keys []plan.SortKey, lay layout) ([]plan.SortKey, error) {
 	out := make([]plan.SortKey, len(keys))
 	for i, k := range keys {
-		e, err := expr(k.Expr, lay)
+		e, err := bd.expr(k.Expr, lay)
 		if err != nil {
 			return nil, err
 		}
@@ -138,31 +138,31 @@ func sortKeys(keys []plan.SortKey, lay layout) ([]plan.SortKey, error) {
 }
 
 // limit makes TopN of a Limit on a Sort that has a count.
-func limit(n *logical.Limit) (plan.Node, layout, error) {
+func (bd *builder) limit(n *logical.Limit) (plan.Node, layout, error) {
 	bounds := func(lay layout) (count, offset plan.Expr, err error) {
 		if n.Count != nil {
-			if count, err = expr(n.Count, nil); err != nil {
+			if count, err = bd.expr(n.Count, nil); err != nil {
 				return nil, nil, err
 			}
 		}
 		if n.Offset != nil {
-			offset, err = expr(n.Offset, nil)
+			offset, err = bd.expr(n.Offset, nil)
 		}
 		return count, offset, err
 	}
 	if s, ok := n.In.(*logical.Sort); ok && n.Count != nil {
-		in, lay, err := build(s.In)
+		in, lay, err := bd.build(s.In)
 		if err != nil {
 			return nil, nil, err
 		}
-		keys, err := sortKeys(s.Keys, lay)
+		keys, err := bd.sortKeys(s.Keys, lay)
 		if err != nil {
 			return nil, nil, err
 		}
 		count, offset, err := bounds(lay)
 		return &plan.TopN{In: in, Keys: keys, Count: count, Offset: offset, Ties: n.Ties}, lay, err
 	}
-	in, lay, err := build(n.In)
+	in, lay, err := bd.build(n.In)
 	if err != nil {
 		return nil, nil, err
 	}

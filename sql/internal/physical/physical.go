@@ -16,13 +16,33 @@ import (
 // layout is where columns lie in a node's output.
 type layout map[int]int
 
-// Build translates n so that its output columns are out, in order.
-func Build(n logical.Node, out []logical.Column) (plan.Node, error) {
-	p, lay, err := build(n)
+// builder translates one plan.
+type builder struct {
+	// from remembers what a node was made of; nil if nobody asks.
+	from map[plan.Node]logical.Node
+}
+
+// Build translates n so that its output columns are out, in order. From, if not
+// nil, is filled with the logical node of each node, for EXPLAIN's estimates.
+func Build(n logical.Node, out []logical.Column, from map[plan.Node]logical.Node) (plan.Node, error) {
+	return (&builder{from: from}).whole(n, out)
+}
+
+// whole is Build inside a plan.
+func (bd *builder) whole(n logical.Node, out []logical.Column) (plan.Node, error) {
+	p, lay, err := bd.build(n)
 	if err != nil {
 		return nil, err
 	}
-	return arrange(p, lay, out)
+	root, err := arrange(p, lay, out)
+	bd.note(root, n)
+	return root, err
+}
+
+func (bd *builder) note(p plan.Node, n logical.Node) {
+	if bd.from != nil && p != nil {
+		bd.from[p] = n
+	}
 }
 
 // arrange puts columns into the wanted order, with their names.
@@ -84,27 +104,33 @@ func layoutOf(cols []logical.Column) layout {
 	return lay
 }
 
-// build translates a node; one switch over all kinds.
-func build(n logical.Node) (plan.Node, layout, error) {
+func (bd *builder) build(n logical.Node) (plan.Node, layout, error) {
+	p, lay, err := bd.translate(n)
+	bd.note(p, n)
+	return p, lay, err
+}
+
+// translate is one switch over all kinds of nodes.
+func (bd *builder) translate(n logical.Node) (plan.Node, layout, error) {
 	switch n := n.(type) {
 	case *logical.Scan:
-		return scan(n)
+		return bd.scan(n)
 	case *logical.Virtual:
 		return virtual(n)
 	case *logical.Series:
-		args, err := exprs(n.Args, nil)
+		args, err := bd.exprs(n.Args, nil)
 		return &plan.Series{Name: n.Name, Args: args, Typs: colTypes(n.Cols), Gen: n.Gen}, layoutOf(n.Cols), err
 	case *logical.DistinctOn:
-		in, lay, err := build(n.In)
+		in, lay, err := bd.build(n.In)
 		if err != nil {
 			return nil, nil, err
 		}
-		keys, err := exprs(n.Keys, lay)
+		keys, err := bd.exprs(n.Keys, lay)
 		return &plan.DistinctOn{In: in, Keys: keys}, lay, err
 	case *logical.Recursive:
-		input := canonicalInput
+		input := bd.canonicalInput
 		if n.All {
-			input = mapped
+			input = bd.mapped
 		}
 		base, err := input(n.Base, n.BaseMap, n.Cols)
 		if err != nil {
@@ -115,25 +141,25 @@ func build(n logical.Node) (plan.Node, layout, error) {
 	case *logical.Working:
 		return &plan.Working{ID: n.ID, Name: n.Name, Typs: colTypes(n.Cols)}, layoutOf(n.Cols), nil
 	case *logical.Window:
-		return window(n)
+		return bd.window(n)
 	case *logical.Expand:
-		in, lay, err := build(n.In)
+		in, lay, err := bd.build(n.In)
 		if err != nil {
 			return nil, nil, err
 		}
-		args, err := exprs(n.Func.Args, lay)
+		args, err := bd.exprs(n.Func.Args, lay)
 		return &plan.Expand{In: in, Name: n.Func.Name, Args: args, Typs: colTypes(n.Func.Cols), Gen: n.Func.Gen, Outer: n.Outer},
 			layoutOf(append(ordered(lay, len(in.Types())), n.Func.Cols...)), err
 	case *logical.Values:
-		return values(n)
+		return bd.values(n)
 	case *logical.Project:
-		return project(n)
+		return bd.project(n)
 	case *logical.Filter:
-		in, lay, err := build(n.In)
+		in, lay, err := bd.build(n.In)
 		if err != nil {
 			return nil, nil, err
 		}
-		preds, err := exprs(n.Preds, lay)
+		preds, err := bd.exprs(n.Preds, lay)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -142,22 +168,22 @@ func build(n logical.Node) (plan.Node, layout, error) {
 		}
 		return &plan.Filter{In: in, Pred: logical.AndOf(preds)}, lay, nil
 	case *logical.Join:
-		return join(n)
+		return bd.join(n)
 	case *logical.Aggregate:
-		return aggregate(n)
+		return bd.aggregate(n)
 	case *logical.Sort:
-		in, lay, err := build(n.In)
+		in, lay, err := bd.build(n.In)
 		if err != nil {
 			return nil, nil, err
 		}
-		keys, err := sortKeys(n.Keys, lay)
+		keys, err := bd.sortKeys(n.Keys, lay)
 		return &plan.Sort{In: in, Keys: keys}, lay, err
 	case *logical.Limit:
-		return limit(n)
+		return bd.limit(n)
 	case *logical.Union:
 		u := &plan.Union{}
 		for i, in := range n.Ins {
-			p, err := mapped(in, n.Maps[i], n.Cols)
+			p, err := bd.mapped(in, n.Maps[i], n.Cols)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -165,24 +191,24 @@ func build(n logical.Node) (plan.Node, layout, error) {
 		}
 		return u, layoutOf(n.Cols), nil
 	case *logical.SetOp:
-		l, err := canonicalInput(n.L, n.LMap, n.Cols)
+		l, err := bd.canonicalInput(n.L, n.LMap, n.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		r, err := canonicalInput(n.R, n.RMap, n.Cols)
+		r, err := bd.canonicalInput(n.R, n.RMap, n.Cols)
 		return &plan.SetOp{Except: n.Except, All: n.All, L: l, R: r}, layoutOf(n.Cols), err
 	}
 	return nil, nil, errs.New(errs.Internal, "no plan for %T", n)
 }
 
 // mapped builds an input of a set operation with its columns in order.
-func mapped(n logical.Node, ids []int, cols []logical.Column) (plan.Node, error) {
+func (bd *builder) mapped(n logical.Node, ids []int, cols []logical.Column) (plan.Node, error) {
 	want := make([]logical.Column, len(ids))
 	for i, id := range ids {
 		want[i] = cols[i]
 		want[i].ID = id
 	}
-	return Build(n, want)
+	return bd.whole(n, want)
 }
 
 func missing(id int) error {

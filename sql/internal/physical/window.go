@@ -5,22 +5,22 @@ import (
 	"quern/sql/internal/logical"
 )
 
-func window(n *logical.Window) (plan.Node, layout, error) {
-	in, lay, err := build(n.In)
+func (bd *builder) window(n *logical.Window) (plan.Node, layout, error) {
+	in, lay, err := bd.build(n.In)
 	if err != nil {
 		return nil, nil, err
 	}
 	w := &plan.Window{In: in}
-	if w.Partition, err = exprs(n.Partition, lay); err != nil {
+	if w.Partition, err = bd.exprs(n.Partition, lay); err != nil {
 		return nil, nil, err
 	}
-	if w.Order, err = sortKeys(n.Order, lay); err != nil {
+	if w.Order, err = bd.sortKeys(n.Order, lay); err != nil {
 		return nil, nil, err
 	}
 	cols := ordered(lay, len(in.Types()))
 	for i := range n.Calls {
 		c := &n.Calls[i].Call
-		es, err := exprs(c.Exprs(), lay)
+		es, err := bd.exprs(c.Exprs(), lay)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"slices"
+
 	"quern/storage/internal/encoding"
 	"quern/storage/internal/segment"
 	"quern/storage/types"
@@ -22,6 +24,7 @@ func (s *Scan) Group(f *segment.File, g int, at Place) (*Reader, error) {
 	if r.allDeleted() || s.prune(src, &r.dicts) {
 		return nil, src.err
 	}
+	r.skipped = slices.Repeat([]bool{true}, (src.n+segment.GranuleRows-1)/segment.GranuleRows)
 	return r, src.err
 }
 
@@ -59,6 +62,12 @@ type groupCol struct {
 	read  encoding.Space
 }
 
+// page gives a column's page and counts its bytes; it is asked once for each.
+func (b *groupSource) page(src *groupCol) (*encoding.Page, error) {
+	b.s.bytes.Add(src.col.PageBytes(b.g))
+	return src.col.Page(b.g)
+}
+
 func (b *groupSource) rows() int    { return b.n }
 func (b *groupSource) close() error { return nil }
 
@@ -70,7 +79,7 @@ func (b *groupSource) load(k, from, n int, sel vec.Selection, c *loaded) error {
 		return nil
 	}
 	if src.page == nil {
-		p, err := src.col.Page(b.g)
+		p, err := b.page(src)
 		if err != nil {
 			return err
 		}
@@ -255,7 +264,7 @@ func (b *groupSource) lacks(p *pred, dicts *dictCache) bool {
 		return false
 	}
 	if src.page == nil {
-		if src.page, b.err = src.col.Page(b.g); b.err != nil {
+		if src.page, b.err = b.page(src); b.err != nil {
 			return false
 		}
 	}
@@ -301,7 +310,7 @@ func (b *groupSource) match(p *pred, from, n int, sel, dst vec.Selection) (vec.S
 		return nil, false, nil
 	}
 	if src.page == nil {
-		page, err := src.col.Page(b.g)
+		page, err := b.page(src)
 		if err != nil {
 			return nil, false, err
 		}
@@ -347,7 +356,7 @@ func (b *groupSource) matchText(p *pred, from, n int, sel, dst vec.Selection) (v
 		return nil, false, nil
 	}
 	if src.page == nil {
-		page, err := src.col.Page(b.g)
+		page, err := b.page(src)
 		if err != nil {
 			return nil, false, err
 		}

@@ -67,6 +67,8 @@ type Reader struct {
 
 	hidesKnown, hidesSome bool // of hidesAny
 
+	skipped []bool // by granule: every batch so far was skipped; nil for slabs
+
 	visBuf, selBuf [vec.BatchRows]uint16
 	visBits        [vec.BatchRows / 64]uint64
 	filterBatch    vec.Batch
@@ -130,6 +132,9 @@ func (r *Reader) Start(ctx context.Context, batch int) (rows int, sel vec.Select
 	if r.s.skips(r.src, r.from, r.n, &r.dicts) {
 		r.hide(r.visBuf[:0])
 		return r.n, r.selBuf[:0], nil
+	}
+	if g := r.from / segment.GranuleRows; g < len(r.skipped) {
+		r.skipped[g] = false
 	}
 	r.applyDeleted()
 	if err := r.applyFloor(); err != nil {
@@ -439,7 +444,18 @@ func (r *Reader) hideValid(dst *vec.Vector) {
 }
 
 // Close ends the reader.
-func (r *Reader) Close() error { return r.src.close() }
+func (r *Reader) Close() error {
+	left := 0
+	for _, skipped := range r.skipped {
+		if skipped {
+			left++
+		}
+	}
+	r.s.granules.Add(int64(len(r.skipped)))
+	r.s.granulesLeft.Add(int64(left))
+	r.skipped = nil
+	return r.src.close()
+}
 
 func less(a, b []byte) bool { return bytes.Compare(a, b) < 0 }
 

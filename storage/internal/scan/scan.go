@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"sync/atomic"
+
 	"math"
 
 	"quern/storage/catalog"
@@ -24,6 +26,15 @@ type Scan struct {
 
 	filter     policy.Filter
 	filterCols []int
+
+	bytes                  atomic.Int64 // of the pages that readers asked for
+	granules, granulesLeft atomic.Int64 // in readers that were closed: all, skipped
+}
+
+// Counters are what readers that are closed did: bytes of pages, granules, and
+// those of them that zone maps skipped.
+func (s *Scan) Counters() (bytes, granules, skipped int64) {
+	return s.bytes.Load(), s.granules.Load(), s.granulesLeft.Load()
 }
 
 // column is one column that readers load.

@@ -142,6 +142,14 @@ func (c *Col) Page(g int) (*encoding.Page, error) {
 	return c.openPage(g)
 }
 
+// PageBytes is the stored size of row group g's page.
+func (c *Col) PageBytes(g int) int64 {
+	if g >= len(c.pages) { // computed, such as the sequence
+		return 0
+	}
+	return int64(c.pages[g].length)
+}
+
 func (c *Col) openPage(g int) (opened *encoding.Page, err error) {
 	defer CatchFault(debug.SetPanicOnFault(true), &err)
 	e := &c.pages[g]
