@@ -109,6 +109,38 @@ type Subquery struct {
 	Typ    types.Type
 }
 
+// SubKind is what a SubPlan makes of the rows of its plan.
+type SubKind uint8
+
+// SubScalar is the first column of the only row, NULL without one, 21000 with a
+// second; SubExists whether there is a row; SubAny whether the first column, a
+// boolean, is true in any row: NULL if it is not but is NULL in one.
+const (
+	SubScalar SubKind = iota
+	SubExists
+	SubAny
+)
+
+// SubPlan is a correlated subquery: Plan runs for the values of Args, which its
+// Outer expressions with IDs stand for, when a row needs the result. Results
+// are kept by these values unless Volatile.
+type SubPlan struct {
+	Kind     SubKind
+	Plan     Node
+	Args     []Expr
+	IDs      []int
+	Volatile bool
+	Typ      types.Type
+}
+
+// Outer is a value of the row that the plan around it runs for.
+type Outer struct {
+	ID  int
+	Typ types.Type
+}
+
+func (e *SubPlan) Type() types.Type  { return e.Typ }
+func (e *Outer) Type() types.Type    { return e.Typ }
 func (e *Col) Type() types.Type      { return e.Typ }
 func (e *Lit) Type() types.Type      { return e.Typ }
 func (e *Param) Type() types.Type    { return e.Typ }

@@ -84,6 +84,10 @@ type Expand struct {
 	Typs  []types.Type
 	Gen   SeriesFunc
 	Outer bool
+	// Sub, if not nil, is what is run for the values of Args in place of Gen: its
+	// Outer expressions with IDs stand for them.
+	Sub Node
+	IDs []int
 }
 
 // DistinctOn passes the first row of each run of equal Keys; NULLs are equal. In
@@ -239,12 +243,17 @@ func (n *Limit) Types() []types.Type { return n.In.Types() }
 func (n *Union) Types() []types.Type { return n.Ins[0].Types() }
 func (n *SetOp) Types() []types.Type { return n.L.Types() }
 
-func (n *Scan) Inputs() []Node       { return nil }
-func (n *Virtual) Inputs() []Node    { return nil }
-func (n *Values) Inputs() []Node     { return nil }
-func (n *Series) Inputs() []Node     { return nil }
-func (n *Filter) Inputs() []Node     { return []Node{n.In} }
-func (n *Expand) Inputs() []Node     { return []Node{n.In} }
+func (n *Scan) Inputs() []Node    { return nil }
+func (n *Virtual) Inputs() []Node { return nil }
+func (n *Values) Inputs() []Node  { return nil }
+func (n *Series) Inputs() []Node  { return nil }
+func (n *Filter) Inputs() []Node  { return []Node{n.In} }
+func (n *Expand) Inputs() []Node {
+	if n.Sub != nil {
+		return []Node{n.In, n.Sub}
+	}
+	return []Node{n.In}
+}
 func (n *DistinctOn) Inputs() []Node { return []Node{n.In} }
 func (n *Project) Inputs() []Node    { return []Node{n.In} }
 func (n *Aggregate) Inputs() []Node  { return []Node{n.In} }

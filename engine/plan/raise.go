@@ -16,7 +16,7 @@ func MayRaise(e Expr) bool {
 		return false
 	}
 	switch e := e.(type) {
-	case *Col, *Lit:
+	case *Col, *Lit, *Outer:
 		return false
 	case *And:
 		return any(e.Args)

@@ -73,6 +73,10 @@ func (w *rewriter) expr(e Expr) Expr {
 		c := *x
 		c.Arg, c.Pattern = w.expr(x.Arg), w.expr(x.Pattern)
 		e = &c
+	case *SubPlan:
+		c := *x
+		c.Args = w.list(x.Args)
+		e = &c
 	}
 	if w.err != nil {
 		return e

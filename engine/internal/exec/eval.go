@@ -2,7 +2,11 @@ package exec
 
 import (
 	"context"
+	"strings"
+	"sync"
+
 	"quern/engine/internal/expr"
+	"quern/engine/internal/rowplan"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
@@ -25,7 +29,6 @@ type compiled struct {
 type instance struct {
 	c    *compiled
 	lit  vec.Vector // of a constant; Len is set per batch
-	sel  vec.Selection
 	prog *expr.Program
 }
 
@@ -108,48 +111,13 @@ func evalAll(es []*instance, b *vec.Batch, out []vec.Vector) error {
 // selectRows returns those of b's live rows for which the boolean expression is
 // true; nil means all b.Len rows. Valid until the next call.
 func (in *instance) selectRows(b *vec.Batch) (vec.Selection, error) {
-	if in.prog != nil {
-		return in.prog.Select(b, b.Sel, nil)
-	}
-	v, err := in.eval(b)
-	if err != nil {
-		return nil, err
-	}
-	return selectTrue(v, b.Sel, b.Len, &in.sel), nil
-}
-
-// selectTrue lists the rows of sel where v is true.
-func selectTrue(v *vec.Vector, sel vec.Selection, n int, scratch *vec.Selection) vec.Selection {
-	if v.Form == vec.Const {
-		if !v.Null(0) && v.Fixed[0] != 0 {
-			return sel
-		}
-		return vec.Selection{}
-	}
-	if cap(*scratch) < n {
-		*scratch = make(vec.Selection, n)
-	}
-	out, k := (*scratch)[:n], 0
-	test := func(r int) bool { return !v.Null(r) && v.Fixed[r] != 0 }
-	if v.Form == vec.Dict {
-		test = func(r int) bool { return !v.Null(r) && v.Dict.Values.Fixed[v.Codes()[r]] != 0 }
-	}
-	if sel == nil {
-		for r := range n {
-			if test(r) {
-				out[k] = uint16(r)
-				k++
-			}
-		}
-		return out[:k]
-	}
-	for _, r := range sel {
-		if test(int(r)) {
-			out[k] = r
-			k++
+	if in.prog == nil { // a column or a constant
+		var err error
+		if in.prog, err = expr.Compile(in.c.e, in.c.q.env); err != nil {
+			return nil, err
 		}
 	}
-	return out[:k]
+	return in.prog.Select(b, b.Sel, nil)
 }
 
 // bindConstants replaces parameters and uncorrelated subqueries by their values.
@@ -162,17 +130,43 @@ func (q *query) bindConstants(ctx context.Context, e plan.Expr) (plan.Expr, erro
 			}
 			return &plan.Lit{Val: q.params[e.Index], Typ: e.Typ}, nil
 		case *plan.Subquery:
-			return q.runSubquery(ctx, e)
+			return q.constant(ctx, e)
+		case *plan.Outer:
+			return rowplan.Value(ctx, e)
+		case *plan.SubPlan:
+			return rowplan.Func(e, q.rowPlan(ctx, e.Plan, e.IDs)), nil
 		}
 		return e, nil
 	})
 }
 
+// subResults are the values of the uncorrelated subqueries of a query, which any
+// worker may ask for.
+type subResults struct {
+	mu sync.Mutex // guards of
+	of map[*plan.Subquery]*subResult
+}
+
+type subResult struct {
+	once sync.Once
+	lit  *plan.Lit
+	err  error
+}
+
 // runSubquery executes an uncorrelated subquery, once per query.
 func (q *query) runSubquery(ctx context.Context, e *plan.Subquery) (*plan.Lit, error) {
-	if l := q.subs[e]; l != nil {
-		return l, nil
+	q.subs.mu.Lock()
+	r := q.subs.of[e]
+	if r == nil {
+		r = &subResult{}
+		q.subs.of[e] = r
 	}
+	q.subs.mu.Unlock()
+	r.once.Do(func() { r.lit, r.err = q.subqueryValue(ctx, e) })
+	return r.lit, r.err
+}
+
+func (q *query) subqueryValue(ctx context.Context, e *plan.Subquery) (*plan.Lit, error) {
 	s, err := q.build(ctx, e.Plan)
 	if err != nil {
 		return nil, err
@@ -195,25 +189,16 @@ func (q *query) runSubquery(ctx context.Context, e *plan.Subquery) (*plan.Lit, e
 			return nil, err
 		}
 		if n == 0 {
-			break
+			return l, nil
 		}
 		if e.Exists {
 			l.Val.I = 1
-			break
+			return l, nil
 		}
 		if rows += n; rows > 1 {
-			return nil, errMoreThanOneRow()
+			return nil, rowplan.TooManyRows()
 		}
-		r := 0
-		if b.Sel != nil {
-			r = int(b.Sel[0])
-		}
-		l.Val = b.Cols[0].Datum(r)
+		l.Val = b.Cols[0].Datum(live(&b, 0))
+		l.Val.S = strings.Clone(l.Val.S)
 	}
-	q.subs[e] = l
-	return l, nil
-}
-
-func errMoreThanOneRow() error {
-	return errs.New(errs.CardinalityViolation, "more than one row returned by a subquery used as an expression")
 }

@@ -4,13 +4,15 @@ import (
 	"context"
 
 	"quern/engine/internal/expr"
+	"quern/engine/internal/rowplan"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
 
-// expandStage calls a set-returning function for every input row. The input's
+// expandStage calls a set-returning function, or runs a plan, for every input
+// row. The input's
 // columns are gathered, so that large values are not copied for each of the
 // function's rows.
 type expandStage struct {
@@ -18,6 +20,7 @@ type expandStage struct {
 	q    *query
 	n    *plan.Expand
 	args []*compiled
+	plan rowplan.Runner // in place of the function
 }
 
 func (q *query) buildExpand(ctx context.Context, n *plan.Expand) (stage, error) {
@@ -29,7 +32,11 @@ func (q *query) buildExpand(ctx context.Context, n *plan.Expand) (stage, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &expandStage{in, q, n, args}, nil
+	s := &expandStage{stage: in, q: q, n: n, args: args}
+	if n.Sub != nil {
+		s.plan = q.rowPlan(ctx, n.Sub, n.IDs)
+	}
+	return s, nil
 }
 
 func (s *expandStage) open() runner {
@@ -86,30 +93,40 @@ func (r *expandRunner) row(ctx context.Context, b *vec.Batch, i int, emit sched.
 	for k := range r.vecs {
 		r.vals = append(r.vals, r.vecs[k].Datum(i))
 	}
-	out, err := r.s.n.Gen(r.s.q.env, r.vals)
-	if err != nil {
-		return err
-	}
 	some := false
 	add := func(g *vec.Batch) error {
 		if err := sched.CheckCancel(ctx); err != nil {
 			return err
 		}
-		some = some || g.Len > 0
+		some = some || g.Rows() > 0
 		return r.add(b, i, g, emit)
 	}
+	err := r.ofRow(ctx, add)
+	if err != nil {
+		return err
+	}
+	if !some && r.s.n.Outer {
+		return r.add(b, i, nil, emit)
+	}
+	return nil
+}
+
+// ofRow emits what belongs to r.vals.
+func (r *expandRunner) ofRow(ctx context.Context, emit sched.Emit) error {
+	if p := r.s.plan; p != nil {
+		return p(ctx, r.vals, emit)
+	}
+	out, err := r.s.n.Gen(r.s.q.env, r.vals)
+	if err != nil {
+		return err
+	}
 	for k := range out.Batches {
-		if err := add(out.Batch(k)); err != nil {
+		if err := emit(out.Batch(k)); err != nil {
 			return err
 		}
 	}
 	if out.Each != nil {
-		if err := out.Each(add); err != nil {
-			return err
-		}
-	}
-	if !some && r.s.n.Outer {
-		return r.add(b, i, nil, emit)
+		return out.Each(emit)
 	}
 	return nil
 }
@@ -123,13 +140,13 @@ func (r *expandRunner) add(b *vec.Batch, i int, g *vec.Batch, emit sched.Emit) e
 	}
 	n, size := 1, 0
 	if g != nil {
-		n = g.Len
+		n = g.Rows()
 	}
 	for k, c := range r.cols {
 		if g == nil {
 			c.Null()
 		} else {
-			c.AppendVector(&g.Cols[k], nil)
+			c.AppendVector(&g.Cols[k], g.Sel)
 		}
 		size += c.Size()
 	}

@@ -5,6 +5,7 @@ import (
 
 	"quern/engine/internal/expr"
 	"quern/engine/internal/hash"
+	"quern/engine/internal/rowplan"
 	"quern/engine/internal/sched"
 	"quern/engine/plan"
 	"quern/storage/types"
@@ -262,7 +263,7 @@ func (r *joinRunner) matches(_ *vec.Batch, pairs vec.Selection) error {
 		}
 		row := r.probeRows[p]
 		if s.kind == plan.Single && r.hit[row] {
-			return errMoreThanOneRow()
+			return rowplan.TooManyRows()
 		}
 		r.hit[row] = true
 		if r.side.matched != nil {

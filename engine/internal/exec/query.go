@@ -73,7 +73,7 @@ type query struct {
 	blocks  *sched.Blocks
 	disk    *spill.Space // nil = operators cannot spill
 	stats   *Stats
-	subs    map[*plan.Subquery]*plan.Lit
+	subs    *subResults
 	onPass  func(passes int) // of merging groups; nil outside tests
 	// mergeFloor is what the merge of a partition of groups may hold in any case.
 	mergeFloor int64
@@ -83,7 +83,7 @@ type query struct {
 func newQuery(ctx context.Context, cfg *Config) *query {
 	q := &query{
 		snap: cfg.Snap, params: cfg.Params, threads: cfg.Threads, stats: cfg.Stats,
-		subs: map[*plan.Subquery]*plan.Lit{}, sortSplit: parallelSortRows, mergeFloor: mergeFloor,
+		subs: &subResults{of: map[*plan.Subquery]*subResult{}}, sortSplit: parallelSortRows, mergeFloor: mergeFloor,
 	}
 	q.env = &fn.Env{Format: types.DefaultFormat}
 	if cfg.Env != nil {

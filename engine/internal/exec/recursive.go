@@ -33,6 +33,9 @@ type working struct {
 // workingKey finds the innermost working table in the context of building.
 type workingKey struct{}
 
+// OfBuild implements rowplan.BuildKey.
+func (workingKey) OfBuild() {}
+
 func workingOf(ctx context.Context) *working {
 	w, _ := ctx.Value(workingKey{}).(*working)
 	return w

@@ -448,7 +448,7 @@ func (b *binder) limitExpr(s *scope, e ast.Expr, clause string) (plan.Expr, erro
 	if err != nil && errs.CodeOf(err) != errs.InvalidText {
 		return nil, at(errs.New(errs.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, t), e)
 	}
-	if err == nil && len(logical.Refs(x)) > 0 {
+	if err == nil && !b.freeOf(s, x) {
 		return nil, at(errs.New(errs.InvalidColumnReference, "argument of %s must not contain variables", clause), e)
 	}
 	return r, err

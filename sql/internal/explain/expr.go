@@ -124,6 +124,15 @@ func (t *texter) expr(e plan.Expr) string {
 			op = "!" + op
 		}
 		return "(" + t.expr(e.Arg) + " " + op + " " + t.expr(e.Pattern) + ")"
+	case *plan.Outer:
+		return fmt.Sprintf("$outer%d", e.ID)
+	case *plan.SubPlan:
+		t.d.subplans = append(t.d.subplans, e.Plan)
+		kind := [...]string{"", "EXISTS", "ANY"}[e.Kind]
+		for i := range e.Args {
+			kind += fmt.Sprintf("[$outer%d := %s]", e.IDs[i], t.expr(e.Args[i]))
+		}
+		return fmt.Sprintf("(%s SubPlan %d)", kind, len(t.d.subplans))
 	case *plan.Subquery:
 		t.d.subplans = append(t.d.subplans, e.Plan)
 		if e.Exists {

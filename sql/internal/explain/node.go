@@ -92,7 +92,16 @@ func describe(n plan.Node, qualify bool) *description {
 	case *plan.Expand:
 		d.kind, d.title = "ProjectSet", "ProjectSet"
 		t.names = names(n.In, t.qualify)
-		d.add("Function", n.Name+"("+t.list(n.Args)+")")
+		if n.Sub == nil {
+			d.add("Function", n.Name+"("+t.list(n.Args)+")")
+			break
+		}
+		if d.kind, d.title = "Nested Loop", "Nested Loop"; n.Outer {
+			d.title = "Nested Loop Left Join"
+		}
+		for i := range n.Args {
+			d.add(fmt.Sprintf("$outer%d", n.IDs[i]), t.expr(n.Args[i]))
+		}
 	case *plan.Filter:
 		d.kind, d.title = "Result", "Filter"
 		t.names = names(n.In, t.qualify)

@@ -57,6 +57,7 @@ func (c *cloner) expr(e plan.Expr) plan.Expr {
 			if s.Cond != nil {
 				s.Cond = c.expr(s.Cond)
 			}
+			s.Args = c.exprs(x.Args)
 			return &s
 		}
 		return nil
@@ -121,6 +122,9 @@ func (c *cloner) node(n Node) Node {
 	n = n.WithExprs(c.exprs(n.Exprs()))
 	switch x := n.(type) {
 	case *Expand:
+		if x.Func.Sub != nil {
+			x.Func.Sub = c.node(x.Func.Sub)
+		}
 		x.Func.Cols = c.cols(x.Func.Cols)
 	case *Project:
 		for i := range x.Items {

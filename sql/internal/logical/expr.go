@@ -9,7 +9,7 @@ import (
 	"quern/storage/types"
 )
 
-// Children are the direct subexpressions of e; for a Sub only its Cond.
+// Children are the direct subexpressions of e; for a Sub its Cond or Args.
 func Children(e plan.Expr) []plan.Expr {
 	switch e := e.(type) {
 	case *plan.Call:
@@ -47,6 +47,7 @@ func Children(e plan.Expr) []plan.Expr {
 		if e.Cond != nil {
 			return []plan.Expr{e.Cond}
 		}
+		return e.Args
 	}
 	return nil
 }
@@ -98,6 +99,9 @@ func WithChildren(e plan.Expr, ch []plan.Expr) plan.Expr {
 			c.Cond = ch[0]
 			return &c
 		}
+		c := *e
+		c.Args = ch
+		return &c
 	}
 	return e
 }
@@ -139,6 +143,10 @@ func MapDeep(e plan.Expr, f func(plan.Expr) plan.Expr) plan.Expr {
 		c.Node = MapExprs(s.Node, f)
 		if c.Cond != nil {
 			c.Cond = MapDeep(c.Cond, f)
+		}
+		c.Args = append([]plan.Expr(nil), s.Args...)
+		for i := range c.Args {
+			c.Args[i] = MapDeep(c.Args[i], f)
 		}
 		return &c
 	})
@@ -261,6 +269,9 @@ func refs(e plan.Expr, s Set) {
 			s[x.Index] = true
 		case *Sub:
 			s.Add(Free(x.Node))
+			for _, a := range x.Args {
+				refs(a, s)
+			}
 			if x.Cond != nil {
 				inner := Set{}
 				refs(x.Cond, inner)
@@ -325,21 +336,25 @@ func Volatile(e plan.Expr) bool {
 		case *plan.Call:
 			found = found || x.Fn != nil && x.Fn.Vol == fn.Volatile
 		case *Sub:
-			found = found || volatileNode(x.Node)
+			found = found || VolatileNode(x.Node)
 		}
 		return !found
 	})
 	return found
 }
 
-func volatileNode(n Node) bool {
+// VolatileNode tells whether n contains a volatile function.
+func VolatileNode(n Node) bool {
 	for _, e := range n.Exprs() {
 		if Volatile(e) {
 			return true
 		}
 	}
+	if x, ok := n.(*Expand); ok && x.Func.Sub != nil && VolatileNode(x.Func.Sub) {
+		return true
+	}
 	for _, in := range n.Inputs() {
-		if volatileNode(in) {
+		if VolatileNode(in) {
 			return true
 		}
 	}
@@ -386,6 +401,8 @@ func writeKey(b *strings.Builder, e plan.Expr) {
 		writeDatum(b, e.Typ, &e.Val)
 	case *plan.Param:
 		fmt.Fprintf(b, "$%d:%d", e.Index, e.Typ.OID)
+	case *plan.Outer:
+		fmt.Fprintf(b, "O%d", e.ID)
 	case *plan.Call:
 		if e.Fn.Vol == fn.Volatile {
 			fmt.Fprintf(b, "V%p", e)

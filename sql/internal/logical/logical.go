@@ -99,6 +99,11 @@ type Series struct {
 	Args []plan.Expr
 	Cols []Column
 	Gen  plan.SeriesFunc
+	// Sub, if not nil, is a query in place of Gen, with the columns Cols: it is
+	// run for the values of Args, which its plan.Outer with IDs stand for, and
+	// refers to nothing else outside. Such a Series stands in an Expand only.
+	Sub Node
+	IDs []int
 }
 
 // Expand joins each row of In to the rows of a set-returning function of its
@@ -220,6 +225,12 @@ type Sub struct {
 	Cond plan.Expr
 	Typ  types.Type
 	Pos  int
+	// Applied says that the subquery runs row by row, for the values of Args:
+	// plan.Outer with IDs stand for them in Node, which refers to nothing outside.
+	// Cond is then nil, and SubAny's Node has its values as only column.
+	Applied bool
+	Args    []plan.Expr
+	IDs     []int
 }
 
 // Type implements plan.Expr.

@@ -1,9 +1,10 @@
 package optimize
 
 import (
+	"errors"
+
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
-	"quern/storage/errs"
 	"quern/storage/types"
 )
 
@@ -16,8 +17,8 @@ import (
 //
 // The outer side is computed twice, so this is the way for what pull cannot do.
 func (o *optimizer) dependent(outer, node logical.Node) (logical.Node, []plan.Expr, error) {
-	if volatile(outer) || volatile(node) {
-		return nil, nil, errs.NotSupported("correlated subquery of this form (volatile functions)")
+	if logical.VolatileNode(outer) || logical.VolatileNode(node) {
+		return nil, nil, errRowByRow
 	}
 	d := &dependence{o: o, outer: outer}
 	free := logical.Free(node)
@@ -37,19 +38,9 @@ func (o *optimizer) dependent(outer, node logical.Node) (logical.Node, []plan.Ex
 	return n, eqs, nil
 }
 
-func volatile(n logical.Node) bool {
-	for _, e := range n.Exprs() {
-		if logical.Volatile(e) {
-			return true
-		}
-	}
-	for _, in := range n.Inputs() {
-		if volatile(in) {
-			return true
-		}
-	}
-	return false
-}
+// errRowByRow says that a subquery cannot be computed for all outer values at
+// once: apply.go is the way then.
+var errRowByRow = errors.New("not for all outer values at once")
 
 // dependence is one unnesting: cols are the outer columns that are needed.
 type dependence struct {
@@ -173,7 +164,7 @@ func (d *dependence) push(n logical.Node) (logical.Node, place, error) {
 		}
 		return d.limit(n)
 	}
-	return nil, nil, errs.NotSupported("correlated subquery of this form")
+	return nil, nil, errRowByRow
 }
 
 // firstRows keeps, per outer values and keys, the first row in n's order: what
@@ -228,8 +219,11 @@ func (d *dependence) aggregate(n *logical.Aggregate) (logical.Node, place, error
 }
 
 func (d *dependence) join(n *logical.Join) (logical.Node, place, error) {
-	if n.Lateral || n.Kind == plan.Right || n.Kind == plan.Full {
-		return nil, nil, errs.NotSupported("correlated subquery with this kind of join")
+	switch {
+	case n.Lateral:
+		return nil, nil, errRowByRow
+	case n.Kind == plan.Right || n.Kind == plan.Full:
+		return d.outerJoin(n)
 	}
 	c := *n
 	right := d.needs(n.R)
@@ -260,6 +254,36 @@ func (d *dependence) join(n *logical.Join) (logical.Node, place, error) {
 	}
 	c.R, c.On = r, append(c.On, d.equal(at, rat)...)
 	return &c, at, nil
+}
+
+// outerJoin keeps rows of the right side for every outer value: both sides are
+// computed for all of them.
+func (d *dependence) outerJoin(n *logical.Join) (logical.Node, place, error) {
+	l, lat, err := d.push(n.L)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, rat, err := d.push(n.R)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := *n
+	c.L, c.R = l, r
+	c.On = append(rat.subst(n.On), d.equal(lat, rat)...)
+	if n.Kind == plan.Right {
+		return &c, rat, nil
+	}
+	// Where one side is padded, its outer values are, too.
+	at := d.newPlace()
+	p := &logical.Project{In: &c}
+	for _, col := range n.Out() {
+		p.Items = append(p.Items, logical.Item{Col: col, Expr: col.Col()})
+	}
+	for _, col := range d.cols {
+		e := &plan.Coalesce{Args: []plan.Expr{lat[col.ID].Col(), rat[col.ID].Col()}, Typ: col.Type}
+		p.Items = append(p.Items, logical.Item{Col: at[col.ID], Expr: e})
+	}
+	return p, at, nil
 }
 
 func (d *dependence) union(n *logical.Union) (logical.Node, place, error) {

@@ -104,6 +104,12 @@ func (o *optimizer) arrange(n logical.Node) logical.Node {
 // arrangeSubs arranges the plans of subqueries that stayed expressions.
 func (o *optimizer) arrangeSubs(n logical.Node) logical.Node {
 	n = mapInputs(n, o.arrangeSubs)
+	if x, ok := n.(*logical.Expand); ok && x.Func.Sub != nil {
+		c, f := *x, *x.Func
+		f.Sub = o.arrange(f.Sub)
+		c.Func = &f
+		n = &c
+	}
 	if !anySub(n.Exprs()) {
 		return n
 	}

@@ -29,6 +29,10 @@ func prune(n logical.Node, need logical.Set) logical.Node {
 	case *logical.Expand:
 		c := *n
 		c.In = prune(n.In, with(need, n.Exprs()...))
+		if f := *n.Func; f.Sub != nil {
+			f.Sub = exactly(prune(f.Sub, logical.OutSet(f.Sub)), f.Cols)
+			c.Func = &f
+		}
 		return &c
 	case *logical.Filter:
 		c := *n
@@ -101,7 +105,7 @@ func pruneSubs(n logical.Node) logical.Node {
 			if s.Kind != logical.SubExists {
 				need = logical.OutSet(s.Node)
 			}
-			if c.Node = prune(s.Node, need); s.Kind == logical.SubScalar {
+			if c.Node = prune(s.Node, need); s.Kind == logical.SubScalar || s.Kind == logical.SubAny && s.Applied {
 				c.Node = exactly(c.Node, s.Node.Out())
 			}
 			return &c

@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"errors"
+
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 	"quern/storage/types"
@@ -13,6 +15,7 @@ import (
 //	in any other expression     → mark join
 //	scalar with one aggregate   → left join on grouped keys, count → coalesce 0
 //	scalar of another form      → single join (a second row is 21000)
+//	what no join can compute    → run row by row (apply.go)
 //
 // A subquery without correlation that gives one value stays an expression: the
 // engine runs it once. Correlated predicates are pulled up into the join
@@ -54,34 +57,45 @@ func (o *optimizer) unnest(n logical.Node) (logical.Node, error) {
 			return o.unnestExprs(p)
 		}
 	}
-	// Elsewhere (LIMIT, several VALUES rows) only constants can stand.
+	// Elsewhere (LIMIT, several VALUES rows, functions in FROM) there is no input
+	// to join with.
 	return o.innerPlans(n)
 }
 
-// innerPlans unnests the plans of subqueries that stay expressions.
+// innerPlans leaves the subqueries in n's expressions there.
 func (o *optimizer) innerPlans(n logical.Node) (logical.Node, error) {
 	es := append([]plan.Expr(nil), n.Exprs()...)
 	for i := range es {
 		var err error
-		es[i] = logical.Map(es[i], func(x plan.Expr) plan.Expr {
-			s, ok := x.(*logical.Sub)
-			if !ok {
-				return nil
-			}
-			c := *s
-			in, uerr := o.unnest(s.Node)
-			if uerr != nil {
-				err = uerr
-				return x
-			}
-			c.Node = in
-			return &c
-		})
-		if err != nil {
+		if es[i], err = o.inPlace(es[i]); err != nil {
 			return nil, err
 		}
 	}
 	return n.WithExprs(es), nil
+}
+
+// inPlace unnests the plans of the subqueries in e, which stay expressions.
+func (o *optimizer) inPlace(e plan.Expr) (out plan.Expr, err error) {
+	out = logical.Map(e, func(x plan.Expr) plan.Expr {
+		s, ok := x.(*logical.Sub)
+		if !ok || s.Applied || err != nil {
+			return nil
+		}
+		c := *s
+		if c.Node, err = o.unnest(s.Node); err != nil {
+			return x
+		}
+		if s.Cond != nil {
+			if c.Cond, err = o.inPlace(s.Cond); err != nil {
+				return x
+			}
+		}
+		if c.Kind == logical.SubAny || len(logical.Free(c.Node)) > 0 {
+			return o.apply(&c)
+		}
+		return &c
+	})
+	return out, err
 }
 
 func anySub(es []plan.Expr) bool {
@@ -94,58 +108,66 @@ func anySub(es []plan.Expr) bool {
 }
 
 // unnestJoin moves subqueries in ON to where they can be joined, and unfolds
-// LATERAL.
+// LATERAL. In an outer join that is the side that a condition refers to; one
+// that refers to both is evaluated pair by pair.
 func (o *optimizer) unnestJoin(j *logical.Join) (logical.Node, error) {
-	var with, plain []plan.Expr
+	if !anySub(j.On) {
+		return o.unnestLateral(j)
+	}
+	c := *j
+	c.On = nil
+	left, right := logical.OutSet(j.L), logical.OutSet(j.R)
+	var above, below []plan.Expr
 	for _, p := range j.On {
-		if logical.HasSub(p) {
-			with = append(with, p)
-		} else {
-			plain = append(plain, p)
+		refs := logical.Refs(p)
+		var err error
+		switch {
+		case !logical.HasSub(p):
+			c.On = append(c.On, p)
+			continue
+		case j.Kind == plan.Inner:
+			above = append(above, p)
+			continue
+		case j.Kind == plan.Left && !refs.Meets(left):
+			below = append(below, p)
+			continue
+		case !refs.Meets(right) && neverRaises(p):
+			p, c.L, err = o.replace(p, c.L, true)
+		case !refs.Meets(left) && neverRaises(p):
+			p, c.R, err = o.replace(p, c.R, true)
+		default:
+			p, err = o.inPlace(p)
 		}
-	}
-	if len(with) > 0 && (j.Kind == plan.Inner || j.Kind == plan.Left) {
-		c := *j
-		c.On = plain
-		left := logical.OutSet(j.L)
-		var above []plan.Expr
-		var right []plan.Expr
-		for _, p := range with {
-			if j.Kind == plan.Inner || !logical.Refs(p).Meets(left) {
-				if j.Kind == plan.Inner {
-					above = append(above, p)
-				} else {
-					right = append(right, p)
-				}
-				continue
-			}
-			above = nil
-			right = nil
-			break
-		}
-		if len(above)+len(right) == len(with) {
-			if len(right) > 0 {
-				r, err := o.unnest(&logical.Filter{In: c.R, Preds: right})
-				if err != nil {
-					return nil, err
-				}
-				c.R = r
-			}
-			n, err := o.unnestLateral(&c)
-			if err != nil || len(above) == 0 {
-				return n, err
-			}
-			return o.unnestFilter(&logical.Filter{In: n, Preds: above})
-		}
-	}
-	if len(with) > 0 {
-		n, err := o.innerPlans(j)
 		if err != nil {
 			return nil, err
 		}
-		j = n.(*logical.Join)
+		c.On = append(c.On, p)
 	}
-	return o.unnestLateral(j)
+	if len(below) > 0 {
+		r, err := o.unnest(&logical.Filter{In: c.R, Preds: below})
+		if err != nil {
+			return nil, err
+		}
+		c.R = r
+	}
+	n, err := o.unnestLateral(&c)
+	if err != nil || len(above) == 0 {
+		return n, err
+	}
+	return o.unnestFilter(&logical.Filter{In: n, Preds: above})
+}
+
+// neverRaises tells whether the subqueries in e cannot have a row too many, so
+// that they may be computed for rows that a join does not ask for.
+func neverRaises(e plan.Expr) bool {
+	ok := true
+	logical.Walk(e, func(x plan.Expr) bool {
+		if s, isSub := x.(*logical.Sub); isSub {
+			ok = ok && !s.Applied && (s.Kind != logical.SubScalar || oneRow(s.Node)) && !logical.VolatileNode(s.Node)
+		}
+		return ok
+	})
+	return ok
 }
 
 func (o *optimizer) unnestLateral(j *logical.Join) (logical.Node, error) {
@@ -161,11 +183,17 @@ func (o *optimizer) unnestLateral(j *logical.Join) (logical.Node, error) {
 	if s, ok := j.R.(*logical.Series); ok && (j.Kind == plan.Inner || j.Kind == plan.Left && len(j.On) == 0) {
 		return keep(&logical.Expand{In: j.L, Func: s, Outer: j.Kind == plan.Left}, j.On), nil
 	}
+	if logical.VolatileNode(j.R) {
+		return o.applyJoin(j), nil
+	}
 	if r, conds, ok := pull(j.R, outer); ok {
 		c.R, c.On = r, append(c.On[:len(c.On):len(c.On)], conds...)
 		return &c, nil
 	}
 	r, eqs, err := o.dependent(j.L, j.R)
+	if errors.Is(err, errRowByRow) {
+		return o.applyJoin(j), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +257,9 @@ func (o *optimizer) semi(in logical.Node, p plan.Expr) (logical.Node, plan.Expr,
 		not, x = true, n.Arg
 	}
 	s := x.(*logical.Sub)
+	if s.Applied {
+		return in, p, nil
+	}
 	if s.Cond != nil && logical.HasSub(s.Cond) {
 		return in, p, nil
 	}
@@ -236,7 +267,6 @@ func (o *optimizer) semi(in logical.Node, p plan.Expr) (logical.Node, plan.Expr,
 	if err != nil {
 		return nil, nil, err
 	}
-	outer := logical.OutSet(in)
 	correlated := len(logical.Free(node)) > 0
 	if s.Kind == logical.SubExists {
 		if !correlated {
@@ -249,11 +279,18 @@ func (o *optimizer) semi(in logical.Node, p plan.Expr) (logical.Node, plan.Expr,
 		}
 		node = stripForExists(node)
 	}
-	r, conds, ok := pull(node, outer)
-	if !ok {
-		if r, conds, err = o.dependent(in, node); err != nil {
-			return nil, nil, err
+	r, conds, err := o.around(in, node)
+	if errors.Is(err, errRowByRow) {
+		c := *s
+		c.Node = node
+		var x plan.Expr = o.apply(&c)
+		if not {
+			x = &plan.Not{Arg: x}
 		}
+		return in, x, nil
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	j := &logical.Join{Kind: plan.Semi, L: in, R: r}
 	if not {
@@ -271,6 +308,19 @@ func (o *optimizer) semi(in logical.Node, p plan.Expr) (logical.Node, plan.Expr,
 	}
 	j.On = append(j.On, conds...)
 	return j, nil, nil
+}
+
+// around takes the correlations with in out of node: it returns them as the
+// condition of a join of both, or errRowByRow.
+func (o *optimizer) around(in, node logical.Node) (logical.Node, []plan.Expr, error) {
+	outer := logical.OutSet(in)
+	if logical.VolatileNode(node) && len(logical.Free(node)) > 0 {
+		return nil, nil, errRowByRow
+	}
+	if r, conds, ok := pull(node, outer); ok {
+		return r, conds, nil
+	}
+	return o.dependent(in, node)
 }
 
 // nullAware tells whether cond is one equality between the two sides, which the
@@ -319,27 +369,57 @@ func (o *optimizer) unnestExprs(n logical.Node) (logical.Node, error) {
 // replace joins the subqueries of e to in and puts their results in their
 // place. filter says that NULL counts as false where e is used.
 func (o *optimizer) replace(e plan.Expr, in logical.Node, filter bool) (plan.Expr, logical.Node, error) {
-	switch x := e.(type) {
-	case *logical.Sub:
-		return o.replaceSub(x, in, filter)
-	case *plan.And, *plan.Or:
-	default:
-		filter = false
+	return o.replaceIf(e, in, filter, nil)
+}
+
+// replaceIf is replace where only the rows for which all of guard are true ask
+// for e: for others it may not raise.
+func (o *optimizer) replaceIf(e plan.Expr, in logical.Node, filter bool, guard []plan.Expr) (plan.Expr, logical.Node, error) {
+	if s, ok := e.(*logical.Sub); ok {
+		return o.replaceSub(s, in, filter, guard)
 	}
 	if !logical.HasSub(e) {
 		return e, in, nil
 	}
+	// passed is what follows for later parts from an earlier one that did not
+	// decide; reach, what makes a branch of CASE be taken.
+	var passed func(done plan.Expr) plan.Expr
+	isNot := func(val bool) func(plan.Expr) plan.Expr {
+		return func(done plan.Expr) plan.Expr { return &plan.IsBool{Arg: done, Val: val, Not: true} }
+	}
+	keepsFilter, isCase, conds := false, false, 0
+	switch x := e.(type) {
+	case *plan.And:
+		keepsFilter, passed = true, isNot(false)
+	case *plan.Or:
+		keepsFilter, passed = true, isNot(true)
+	case *plan.Coalesce:
+		passed = func(done plan.Expr) plan.Expr { return &plan.IsNull{Arg: done} }
+	case *plan.Case:
+		isCase, conds = true, 2*len(x.Whens)
+		passed = isNot(true)
+	}
 	ch := append([]plan.Expr(nil), logical.Children(e)...)
-	var err error
 	for i := range ch {
-		if ch[i], in, err = o.replace(ch[i], in, filter); err != nil {
+		own := guard
+		if isCase && i < conds && i%2 == 1 {
+			own = append(guard[:len(guard)-1:len(guard)-1], &plan.IsBool{Arg: ch[i-1], Val: true})
+		}
+		var err error
+		if ch[i], in, err = o.replaceIf(ch[i], in, filter && keepsFilter, own); err != nil {
 			return nil, nil, err
+		}
+		if passed != nil && (!isCase || i < conds && i%2 == 0) {
+			guard = append(guard[:len(guard):len(guard)], passed(ch[i]))
 		}
 	}
 	return logical.WithChildren(e, ch), in, nil
 }
 
-func (o *optimizer) replaceSub(s *logical.Sub, in logical.Node, filter bool) (plan.Expr, logical.Node, error) {
+func (o *optimizer) replaceSub(s *logical.Sub, in logical.Node, filter bool, guard []plan.Expr) (plan.Expr, logical.Node, error) {
+	if s.Applied {
+		return s, in, nil
+	}
 	node, err := o.unnest(s.Node)
 	if err != nil {
 		return nil, nil, err
@@ -347,7 +427,7 @@ func (o *optimizer) replaceSub(s *logical.Sub, in logical.Node, filter bool) (pl
 	c := *s
 	c.Node = node
 	if c.Cond != nil {
-		if c.Cond, in, err = o.replace(c.Cond, in, false); err != nil {
+		if c.Cond, in, err = o.replaceIf(c.Cond, in, false, guard); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -355,9 +435,20 @@ func (o *optimizer) replaceSub(s *logical.Sub, in logical.Node, filter bool) (pl
 	if len(free) == 0 && c.Kind != logical.SubAny {
 		return &c, in, nil
 	}
+	e, out, err := o.joined(&c, in, filter, guard)
+	if errors.Is(err, errRowByRow) {
+		return o.apply(&c), in, nil
+	}
+	return e, out, err
+}
+
+// joined joins a subquery to in, or returns errRowByRow.
+func (o *optimizer) joined(s *logical.Sub, in logical.Node, filter bool, guard []plan.Expr) (plan.Expr, logical.Node, error) {
+	c := *s
+	free := logical.Free(c.Node)
 	switch c.Kind {
 	case logical.SubScalar:
-		return o.scalar(&c, in)
+		return o.scalar(&c, in, guard)
 	case logical.SubExists:
 		c.Node = stripForExists(c.Node)
 		m, in, err := o.mark(in, c.Node, nil)
@@ -407,19 +498,19 @@ func truth(v bool) *plan.Lit {
 
 // mark adds a column to in that says whether node has a row with on.
 func (o *optimizer) mark(in, node logical.Node, on []plan.Expr) (plan.Expr, logical.Node, error) {
-	r, conds, ok := pull(node, logical.OutSet(in))
-	if !ok {
-		var err error
-		if r, conds, err = o.dependent(in, node); err != nil {
-			return nil, nil, err
-		}
+	r, conds, err := o.around(in, node)
+	if err != nil {
+		return nil, nil, err
 	}
 	j := &logical.Join{Kind: plan.Mark, L: in, R: r, On: append(on[:len(on):len(on)], conds...), MarkCol: o.newCol("mark", types.Bool)}
 	return j.MarkCol.Col(), j, nil
 }
 
 // scalar joins a correlated scalar subquery.
-func (o *optimizer) scalar(s *logical.Sub, in logical.Node) (plan.Expr, logical.Node, error) {
+func (o *optimizer) scalar(s *logical.Sub, in logical.Node, guard []plan.Expr) (plan.Expr, logical.Node, error) {
+	if logical.VolatileNode(s.Node) {
+		return nil, nil, errRowByRow
+	}
 	if e, n, ok := o.scalarAggregate(s, in); ok {
 		return e, n, nil
 	}
@@ -433,6 +524,14 @@ func (o *optimizer) scalar(s *logical.Sub, in logical.Node) (plan.Expr, logical.
 		if oneRow(s.Node) {
 			kind = plan.Left
 		}
+	}
+	if kind == plan.Single {
+		for _, g := range guard {
+			if logical.Volatile(g) || logical.HasSub(g) {
+				return nil, nil, errRowByRow
+			}
+		}
+		conds = append(conds[:len(conds):len(conds)], guard...)
 	}
 	j := &logical.Join{Kind: kind, L: in, R: r, On: conds}
 	return s.Node.Out()[0].Col(), j, nil

@@ -6,7 +6,6 @@ import (
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
-	"quern/storage/errs"
 	"quern/storage/types"
 )
 
@@ -32,7 +31,7 @@ func (d *dependence) limit(n *logical.Limit) (logical.Node, place, error) {
 	count, ok := bound(n.Count)
 	offset, okOffset := bound(n.Offset)
 	if !ok || !okOffset || n.Ties {
-		return nil, nil, errs.NotSupported("LIMIT of this form in a correlated subquery")
+		return nil, nil, errRowByRow
 	}
 	src := n.In
 	var order []plan.SortKey

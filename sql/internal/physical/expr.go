@@ -32,7 +32,7 @@ func (bd *builder) expr(e plan.Expr, lay layout) (plan.Expr, error) {
 			}
 			return &plan.Col{Index: at, Typ: x.Typ}
 		case *logical.Sub:
-			s, serr := bd.subquery(x)
+			s, serr := bd.subquery(x, lay)
 			if serr != nil {
 				err = serr
 				return x
@@ -44,11 +44,15 @@ func (bd *builder) expr(e plan.Expr, lay layout) (plan.Expr, error) {
 	return out, err
 }
 
-// subquery makes a plan of a subquery that refers to nothing outside. IN is
-// rewritten by optimize and never arrives here unless it could not be.
-func (bd *builder) subquery(s *logical.Sub) (plan.Expr, error) {
+// subquery makes a plan of a subquery: of one that refers to nothing outside, a
+// constant; of another, a plan to run by row. optimize sees to it that there are
+// no others.
+func (bd *builder) subquery(s *logical.Sub, lay layout) (plan.Expr, error) {
+	if s.Applied {
+		return bd.subPlan(s, lay)
+	}
 	if len(logical.Free(s.Node)) > 0 || s.Kind == logical.SubAny {
-		return nil, errs.NotSupported("correlated subquery of this form").WithPos(s.Pos + 1)
+		return nil, errs.New(errs.Internal, "correlated subquery without its values").WithPos(s.Pos + 1)
 	}
 	if s.Kind == logical.SubExists {
 		p, _, err := bd.build(s.Node)
@@ -56,4 +60,22 @@ func (bd *builder) subquery(s *logical.Sub) (plan.Expr, error) {
 	}
 	p, err := bd.whole(s.Node, s.Node.Out())
 	return &plan.Subquery{Plan: p, Typ: s.Typ}, err
+}
+
+func (bd *builder) subPlan(s *logical.Sub, lay layout) (plan.Expr, error) {
+	args, err := bd.exprs(s.Args, lay)
+	if err != nil {
+		return nil, err
+	}
+	out := &plan.SubPlan{Args: args, IDs: s.IDs, Typ: s.Typ, Volatile: logical.Volatile(s)}
+	if s.Kind == logical.SubExists {
+		out.Kind = plan.SubExists
+		out.Plan, _, err = bd.build(s.Node)
+		return out, err
+	}
+	if s.Kind == logical.SubAny {
+		out.Kind = plan.SubAny
+	}
+	out.Plan, err = bd.whole(s.Node, s.Node.Out()[:1])
+	return out, err
 }

@@ -148,8 +148,15 @@ func (bd *builder) translate(n logical.Node) (plan.Node, layout, error) {
 			return nil, nil, err
 		}
 		args, err := bd.exprs(n.Func.Args, lay)
-		return &plan.Expand{In: in, Name: n.Func.Name, Args: args, Typs: colTypes(n.Func.Cols), Gen: n.Func.Gen, Outer: n.Outer},
-			layoutOf(append(ordered(lay, len(in.Types())), n.Func.Cols...)), err
+		if err != nil {
+			return nil, nil, err
+		}
+		x := &plan.Expand{In: in, Name: n.Func.Name, Args: args, Typs: colTypes(n.Func.Cols), Gen: n.Func.Gen, Outer: n.Outer}
+		if n.Func.Sub != nil {
+			x.Sub, err = bd.whole(n.Func.Sub, n.Func.Cols)
+			x.IDs = n.Func.IDs
+		}
+		return x, layoutOf(append(ordered(lay, len(in.Types())), n.Func.Cols...)), err
 	case *logical.Values:
 		return bd.values(n)
 	case *logical.Project:
