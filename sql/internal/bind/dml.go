@@ -30,6 +30,7 @@ type changer struct {
 	addr  logical.Column
 	// through is the view that is changed through, nil for tables.
 	through *viewTarget
+	sources []logical.Node // of SET (…) = (query)
 	set     []logical.Item // of Target.Cols
 	cols    []*catalog.Column
 }
@@ -74,6 +75,7 @@ func Update(env *Env, st *ast.Update) (*Bound, error) {
 	if err := c.where(st.Where); err != nil {
 		return nil, err
 	}
+	c.joinSources()
 	return c.finish(st.Returning)
 }
 
@@ -172,6 +174,13 @@ func (c *changer) assignment(a *ast.Assign) error {
 			return at(errs.New(errs.Syntax, "number of columns does not match number of values"), a.Value)
 		}
 	}
+	var src *result
+	if query != nil {
+		var err error
+		if src, err = c.source(query, len(a.Columns)); err != nil {
+			return err
+		}
+	}
 	in := &inserter{b: c.b, tab: c.tab}
 	for i, name := range a.Columns {
 		col, err := c.column(name, a)
@@ -182,11 +191,8 @@ func (c *changer) assignment(a *ast.Assign) error {
 			return errs.New(errs.Syntax, "multiple assignments to same column %q", name)
 		}
 		var x plan.Expr
-		if query != nil {
-			x, err = c.nth(query, i, len(a.Columns), a)
-			if err == nil {
-				x, err = in.assign(x, col, query)
-			}
+		if src != nil {
+			x, err = in.assign(src.cols[i].expr(), col, src.place(i, query.Query))
 		} else {
 			x, err = c.value(in, values[i], col)
 		}
@@ -213,9 +219,9 @@ func (c *changer) value(in *inserter, e ast.Expr, col *catalog.Column) (plan.Exp
 	return in.assign(x, col, e)
 }
 
-// nth is column i of a subquery that gives one row of n columns, NULL without
-// a row. NB: each column is a subquery of its own.
-func (c *changer) nth(q *ast.Subquery, i, n int, a *ast.Assign) (plan.Expr, error) {
+// source binds a subquery that gives the values of n columns, NULLs without a row.
+// It is joined behind WHERE, so that it runs once for each row that is changed.
+func (c *changer) source(q *ast.Subquery, n int) (*result, error) {
 	r, err := c.b.inner(&exprCtx{scope: c.scope, clause: "UPDATE"}, q.Query)
 	if err != nil {
 		return nil, err
@@ -223,7 +229,14 @@ func (c *changer) nth(q *ast.Subquery, i, n int, a *ast.Assign) (plan.Expr, erro
 	if len(r.cols) != n {
 		return nil, at(errs.New(errs.Syntax, "number of columns does not match number of values"), q)
 	}
-	return nthColumn(r, i, q.Pos), nil
+	c.sources = append(c.sources, r.node)
+	return r, nil
+}
+
+func (c *changer) joinSources() {
+	for _, n := range c.sources {
+		c.node = &logical.Join{Kind: plan.Single, L: c.node, R: n, Lateral: logical.Free(n).Meets(logical.OutSet(c.node))}
+	}
 }
 
 // finish makes the plan. RETURNING stands on a projection of its own: it uses
