@@ -2,10 +2,12 @@ package fn
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 
 	"quern/engine/internal/are"
 	"quern/engine/internal/jsonscan"
+	"quern/engine/internal/keywords"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -80,6 +82,13 @@ func setFuncs() []*Set {
 	for _, name := range [...]string{"jsonb_path_query", "jsonb_path_query_tz"} {
 		set(name, pathQuery, one("", tJSONB), tJSONB, types.JSONPathOID, tJSONB, tBool)
 	}
+	set("pg_partition_ancestors", func(*SetCall, func(...types.Datum) error) error { return nil }, one("relid", types.RegclassOID), types.RegclassOID)
+	set("pg_get_keywords", func(_ *SetCall, put func(...types.Datum) error) (err error) {
+		for _, w := range keywords.All() {
+			err = cmp.Or(err, put(str(w.Text), str(w.Class), types.Datum{I: int64(b2u(w.Bare))}, str(w.Describe()), str(w.DescribeBare())))
+		}
+		return err
+	}, []SetCol{{"word", tText}, {"catcode", tQChar}, {"barelabel", tBool}, {"catdesc", tText}, {"baredesc", tText}})
 	set("regexp_matches", regexpMatches, one("", 1009), tText, tText)
 	set("regexp_matches", regexpMatches, one("", 1009), tText, tText, tText)
 	set("regexp_split_to_table", regexpSplitRows, one("", tText), tText, tText)

@@ -24,7 +24,7 @@ func (b *binder) functionName(e *ast.Call) (string, error) {
 		return name, nil
 	}
 	schema := e.Name[len(e.Name)-2]
-	if schema == "pg_catalog" {
+	if schema == "pg_catalog" || schema == "information_schema" && name == "_pg_expandarray" {
 		return name, nil
 	}
 	if b.env.Catalog.SchemaByName(schema) == nil {

@@ -5,6 +5,7 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/colname"
+	"quern/sql/internal/literal"
 	"quern/sql/internal/logical"
 	"quern/sql/internal/rowfunc"
 	"quern/storage/errs"
@@ -14,6 +15,11 @@ import (
 // funcTable binds functions in FROM: set-returning ones, or any scalar function
 // as a relation of one row; ROWS FROM puts several side by side.
 func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
+	if c, ok := t.Calls[0].Expr.(*ast.Call); ok && len(c.Args) == 0 && colname.Of(c) == "pg_timezone_names" && b.env.Virtual != nil {
+		if v, ok := b.env.Virtual("pg_catalog", "pg_timezone_names"); ok && !t.Ordinality {
+			return b.virtual(v, &ast.TableRef{At: t.At, Alias: t.Alias})
+		}
+	}
 	ctx := &exprCtx{scope: &scope{parent: s}, clause: "FROM"}
 	var items []*logical.Series
 	for i := range t.Calls {
@@ -33,7 +39,7 @@ func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 	single := len(n.Cols) == 1
 	if t.Ordinality {
 		n.Cols = append(n.Cols, b.newCol("ordinality", types.Int8))
-		n.Gen = rowfunc.WithOrdinality(n.Gen)
+		n.Gen = rowfunc.WithOrdinality(n.Gen, types.Int8)
 	}
 	f := &from{rels: []*relation{rel}, node: n}
 	for _, c := range n.Out() {
@@ -103,7 +109,7 @@ func (b *binder) recordItem(ctx *exprCtx, e *ast.Call, name string, defs []ast.C
 	}
 	arg, _ := fn.RecordFunc(name)
 	missing := func() error {
-		return at(errs.New(errs.UndefinedFunction, "function %s(%s) does not exist", name, typeNames(args)).
+		return at(errs.New(errs.UndefinedFunction, "function %s(%s) does not exist", name, literal.TypeNames(args)).
 			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
 	}
 	if len(args) != 1 || args[0].Type().OID != arg.OID && args[0].Type().OID != types.UnknownOID {
@@ -157,7 +163,7 @@ func sideBySide(items []*logical.Series) *logical.Series {
 
 // isSetReturning tells whether name is a set-returning function.
 func isSetReturning(name string) bool {
-	return name == "generate_series" || name == "unnest" || fn.IsSet(name)
+	return name == "generate_series" || name == "unnest" || name == "_pg_expandarray" || fn.IsSet(name)
 }
 
 // series binds a set-returning call.
@@ -179,14 +185,21 @@ func (b *binder) series(ctx *exprCtx, e *ast.Call, name string) (*logical.Series
 		return sideBySide(items), nil
 	case name == "unnest":
 		return b.unnest(args, e)
+	case name == "_pg_expandarray": // of information_schema: elements x and their places n
+		n, err := b.unnest(args, e)
+		if err == nil {
+			n.Cols = append(n.Cols, b.newCol("n", types.Int4))
+			n.Cols[0].Name, n.Gen = "x", rowfunc.WithOrdinality(n.Gen, types.Int4)
+		}
+		return n, err
 	case fn.IsSet(name):
 		return b.setFunction(args, e, name)
 	}
 	if len(args) < 2 || len(args) > 3 {
-		return nil, at(errs.New(errs.UndefinedFunction, "function generate_series(%s) does not exist", typeNames(args)).
+		return nil, at(errs.New(errs.UndefinedFunction, "function generate_series(%s) does not exist", literal.TypeNames(args)).
 			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
 	}
-	t, step, err := seriesType(args)
+	t, step, err := literal.SeriesType(args)
 	if err != nil {
 		return nil, at(err, e)
 	}
@@ -239,7 +252,7 @@ func (b *binder) setFunction(args []plan.Expr, e *ast.Call, name string) (*logic
 // unnest binds unnest of one array.
 func (b *binder) unnest(args []plan.Expr, e *ast.Call) (*logical.Series, error) {
 	if len(args) != 1 {
-		return nil, at(errs.New(errs.UndefinedFunction, "function unnest(%s) does not exist", typeNames(args)).
+		return nil, at(errs.New(errs.UndefinedFunction, "function unnest(%s) does not exist", literal.TypeNames(args)).
 			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
 	}
 	t := args[0].Type()
@@ -254,49 +267,4 @@ func (b *binder) unnest(args []plan.Expr, e *ast.Call) (*logical.Series, error) 
 	n := &logical.Series{Name: "unnest", Args: args, Cols: []logical.Column{b.newCol("unnest", t.Elem())}}
 	n.Gen = rowfunc.Unnest(t.Elem())
 	return n, nil
-}
-
-func typeNames(args []plan.Expr) string {
-	s := ""
-	for i, a := range args {
-		if i > 0 {
-			s += ", "
-		}
-		s += bare(a.Type()).String()
-	}
-	return s
-}
-
-// seriesType chooses the overload: integers, numeric, timestamps with interval.
-func seriesType(args []plan.Expr) (t, step types.Type, err error) {
-	rank := map[types.OID]int{types.Int2OID: 1, types.Int4OID: 1, types.UnknownOID: 0, types.Int8OID: 2, types.NumericOID: 3}
-	best, stamps := 1, types.OID(0)
-	for i, a := range args {
-		o := a.Type().OID
-		switch o {
-		case types.DateOID, types.TimestamptzOID:
-			stamps = types.TimestamptzOID
-			continue
-		case types.TimestampOID:
-			if stamps == 0 {
-				stamps = o
-			}
-			continue
-		case types.IntervalOID:
-			if i == 2 {
-				continue
-			}
-		}
-		r, ok := rank[o]
-		if !ok || stamps != 0 && r > 0 {
-			return t, step, errs.New(errs.UndefinedFunction, "function generate_series(%s) does not exist", typeNames(args)).
-				WithHint("No function matches the given name and argument types. You might need to add explicit type casts.")
-		}
-		best = max(best, r)
-	}
-	if stamps != 0 {
-		return types.Type{OID: stamps, Mod: -1}, types.Interval, nil
-	}
-	t = [...]types.Type{1: types.Int4, 2: types.Int8, 3: types.Numeric}[best]
-	return t, t, nil
 }

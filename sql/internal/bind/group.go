@@ -5,6 +5,7 @@ import (
 
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
+	"quern/sql/internal/literal"
 	"quern/sql/internal/logical"
 	"quern/storage/errs"
 )
@@ -52,7 +53,7 @@ func (st *selectState) group() error {
 		}
 	}
 	if !plain {
-		st.agg.sets = normalSets(sets, g.Distinct)
+		st.agg.sets = literal.NormalSets(sets, g.Distinct)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"fmt"
 	"slices"
 
 	"quern/engine/plan"
@@ -111,24 +110,6 @@ func crossSets(sets, alts [][]int, n ast.Node) ([][]int, error) {
 		}
 	}
 	return out, nil
-}
-
-// normalSets sorts each set and drops repeated keys; GROUP BY DISTINCT drops
-// repeated sets too.
-func normalSets(sets [][]int, distinct bool) [][]int {
-	seen := map[string]bool{}
-	var out [][]int
-	for _, s := range sets {
-		slices.Sort(s)
-		s = slices.Compact(s)
-		k := fmt.Sprint(s)
-		if distinct && seen[k] {
-			continue
-		}
-		seen[k] = true
-		out = append(out, s)
-	}
-	return out
 }
 
 // groupedNode groups the input and says in which column each key comes out.

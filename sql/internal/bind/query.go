@@ -44,10 +44,14 @@ type binder struct {
 	longNumbers map[plan.Expr]string
 	refPos      map[*plan.Col]ast.Node
 	refName     map[int]string
+	// rowsOf are the fields of records, records those of columns by number.
+	rowsOf  map[plan.Expr]*rowFields
+	records map[int]*rowFields
 }
 
 func newBinder(env *Env) *binder {
-	b := &binder{env: env, refPos: map[*plan.Col]ast.Node{}, refName: map[int]string{}, exprPos: map[plan.Expr]ast.Node{}}
+	b := &binder{env: env, refPos: map[*plan.Col]ast.Node{}, refName: map[int]string{}, exprPos: map[plan.Expr]ast.Node{},
+		rowsOf: map[plan.Expr]*rowFields{}, records: map[int]*rowFields{}}
 	b.params.given = env.Params
 	b.params.known = append([]types.Type(nil), env.Params...)
 	return b

@@ -95,7 +95,32 @@ func (b *binder) record(r *rowFields, n ast.Node) (plan.Expr, error) {
 		}
 		args[i], ts[i] = x, x.Type()
 	}
-	return &plan.Call{Fn: fn.RecordOf(ts, r.names), Args: args, Typ: types.Type{OID: types.RecordOID, Mod: -1}}, nil
+	x := &plan.Call{Fn: fn.RecordOf(ts, r.names), Args: args, Typ: types.Type{OID: types.RecordOID, Mod: -1}}
+	b.rowsOf[x] = &rowFields{exprs: args, names: r.names}
+	return x, nil
+}
+
+// recordField is a field of a record in a column, by way of JSON.
+func (b *binder) recordField(x plan.Expr, e *ast.Field) (plan.Expr, error) {
+	c, ok := x.(*plan.Col)
+	if r := b.records[c.Index]; ok && r != nil {
+		for i, n := range r.names {
+			if n != e.Name {
+				continue
+			}
+			doc, err := b.function("row_to_json", []plan.Expr{x}, e)
+			if err != nil {
+				return nil, err
+			}
+			text, err := b.function("json_extract_path_text", []plan.Expr{doc, &plan.Lit{Val: types.Datum{S: n}, Typ: types.Text}}, e)
+			if err != nil {
+				return nil, err
+			}
+			return b.coerce(text, bare(r.exprs[i].Type()), castExplicit, e)
+		}
+		return nil, at(errs.New(errs.UndefinedColumn, "could not identify column %q in record data type", e.Name), e.Expr)
+	}
+	return nil, at(errs.NotSupported("a field of a composite value"), e)
 }
 
 // rowValue binds a row that stands where a value is wanted.
@@ -128,6 +153,19 @@ func relationOf(ctx *exprCtx, e ast.Expr) *relation {
 
 // field binds (row).name.
 func (b *binder) field(ctx *exprCtx, e *ast.Field) (plan.Expr, error) {
+	if call, ok := e.Expr.(*ast.Call); ok {
+		if name, err := b.functionName(call); err == nil && isSetReturning(name) && ctx.sets != nil {
+			n, err := b.listSeries(ctx, call, name)
+			for i := 0; err == nil && i < len(n.Cols); i++ {
+				if n.Cols[i].Name == e.Name {
+					return n.Cols[i].Col(), nil
+				}
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
 	r, err := b.row(ctx, e.Expr)
 	if err != nil {
 		return nil, err
@@ -141,6 +179,7 @@ func (b *binder) field(ctx *exprCtx, e *ast.Field) (plan.Expr, error) {
 			if t := x.Type(); t.OID != types.RecordOID {
 				return nil, at(errs.New(errs.WrongObjectType, "column notation .%s applied to type %s, which is not a composite type", e.Name, bare(t)), e)
 			}
+			return b.recordField(x, e)
 		}
 		return nil, at(errs.NotSupported("a field of a composite value"), e)
 	}

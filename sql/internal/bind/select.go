@@ -330,6 +330,9 @@ func (st *selectState) project() error {
 		} else {
 			t.col.ID = st.b.newID()
 		}
+		if r := st.b.rowsOf[t.expr]; r != nil {
+			st.b.records[t.col.ID] = r
+		}
 		t.col.Type = t.expr.Type()
 		items = append(items, logical.Item{Col: t.col.Column, Expr: t.expr})
 		if k := logical.Key(t.expr); byKey[k].ID == 0 {

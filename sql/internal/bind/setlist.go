@@ -19,8 +19,24 @@ type setCalls struct {
 	early bool
 }
 
-// setInList binds a set-returning function in a SELECT list.
+// setInList binds a set-returning function in a SELECT list: its value, or its row.
 func (b *binder) setInList(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, error) {
+	n, err := b.listSeries(ctx, e, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(n.Cols) == 1 {
+		return n.Cols[0].Col(), nil
+	}
+	r := &rowFields{}
+	for _, c := range n.Cols {
+		r.exprs, r.names = append(r.exprs, c.Col()), append(r.names, c.Name)
+	}
+	return b.record(r, e)
+}
+
+// listSeries is the series of a call in a SELECT list.
+func (b *binder) listSeries(ctx *exprCtx, e *ast.Call, name string) (*logical.Series, error) {
 	const hint = "You might be able to move the set-returning function into a LATERAL FROM item."
 	switch {
 	case ctx.inAgg:
@@ -41,9 +57,6 @@ func (b *binder) setInList(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 	if err != nil {
 		return nil, err
 	}
-	if len(n.Cols) != 1 {
-		return nil, at(errs.NotSupported("a row as a result column"), e)
-	}
 	s := ctx.sets
 	key := name
 	for _, a := range n.Args {
@@ -55,15 +68,17 @@ func (b *binder) setInList(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 	}
 	for i := range s.keys {
 		if s.keys[i] == key && key != "" {
-			return s.items[i].Cols[0].Col(), nil
+			return s.items[i], nil
 		}
 	}
 	if s.ids == nil {
 		s.pos, s.ids = e, logical.Set{}
 	}
 	s.items, s.keys = append(s.items, n), append(s.keys, key)
-	s.ids[n.Cols[0].ID] = true
-	return n.Cols[0].Col(), nil
+	for _, c := range n.Cols {
+		s.ids[c.ID] = true
+	}
+	return n, nil
 }
 
 // noSets refuses set-returning functions that were found since there were n of

@@ -1,9 +1,11 @@
 // Package literal reads and writes the texts of literals for the binder: array
 // literals, interval fields, values whose text depends on the session, defaults of
-// parameters; and how far two names are apart.
+// parameters; what makes grouping sets alike, and how far two names are apart.
 package literal
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"quern/engine/fn"
@@ -177,4 +179,68 @@ func defaultLiteral(s string) plan.Expr {
 		s = s[1:strings.LastIndexByte(s, '\'')]
 	}
 	return &plan.Lit{Val: types.Datum{S: s}, Typ: types.Unknown}
+}
+
+// NormalSets sorts each set and drops repeated keys; GROUP BY DISTINCT drops
+// repeated sets too.
+func NormalSets(sets [][]int, distinct bool) [][]int {
+	seen := map[string]bool{}
+	var out [][]int
+	for _, s := range sets {
+		slices.Sort(s)
+		s = slices.Compact(s)
+		k := fmt.Sprint(s)
+		if distinct && seen[k] {
+			continue
+		}
+		seen[k] = true
+		out = append(out, s)
+	}
+	return out
+}
+
+// TypeNames lists the types of arguments for messages.
+func TypeNames(args []plan.Expr) string {
+	s := ""
+	for i, a := range args {
+		if i > 0 {
+			s += ", "
+		}
+		s += types.Type{OID: a.Type().OID, Mod: -1}.String()
+	}
+	return s
+}
+
+// SeriesType chooses the overload: integers, numeric, timestamps with interval.
+func SeriesType(args []plan.Expr) (t, step types.Type, err error) {
+	rank := map[types.OID]int{types.Int2OID: 1, types.Int4OID: 1, types.UnknownOID: 0, types.Int8OID: 2, types.NumericOID: 3}
+	best, stamps := 1, types.OID(0)
+	for i, a := range args {
+		o := a.Type().OID
+		switch o {
+		case types.DateOID, types.TimestamptzOID:
+			stamps = types.TimestamptzOID
+			continue
+		case types.TimestampOID:
+			if stamps == 0 {
+				stamps = o
+			}
+			continue
+		case types.IntervalOID:
+			if i == 2 {
+				continue
+			}
+		}
+		r, ok := rank[o]
+		if !ok || stamps != 0 && r > 0 {
+			return t, step, errs.New(errs.UndefinedFunction, "function generate_series(%s) does not exist", TypeNames(args)).
+				WithHint("No function matches the given name and argument types. You might need to add explicit type casts.")
+		}
+		best = max(best, r)
+	}
+	if stamps != 0 {
+		return types.Type{OID: stamps, Mod: -1}, types.Interval, nil
+	}
+	t = [...]types.Type{1: types.Int4, 2: types.Int8, 3: types.Numeric}[best]
+	return t, t, nil
 }

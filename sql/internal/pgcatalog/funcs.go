@@ -450,6 +450,9 @@ func constraintDefOf(c *Context, a []types.Datum) (types.Datum, error) {
 func serialSequence(c *Context, a []types.Datum) (types.Datum, error) {
 	t, ok := c.tableArg(arg(a, 0))
 	if !ok || t == nil {
+		if name := arg(a, 0).S; strings.Contains(name, ".") && Lookup(strings.Trim(strings.Split(name, ".")[0], `"`), strings.Trim(strings.Split(name, ".")[1], `"`)) != nil {
+			return null, nil // a relation of the catalog has none
+		}
 		return null, errs.New(errs.UndefinedTable, "relation %q does not exist", arg(a, 0).S)
 	}
 	col := t.Column(arg(a, 1).S)

@@ -46,13 +46,13 @@ func Unnest(elem types.Type) plan.SeriesFunc {
 	}
 }
 
-// WithOrdinality numbers the rows in a further column.
-func WithOrdinality(gen plan.SeriesFunc) plan.SeriesFunc {
+// WithOrdinality numbers the rows in a further column of type t, int8 or int4.
+func WithOrdinality(gen plan.SeriesFunc, t types.Type) plan.SeriesFunc {
 	return func(env *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 		rows, err := gen(env, args)
 		numbered := func(b *vec.Batch, first int64) *vec.Batch {
 			c := *b
-			c.Cols = append(b.Cols[:len(b.Cols):len(b.Cols)], counting(types.Int8, first, 1, b.Len))
+			c.Cols = append(b.Cols[:len(b.Cols):len(b.Cols)], counting(t, first, 1, b.Len))
 			return &c
 		}
 		if batch := rows.Batch; batch != nil {

@@ -40,7 +40,7 @@ func TestSeriesStops(t *testing.T) {
 	}
 	env := &fn.Env{Format: types.DefaultFormat}
 	args := []types.Datum{num("0"), num("1e15"), num("0.5")}
-	rows, err := WithOrdinality(Series(types.Numeric))(env, args)
+	rows, err := WithOrdinality(Series(types.Numeric), types.Int8)(env, args)
 	if err != nil {
 		t.Fatal(err)
 	}
