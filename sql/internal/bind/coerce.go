@@ -48,37 +48,17 @@ func (b *binder) coerce(e plan.Expr, t types.Type, ctx castContext, n ast.Node) 
 		// A column of an inner query that nobody typed is text.
 		from = types.Text
 	case from.OID != t.OID && !fn.FindCast(from, t, ctx):
-		return nil, at(cannotCast(from, t, ctx), n)
+		return nil, at(literal.CannotCast(bare(from), bare(t), ctx == castAssignment), n)
 	}
 	if text, ok := b.longNumbers[e]; ok && (t.OID == types.Float8OID || t.OID == types.Float4OID) {
 		return b.literalAs(&plan.Lit{Val: types.Datum{S: text}, Typ: types.Unknown}, t, ctx, n)
 	}
 	if l, ok := e.(*plan.Lit); ok {
-		if d, done := widen(l, t); done {
+		if d, done := literal.Widen(l, t); done {
 			return d, nil
 		}
 	}
 	return &plan.Cast{Arg: e, Typ: t, Ctx: ctx}, nil
-}
-
-func cannotCast(from, to types.Type, ctx castContext) *errs.Error {
-	if ctx == castAssignment {
-		return errs.New(errs.DatatypeMismatch, "cannot cast type %s to %s in assignment context", bare(from), bare(to))
-	}
-	return errs.New(errs.CannotCoerce, "cannot cast type %s to %s", bare(from), bare(to))
-}
-
-// widen converts integer constants between integer types.
-func widen(l *plan.Lit, t types.Type) (plan.Expr, bool) {
-	if l.Val.Null {
-		return &plan.Lit{Val: types.NullDatum, Typ: t}, true
-	}
-	rank := map[types.OID]int{types.Int2OID: 1, types.Int4OID: 2, types.Int8OID: 3}
-	from, to := rank[l.Typ.OID], rank[t.OID]
-	if from == 0 || to < from {
-		return nil, false
-	}
-	return &plan.Lit{Val: l.Val, Typ: t}, true
 }
 
 // literalAs reads a bare string or NULL as a value of type t.

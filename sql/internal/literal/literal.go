@@ -244,3 +244,24 @@ func SeriesType(args []plan.Expr) (t, step types.Type, err error) {
 	t = [...]types.Type{1: types.Int4, 2: types.Int8, 3: types.Numeric}[best]
 	return t, t, nil
 }
+
+// Widen converts integer constants between integer types.
+func Widen(l *plan.Lit, t types.Type) (plan.Expr, bool) {
+	if l.Val.Null {
+		return &plan.Lit{Val: types.NullDatum, Typ: t}, true
+	}
+	rank := map[types.OID]int{types.Int2OID: 1, types.Int4OID: 2, types.Int8OID: 3}
+	from, to := rank[l.Typ.OID], rank[t.OID]
+	if from == 0 || to < from {
+		return nil, false
+	}
+	return &plan.Lit{Val: l.Val, Typ: t}, true
+}
+
+// CannotCast is the error of a cast that does not exist.
+func CannotCast(from, to types.Type, assignment bool) *errs.Error {
+	if assignment {
+		return errs.New(errs.DatatypeMismatch, "cannot cast type %s to %s in assignment context", from, to)
+	}
+	return errs.New(errs.CannotCoerce, "cannot cast type %s to %s", from, to)
+}

@@ -140,6 +140,7 @@ var generators = map[string]func(*Context, *rows) error{
 	"pg_catalog.pg_type":                pgType,
 	"pg_catalog.pg_am":                  pgAm,
 	"pg_catalog.pg_database":            pgDatabase,
+	"pg_catalog.pg_timezone_names":      pgTimezoneNames,
 	"pg_catalog.pg_tablespace":          pgTablespace,
 	"pg_catalog.pg_collation":           pgCollation,
 	"pg_catalog.pg_language":            pgLanguage,

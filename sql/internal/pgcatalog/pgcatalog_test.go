@@ -175,3 +175,18 @@ func TestCatalogFunctions(t *testing.T) {
 		t.Error("unknown function answers")
 	}
 }
+
+// TestZoneNames: every name of the list is a zone.
+func TestZoneNames(t *testing.T) {
+	n := 0
+	for name := range strings.Lines(zoneNames) {
+		if _, err := types.LoadZone(strings.TrimSpace(name)); err != nil {
+			t.Logf("%s: %v", name, err)
+			continue
+		}
+		n++
+	}
+	if n < 590 {
+		t.Errorf("%d zones", n)
+	}
+}
