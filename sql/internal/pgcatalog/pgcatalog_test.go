@@ -2,6 +2,7 @@ package pgcatalog
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"quern/sql/internal/advisory"
