@@ -5,6 +5,7 @@
 //	             catalog has for our types, on boundary values of its arguments
 //	schema.go    random tables: all types, NULLs, extremes
 //	query.go     random typed queries over them
+//	sources.go   what stands in FROM beside tables, subqueries as values, frames, changes
 //	expr.go      their expressions
 //	shrink.go    the smallest query that still differs
 //	known.go     differences that are documented in testdata/differences.md

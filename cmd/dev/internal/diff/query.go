@@ -100,6 +100,9 @@ func (g *gen) source(q *query, depth int) string {
 		}
 		return "(" + sub.SQL() + ") " + a
 	}
+	if g.r.IntN(6) == 0 {
+		return g.derivedTable(a)
+	}
 	t := &g.tables[g.r.IntN(len(g.tables))]
 	for _, c := range t.cols {
 		g.refs = append(g.refs, ref{a + "." + c.name, c.typ, c.wild})
@@ -115,6 +118,9 @@ func (g *gen) selectQuery(depth int, want []string) *query {
 	for range g.r.IntN(3) {
 		q.joins = append(q.joins, g.join(q, depth, first))
 		first = len(g.refs)
+	}
+	if g.r.IntN(8) == 0 {
+		q.joins = append(q.joins, g.lateral())
 	}
 	for range g.r.IntN(3) {
 		q.where = append(q.where, g.predicate(depth))
@@ -138,11 +144,20 @@ func (g *gen) selectQuery(depth int, want []string) *query {
 			q.items = append(q.items, g.expr(t, 2, true))
 			if g.r.IntN(2) == 0 {
 				q.items[i], g.types[i] = g.window()
+			} else if g.r.IntN(2) == 0 {
+				q.items[i], g.types[i] = g.framed()
 			}
 		}
 	default:
 		for _, t := range types {
-			q.items = append(q.items, g.expr(t, 3, true))
+			it := ""
+			if g.r.IntN(8) == 0 {
+				it = g.scalarQuery(t)
+			}
+			if it == "" {
+				it = g.expr(t, 3, true)
+			}
+			q.items = append(q.items, it)
 		}
 		q.distinct = g.r.IntN(6) == 0 && sortable(g.types)
 	}
