@@ -17,7 +17,7 @@ var reg = buildRegistry()
 func buildRegistry() *registry {
 	r := &registry{funcs: map[string][]*Func{}, ops: map[string][]*Func{}, prefix: map[string][]*Func{},
 		aggs: map[string][]*Agg{}, sets: map[string][]*Set{}}
-	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs(), textFuncs(), regexFuncs(), timeOps(), timeFuncs(), formatFuncs(), jsonFuncs(), jsonEditFuncs(), jsonPathFuncs(), inetFuncs(), moreTextFuncs(), moreTimeFuncs(), moreFuncs(), arrayFuncs(), systemFuncs()} {
+	for _, family := range [][]*Func{arithOps(), compareOps(), mathFuncs(), textFuncs(), regexFuncs(), timeOps(), timeFuncs(), formatFuncs(), jsonFuncs(), jsonEditFuncs(), jsonPathFuncs(), inetFuncs(), moreTextFuncs(), moreTimeFuncs(), moreFuncs(), arrayFuncs(), systemFuncs(), sendFuncs()} {
 		for _, f := range family {
 			r.all = append(r.all, f)
 			switch {
