@@ -119,7 +119,9 @@ func (b *binder) subscripts(ctx *exprCtx, e *ast.Subscripts) (plan.Expr, error) 
 		if err != nil {
 			return nil, err
 		}
-		if i, err = b.coerce(i, types.Int4, castAssignment, it.Index); err != nil {
+		if i, err = b.coerce(i, types.Int4, castAssignment, it.Index); errs.CodeOf(err) == errs.InvalidText {
+			return nil, err
+		} else if err != nil {
 			return nil, at(errs.New(errs.DatatypeMismatch, "array subscript must have type integer"), it.Index)
 		}
 		args = append(args, i)

@@ -100,7 +100,7 @@ func refuseCall(e *ast.Call, name string) error {
 var aggregateClauses = map[string]string{
 	"JOIN/ON": "JOIN conditions", "LIMIT": "LIMIT", "OFFSET": "OFFSET", "VALUES": "VALUES",
 	"WHERE": "WHERE", "GROUP BY": "GROUP BY", "FILTER": "FILTER", "FROM": "functions in FROM",
-	"RETURNING": "RETURNING",
+	"RETURNING": "RETURNING", "UPDATE": "UPDATE",
 }
 
 func (b *binder) aggregate(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, error) {

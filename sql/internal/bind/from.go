@@ -376,6 +376,9 @@ func (b *binder) derived(s *scope, t *ast.SubqueryRef) (*from, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q, err = b.resolveUnknowns(q); err != nil {
+		return nil, err
+	}
 	rel := &relation{}
 	for _, qc := range q.cols {
 		rel.cols = append(rel.cols, qc.asColumn(rel))

@@ -210,8 +210,8 @@ func (b *binder) escape(e ast.Expr) (rune, error) {
 		return 0, nil
 	}
 	if utf8.RuneCountInString(l.Text) > 1 {
-		return 0, at(errs.New(errs.InvalidEscape, "invalid escape string").
-			WithHint("Escape string must be empty or one character."), e)
+		return 0, errs.New(errs.InvalidEscape, "invalid escape string").
+			WithHint("Escape string must be empty or one character.")
 	}
 	r, _ := utf8.DecodeRuneInString(l.Text)
 	return r, nil

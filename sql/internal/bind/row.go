@@ -189,7 +189,7 @@ func (b *binder) field(ctx *exprCtx, e *ast.Field) (plan.Expr, error) {
 		}
 	}
 	if rel := relationOf(ctx, e.Expr); rel != nil {
-		return nil, at(errs.New(errs.UndefinedColumn, "column %q not found in data type %s", e.Name, rel.alias), e)
+		return nil, at(errs.New(errs.UndefinedColumn, "column %s.%s does not exist", rel.alias, e.Name), e.Expr)
 	}
 	return nil, at(errs.New(errs.UndefinedColumn, "could not identify column %q in record data type", e.Name), e)
 }

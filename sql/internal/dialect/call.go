@@ -240,7 +240,7 @@ func (w *Walker) callTail(m *CallMark) error {
 
 // over takes the window of a call.
 func (w *Walker) over(m *CallMark, t *Token) error {
-	win := &ast.Window{At: At(t)}
+	win := &ast.Window{At: At(w.Cur())}
 	if !w.Cur().Punct("(") {
 		n, err := w.ColID()
 		if err != nil {

@@ -163,8 +163,8 @@ func (d *Def) normalizeNumber(s string, integer bool) (string, error) {
 		if d.Unit != "" {
 			u = " " + d.Unit
 		}
-		return "", errs.New(errs.InvalidParameterValue, "%d%s is outside the valid range for parameter %q (%d%s .. %d%s)",
-			n, u, d.Name, r[0], u, r[1], u)
+		return "", errs.New(errs.InvalidParameterValue, "%d%s is outside the valid range for parameter %q (%d .. %d)",
+			n, u, d.Name, r[0], r[1])
 	}
 	return strconv.FormatInt(n, 10), nil
 }
