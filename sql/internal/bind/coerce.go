@@ -159,6 +159,9 @@ func (b *binder) castTo(ctx *exprCtx, arg ast.Expr, t types.Type, e *ast.Cast) (
 	}
 	r, err := b.coerce(x, t, castExplicit, e)
 	if err != nil {
+		if errs.CodeOf(err) == errs.CannotCoerce {
+			errs.As(err).Pos = e.Position() + 1
+		}
 		return nil, err
 	}
 	if b.rec != nil {

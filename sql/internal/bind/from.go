@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -159,7 +158,7 @@ func (b *binder) lookup(parts []string) (*catalog.Table, *Virtual, error) {
 	}
 	if len(parts) == 3 {
 		if db := b.env.Fn.Database; parts[0] != db {
-			return nil, nil, errs.NotSupported(fmt.Sprintf("cross-database reference %q", quoteName(parts)))
+			return nil, nil, errs.New(errs.FeatureNotSupported, "cross-database references are not implemented: %q", quoteName(parts))
 		}
 		parts = parts[1:]
 	}

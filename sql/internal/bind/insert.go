@@ -385,8 +385,7 @@ func (b *binder) returning(out *Bound, tab *catalog.Table, view *policy.View, th
 	return nil
 }
 
-// masked tells whether e reads a column that the principal sees masked: its
-// default may be nothing the principal wrote.
+// masked tells whether e reads a column that the principal sees masked.
 func masked(view *policy.View, e plan.Expr, rel *relation) bool {
 	refs := logical.Refs(e)
 	for _, c := range rel.cols {

@@ -380,3 +380,148 @@ select distinct on (a, c) a from t order by c, a, b
 select distinct on (1) a, b from t
 select distinct on (a) a from t order by a, c
 select distinct on (a, b) a from t order by a, c
+-- wrong statements
+select 1 +
+select * from
+select a from t where
+select (1
+select 1 1
+select a b c from t
+select * from t where a = = 1
+select * from nosuch
+select * from s.nosuch
+select nosuch from t
+select t.nosuch from t
+select x.a from t
+select a from t, t t2
+select a from t t1, t t2
+select * from t, t
+select nosuch(1)
+select abs('a', 1)
+select lower(1)
+select 1 + 'a'
+select 'a' + 'b'
+select a + b from t
+select a = b from t
+select a from t where b
+select a and true from t
+select -b from t
+select a from t group by b
+select count(count(*)) from t
+select a from t having a > 1
+select row_number() over () from t where row_number() over () > 1
+select sum(row_number() over ()) from t
+select sum(a) over (order by nosuch) from t
+select sum(a) over w from t
+select sum(a) over (rows between unbounded following and current row) from t
+select sum(a) over (rows between current row and 1 preceding) from t
+select sum(a) over (range between 1 preceding and current row) from t
+select a from t union select a, b from t
+select a from t order by nosuch
+select a from t limit -1
+select (select 1 union select 2)
+select a in (1, 'x') from t
+select case when 1 then 2 end
+select case when true then 1 else 'x' end
+select coalesce(1, 'x')
+select coalesce(a, b) from t
+select greatest(1, 'x')
+select '1.5'::int
+select '99999999999'::int
+select 99999999999::int
+select 2147483647 + 1
+select 1 / 0
+select 1.0 / 0
+select 'x'::date
+select '2024-13-01'::date
+select '2024-02-30'::date
+select '25:00'::time
+select 'x'::timestamptz
+select 'x'::bool
+select 'x'::uuid
+select '{'::jsonb
+select '{1,x}'::int[]
+select '{1'::int[]
+select 'x'::interval
+select 'x'::bytea
+select '\xzz'::bytea
+select 'x'::inet
+select 'x'::nosuch
+select cast(1 as nosuch)
+select true::int8
+select now()::int
+select 1::uuid
+select j::int from t
+select arr[1:2:3] from t
+select arr['x'] from t
+select a[1] from t
+select j.a from t
+select (t).nosuch from t
+select array[1, 'x']
+select array[[1],[1,2]]
+select array[]
+select array[1,2] || 'x'
+select 1 = any(1)
+select 1 = any(array['x'])
+select extract(nosuch from now())
+select date_trunc('nosuch', now())
+select now() at time zone 'nosuch'
+select interval '1 day' * 'x'
+select 'a' like 'b' escape 'cc'
+select 'a' ~ '('
+select substring('a' from 1 for -1)
+select to_char(now())
+select generate_series(1, 10, 0)
+select * from generate_series(1, 10, 0)
+select generate_series(1,2) where generate_series(1,2) = 1
+select a from t where exists (select nosuch)
+with x as (select 1) select * from y
+with x(a,b) as (select 1) select * from x
+with x as (select 1), x as (select 2) select 1
+with recursive x as (select 1 union all select * from x order by 1) select * from x
+with recursive x as (select * from x) select * from x
+with recursive x as (select 1 union select count(*) from x) select * from x
+select * from t join t t2
+select * from t join t t2 using (nosuch)
+select * from t t1 join t t2 using (a, a)
+select * from t natural join (select 'x' as a) q
+select * from t t1 full join t t2 on t1.a > t2.a
+select * from (values (1,2),(3)) v
+select percentile_cont(0.5) from t
+select percentile_cont(2) within group (order by a) from t
+select mode() within group (order by a, b) from t
+select string_agg(a, ',') from t
+select array_agg(distinct a order by b) from t
+select count(distinct *) from t
+select count(*) filter (where a) from t
+select lower(distinct 'x')
+select lower('x') over ()
+select lag(a) from t
+select ntile(0) over () from (values (1)) v(x)
+select nth_value(1, 0) over () from (values (1)) v(x)
+select width_bucket(1, 2, 2, 5)
+select 10 ^ 400.0
+select sqrt(-1)
+select ln(0)
+select power(0, -1)
+select chr(0)
+select chr(-1)
+select lpad('x', 1000000000)
+select json_build_object(1)
+select json_build_object(null, 1)
+select jsonb_set('1', '{a}', '1')
+select jsonb_array_length('{}')
+select jsonb_each('[]')
+select jsonb_object_keys('[]')
+select ('{"a":1}'::jsonb)::int
+select '{"a":1}'::jsonb - true
+select jsonb_path_query('1', 'strict $.a')
+select U&'\00'
+select E'\u12'
+select 1_000a
+select 0x
+select 1.5.5
+select a.b.c.d.e from t
+select db.public.t.a from t
+select * from db.public.t
+select * from public.t.x.y
