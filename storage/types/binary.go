@@ -437,3 +437,9 @@ func parseArrayBinary(t Type, b []byte) (Datum, error) {
 }
 
 func bareName(oid OID) string { return Type{oid, -1}.String() }
+
+// BinaryDatum is d's binary form as a bytea.
+func BinaryDatum(t Type, d *Datum) (Datum, error) {
+	b, err := AppendBinary(nil, t, d)
+	return Datum{S: string(b)}, err
+}
