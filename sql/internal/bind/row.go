@@ -84,7 +84,7 @@ func (b *binder) wholeRow(ctx *exprCtx, parts []string, n ast.Expr) (*rowFields,
 	return out, nil
 }
 
-// record puts the fields of a row into one value.
+// record makes one value of a row.
 func (b *binder) record(r *rowFields, n ast.Node) (plan.Expr, error) {
 	args := make([]plan.Expr, len(r.exprs))
 	ts := make([]types.Type, len(r.exprs))
@@ -156,13 +156,13 @@ func (b *binder) field(ctx *exprCtx, e *ast.Field) (plan.Expr, error) {
 	if call, ok := e.Expr.(*ast.Call); ok {
 		if name, err := b.functionName(call); err == nil && isSetReturning(name) && ctx.sets != nil {
 			n, err := b.listSeries(ctx, call, name)
-			for i := 0; err == nil && i < len(n.Cols); i++ {
+			if err != nil {
+				return nil, err
+			}
+			for i := range n.Cols {
 				if n.Cols[i].Name == e.Name {
 					return n.Cols[i].Col(), nil
 				}
-			}
-			if err != nil {
-				return nil, err
 			}
 		}
 	}

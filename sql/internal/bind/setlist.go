@@ -8,8 +8,7 @@ import (
 )
 
 // setCalls are the set-returning functions of a SELECT list (and of GROUP BY and
-// ORDER BY): their rows, side by side, are joined to every row of the query.
-// Equal calls share their rows.
+// ORDER BY): their rows, side by side, are joined to every row; equal calls share them.
 type setCalls struct {
 	items []*logical.Series
 	keys  []string
