@@ -39,10 +39,13 @@ func truth(b bool) types.Datum { return types.Datum{I: int64(b2u(b))} }
 
 func integer(n int64) types.Datum { return types.Datum{I: n} }
 
-// sendFuncs are the binary forms of values, as on the wire.
 func sendFuncs() (out []*Func) {
-	for name, t := range map[string]types.OID{"boolsend": types.BoolOID, "int2send": types.Int2OID, "int4send": types.Int4OID, "int8send": types.Int8OID, "float4send": types.Float4OID, "float8send": types.Float8OID, "numeric_send": types.NumericOID, "textsend": types.TextOID, "bpcharsend": types.BpcharOID, "byteasend": types.ByteaOID, "date_send": types.DateOID, "time_send": types.TimeOID, "timetz_send": types.TimetzOID, "timestamp_send": types.TimestampOID, "timestamptz_send": types.TimestamptzOID, "interval_send": types.IntervalOID, "uuid_send": types.UUIDOID, "inet_send": types.InetOID, "cidr_send": types.CidrOID, "json_send": types.JSONOID, "jsonb_send": types.JSONBOID, "oidsend": types.OidOID, "namesend": types.NameOID} {
-		out = append(out, def(name, tBytea, byValue(func(_ *Env, a []types.Datum, t []types.Type) (types.Datum, error) { return types.BinaryDatum(t[0], &a[0]) }), t))
+	for name, t := range types.SendFuncs {
+		out = append(out, def(name, tBytea, byValue(sendValue), t))
 	}
 	return out
+}
+
+func sendValue(_ *Env, a []types.Datum, t []types.Type) (types.Datum, error) {
+	return types.BinaryDatum(t[0], &a[0])
 }

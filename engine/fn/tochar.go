@@ -25,9 +25,8 @@ func formatFuncs() []*Func {
 
 func toCharStamp[T vec.Fixedwidth](put func(p *picture.Stamp, dst []byte, v T, z *types.Zone) ([]byte, bool, error)) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-		z, a, w := types.NewZone(env.Format), argOf[T](args[0]), newWriter(out)
+		z, a, w, template := types.NewZone(env.Format), argOf[T](args[0]), newWriter(out), picture.Stamps{}
 		defer w.finish()
-		var template picture.Stamps
 		return w.rows(env, sel, n, func(i int) error {
 			w.begin()
 			b, ok, err := put(template.Of(args[1].BytesAt(i)), w.buf, a.at(i), &z)
@@ -44,8 +43,7 @@ func toCharStamp[T vec.Fixedwidth](put func(p *picture.Stamp, dst []byte, v T, z
 
 func toCharNumber[T vec.Fixedwidth](put func(p *picture.Number, dst []byte, v T) ([]byte, error)) Kernel {
 	return func(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-		var template picture.Numbers
-		a := argOf[T](args[0])
+		template, a := picture.Numbers{}, argOf[T](args[0])
 		return text(func(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 			p, err := template.Of(args[1].BytesAt(i))
 			if err != nil {
@@ -57,8 +55,7 @@ func toCharNumber[T vec.Fixedwidth](put func(p *picture.Number, dst []byte, v T)
 }
 
 func toDate(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	o := vec.Values[int32](out)
-	var template picture.Stamps
+	o, template := vec.Values[int32](out), picture.Stamps{}
 	return rows(env, sel, n, func(i int) (err error) {
 		o[i], err = template.Of(args[1].BytesAt(i)).ReadDate(string(args[0].BytesAt(i)))
 		return err
@@ -66,8 +63,7 @@ func toDate(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vec
 }
 
 func toTimestamp(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	z, o := types.NewZone(env.Format), vec.Values[int64](out)
-	var template picture.Stamps
+	z, o, template := types.NewZone(env.Format), vec.Values[int64](out), picture.Stamps{}
 	return rows(env, sel, n, func(i int) (err error) {
 		o[i], err = template.Of(args[1].BytesAt(i)).ReadTimestamp(string(args[0].BytesAt(i)), &z)
 		return err
@@ -75,8 +71,7 @@ func toTimestamp(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *ve
 }
 
 func toNumber(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
-	o := vec.Values[types.Num](out)
-	var template picture.Numbers
+	o, template := vec.Values[types.Num](out), picture.Numbers{}
 	return rows(env, sel, n, func(i int) error {
 		p, err := template.Of(args[1].BytesAt(i))
 		if err != nil {

@@ -438,6 +438,14 @@ func parseArrayBinary(t Type, b []byte) (Datum, error) {
 
 func bareName(oid OID) string { return Type{oid, -1}.String() }
 
+// SendFuncs are PostgreSQL's functions that give a value's binary form.
+var SendFuncs = map[string]OID{
+	"boolsend": BoolOID, "int2send": Int2OID, "int4send": Int4OID, "int8send": Int8OID, "float4send": Float4OID, "float8send": Float8OID,
+	"numeric_send": NumericOID, "textsend": TextOID, "bpcharsend": BpcharOID, "byteasend": ByteaOID, "date_send": DateOID, "time_send": TimeOID,
+	"timetz_send": TimetzOID, "timestamp_send": TimestampOID, "timestamptz_send": TimestamptzOID, "interval_send": IntervalOID, "uuid_send": UUIDOID, "inet_send": InetOID,
+	"cidr_send": CidrOID, "json_send": JSONOID, "jsonb_send": JSONBOID, "oidsend": OidOID, "namesend": NameOID,
+}
+
 // BinaryDatum is d's binary form as a bytea.
 func BinaryDatum(t Type, d *Datum) (Datum, error) {
 	b, err := AppendBinary(nil, t, d)
