@@ -32,9 +32,10 @@ var layers = []layer{
 	{"sql/internal/optimize", []string{"sql/internal/logical", "engine", "storage"}},
 	{"sql/internal/physical", []string{"sql/internal/logical", "engine", "storage"}},
 	// bind's front function compiles: it runs the rules over what was bound.
-	{"sql/internal/bind", []string{"sql/internal/ast", "sql/internal/logical", "sql/internal/optimize", "sql/internal/physical", "sql/internal/rowfunc", "sql/internal/colname", "sql/internal/insertrules", "sql/internal/literal", "sql/internal/viewdml", "engine", "storage"}},
+	{"sql/internal/bind", []string{"sql/internal/ast", "sql/internal/logical", "sql/internal/optimize", "sql/internal/physical", "sql/internal/rowfunc", "sql/internal/colname", "sql/internal/insertrules", "sql/internal/literal", "sql/internal/viewdml", "sql/internal/winfunc", "engine", "storage"}},
 	{"sql/internal/colname", []string{"sql/internal/ast", "storage/types"}},
 	{"sql/internal/literal", []string{"engine/fn", "engine/plan", "storage/types", "storage/errs"}},
+	{"sql/internal/winfunc", []string{"sql/internal/ast", "sql/internal/rowfunc", "engine/fn", "engine/plan", "storage/types", "storage/errs"}},
 	{"sql/internal/batches", []string{"storage/vec"}},
 	{"sql/internal/insertrules", []string{"sql/internal/ast", "storage/catalog", "storage/errs"}},
 	{"sql/internal/viewdml", []string{"sql/internal/ast", "sql/internal/logical", "engine/plan"}},

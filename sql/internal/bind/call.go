@@ -7,15 +7,11 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
+	"quern/sql/internal/rowfunc"
+	"quern/sql/internal/winfunc"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
-
-// windowOnly are functions that exist only with OVER.
-var windowOnly = map[string]bool{
-	"row_number": true, "rank": true, "dense_rank": true, "percent_rank": true, "cume_dist": true,
-	"ntile": true, "lag": true, "lead": true, "first_value": true, "last_value": true, "nth_value": true,
-}
 
 // functionName strips pg_catalog from a call's name.
 func (b *binder) functionName(e *ast.Call) (string, error) {
@@ -48,7 +44,7 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 	if fn.IsAgg(name) || e.WithinGroup {
 		return b.aggregate(ctx, e, name)
 	}
-	if isSetReturning(name) {
+	if rowfunc.IsSet(name) {
 		return b.setInList(ctx, e, name)
 	}
 	notAgg := func(what string) error {
@@ -90,7 +86,7 @@ func (b *binder) call(ctx *exprCtx, e *ast.Call) (plan.Expr, error) {
 func refuseCall(e *ast.Call, name string) error {
 	switch {
 	case e.WithinGroup:
-	case windowOnly[name] && !(fn.IsOrderedSet(name) && len(e.Args) > 0):
+	case winfunc.Only[name] && !(fn.IsOrderedSet(name) && len(e.Args) > 0):
 		return at(errs.New(errs.WrongObjectType, "window function %s requires an OVER clause", name), e)
 	}
 	return nil
@@ -100,23 +96,17 @@ func refuseCall(e *ast.Call, name string) error {
 var aggregateClauses = map[string]string{
 	"JOIN/ON": "JOIN conditions", "LIMIT": "LIMIT", "OFFSET": "OFFSET", "VALUES": "VALUES",
 	"WHERE": "WHERE", "GROUP BY": "GROUP BY", "FILTER": "FILTER", "FROM": "functions in FROM",
-	"RETURNING": "RETURNING", "UPDATE": "UPDATE",
+	"RETURNING": "RETURNING", "UPDATE": "UPDATE", "LATERAL": "FROM clause of their own query level",
 }
 
 func (b *binder) aggregate(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, error) {
-	if ctx.inAgg {
-		return nil, at(errs.New(errs.Grouping, "aggregate function calls cannot be nested"), e)
-	}
-	if ctx.agg == nil {
-		return nil, at(errs.New(errs.Grouping, "aggregate functions are not allowed in %s", aggregateClauses[ctx.clause]), e)
-	}
 	inner := &exprCtx{scope: ctx.scope, clause: ctx.clause, agg: ctx.agg, inAgg: true}
 	if e.WithinGroup || fn.IsOrderedSet(name) {
 		call, err := b.orderedSet(inner, e, name)
 		if err != nil {
 			return nil, err
 		}
-		return ctx.agg.add(b, name, *call), nil
+		return b.addAggregate(ctx, name, call, e)
 	}
 	var args []plan.Expr
 	var err error
@@ -138,10 +128,7 @@ func (b *binder) aggregate(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, e
 	if err := b.aggregateModifiers(inner, &call, e); err != nil {
 		return nil, err
 	}
-	if err := b.refuseOuterAggregate(ctx, &call, e); err != nil {
-		return nil, err
-	}
-	return ctx.agg.add(b, name, call), nil
+	return b.addAggregate(ctx, name, &call, e)
 }
 
 func (b *binder) aggregateModifiers(inner *exprCtx, call *plan.AggCall, e *ast.Call) error {
@@ -163,7 +150,7 @@ func (b *binder) aggregateModifiers(inner *exprCtx, call *plan.AggCall, e *ast.C
 		if err != nil {
 			return err
 		}
-		if e.Distinct && !contains(call.Args, x) {
+		if e.Distinct && !logical.Contains(call.Args, x) {
 			return at(errs.New(errs.InvalidColumnReference,
 				"in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list"), it.Expr)
 		}
@@ -188,72 +175,17 @@ func (b *binder) aggregateFilter(inner *exprCtx, call *plan.AggCall, e *ast.Call
 	return err
 }
 
-func contains(es []plan.Expr, x plan.Expr) bool {
-	k := logical.Key(x)
-	for _, e := range es {
-		if logical.Key(e) == k {
-			return true
-		}
-	}
-	return false
-}
-
-// refuseOuterAggregate: an aggregate whose arguments are all of an outer query
-// belongs to that query, which we do not do.
-func (b *binder) refuseOuterAggregate(ctx *exprCtx, call *plan.AggCall, e *ast.Call) error {
-	if len(logical.Refs(call.Args...)) == 0 {
-		return nil
-	}
-	for _, a := range call.Args {
-		if !b.freeOf(ctx.scope, a) {
-			return nil
-		}
-	}
-	return at(errs.NotSupported("an aggregate of an outer query's columns in a subquery"), e)
-}
-
 // add registers an aggregate; equal ones share a column.
 func (s *aggState) add(b *binder, name string, call plan.AggCall) plan.Expr {
-	key := aggKey(&call)
+	key := logical.AggKey(&call)
 	for i := range s.aggs {
-		if aggKey(&s.aggs[i].Call) == key && key != "" {
+		if logical.AggKey(&s.aggs[i].Call) == key && key != "" {
 			return s.aggs[i].Col.Col()
 		}
 	}
 	col := b.newCol(name, call.Typ)
 	s.aggs = append(s.aggs, logical.AggItem{Col: col, Call: call})
 	return col.Col()
-}
-
-// aggKey is equal for equal aggregates, "" for one that must not be shared.
-func aggKey(c *plan.AggCall) string {
-	var sb strings.Builder
-	sb.WriteString(c.Agg.Name)
-	for _, o := range c.Agg.Args {
-		sb.WriteString("," + itoa(int(o)))
-	}
-	if c.Distinct {
-		sb.WriteString(" distinct")
-	}
-	for _, a := range c.Args {
-		if logical.Volatile(a) {
-			return ""
-		}
-		sb.WriteString(" " + logical.Key(a))
-	}
-	if c.Filter != nil {
-		sb.WriteString(" filter " + logical.Key(c.Filter))
-	}
-	for _, k := range c.Order {
-		sb.WriteString(" order " + logical.Key(k.Expr))
-		if k.Desc {
-			sb.WriteString(" desc")
-		}
-		if k.NullsFirst {
-			sb.WriteString(" nf")
-		}
-	}
-	return sb.String()
 }
 
 // valueFunc binds CURRENT_DATE and its like.

@@ -367,11 +367,11 @@ func ChangeName(def *ast.CTE) string { return "with " + def.Name }
 func (b *binder) derived(s *scope, t *ast.SubqueryRef) (*from, error) {
 	// Without LATERAL the subquery sees the outer queries and the CTEs, not
 	// its siblings.
-	outer := &scope{parent: s.parent, ctes: s.ctes}
+	inner := &scope{parent: &scope{parent: s.parent, via: s.via, ctes: s.ctes}}
 	if t.Lateral {
-		outer = s
+		inner = &scope{parent: s, via: &exprCtx{scope: s, clause: "LATERAL"}}
 	}
-	q, err := b.query(&scope{parent: outer}, t.Query)
+	q, err := b.query(inner, t.Query)
 	if err != nil {
 		return nil, err
 	}

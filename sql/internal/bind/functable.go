@@ -15,7 +15,7 @@ import (
 // funcTable binds functions in FROM: set-returning ones, or any scalar function
 // as a relation of one row; ROWS FROM puts several side by side.
 func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
-	if c, ok := t.Calls[0].Expr.(*ast.Call); ok && len(c.Args) == 0 && colname.Of(c) == "pg_timezone_names" && b.env.Virtual != nil {
+	if c, ok := t.Calls[0].Expr.(*ast.Call); ok && len(c.Args) == 0 && colname.Of(c, nil) == "pg_timezone_names" && b.env.Virtual != nil {
 		if v, ok := b.env.Virtual("pg_catalog", "pg_timezone_names"); ok && !t.Ordinality {
 			return b.virtual(v, &ast.TableRef{At: t.At, Alias: t.Alias})
 		}
@@ -34,7 +34,7 @@ func (b *binder) funcTable(s *scope, t *ast.FuncTable) (*from, error) {
 		items = append(items, n)
 	}
 	n := sideBySide(items)
-	name := colname.Of(t.Calls[0].Expr)
+	name := colname.Of(t.Calls[0].Expr, b.subNames)
 	rel := &relation{alias: name}
 	single := len(n.Cols) == 1
 	if t.Ordinality {
@@ -80,7 +80,7 @@ func (b *binder) funcItem(ctx *exprCtx, it *ast.FuncItem, defs []ast.ColDef) (*l
 	if len(defs) > 0 {
 		return nil, at(errs.New(errs.Syntax, "a column definition list is only allowed for functions returning \"record\""), &defs[0])
 	}
-	if isSetReturning(name) {
+	if rowfunc.IsSet(name) {
 		return b.series(ctx, call, name)
 	}
 	x, err := b.expr(ctx, it.Expr)
@@ -90,7 +90,7 @@ func (b *binder) funcItem(ctx *exprCtx, it *ast.FuncItem, defs []ast.ColDef) (*l
 	if x, err = b.known(x, it.Expr); err != nil {
 		return nil, err
 	}
-	name, typ := colname.Of(it.Expr), x.Type()
+	name, typ := colname.Of(it.Expr, b.subNames), x.Type()
 	return &logical.Series{Name: name, Args: []plan.Expr{x}, Cols: []logical.Column{b.newCol(name, typ)},
 		Gen: func(_ *fn.Env, args []types.Datum) (plan.SeriesRows, error) {
 			return rowfunc.Rows([]types.Type{typ}, func(put func(...types.Datum) error) error { return put(args[0]) })
@@ -159,11 +159,6 @@ func sideBySide(items []*logical.Series) *logical.Series {
 	}
 	n.Gen = rowfunc.SideBySide(typs, gens)
 	return n
-}
-
-// isSetReturning tells whether name is a set-returning function.
-func isSetReturning(name string) bool {
-	return name == "generate_series" || name == "unnest" || name == "_pg_expandarray" || fn.IsSet(name)
 }
 
 // series binds a set-returning call.

@@ -214,13 +214,13 @@ func (g *grouping) rewrite(e plan.Expr) (plan.Expr, error) {
 	var err error
 	f := func(inSub bool) func(x plan.Expr) plan.Expr {
 		return func(x plan.Expr) plan.Expr {
-			if _, lit := x.(*plan.Lit); lit {
-				return nil
-			}
-			if c, found := g.keys[logical.Key(x)]; found {
-				return c.Col()
-			}
 			c, isCol := x.(*plan.Col)
+			if _, lit := x.(*plan.Lit); lit || inSub && !isCol {
+				return nil // in subqueries only grouped columns count, no expressions
+			}
+			if k, found := g.keys[logical.Key(x)]; found {
+				return k.Col()
+			}
 			if !isCol || !g.input[c.Index] || g.ok[c.Index] || err != nil {
 				return nil
 			}
@@ -237,8 +237,8 @@ func (g *grouping) rewrite(e plan.Expr) (plan.Expr, error) {
 	top := f(false)
 	out := logical.Map(e, func(x plan.Expr) plan.Expr {
 		s, isSub := x.(*logical.Sub)
-		if !isSub {
-			return top(x)
+		if r := top(x); r != nil || !isSub {
+			return r
 		}
 		c := *s
 		c.Node = logical.MapExprs(s.Node, f(true))

@@ -21,9 +21,6 @@ type groupingCall struct {
 }
 
 func (b *binder) groupingExpr(ctx *exprCtx, e *ast.Builtin) (plan.Expr, error) {
-	if ctx.agg == nil {
-		return nil, at(errs.New(errs.Grouping, "grouping operations are not allowed in %s", aggregateClauses[ctx.clause]), e)
-	}
 	if len(e.Args) > 31 {
 		return nil, at(errs.New(errs.ProgramLimit, "GROUPING must have fewer than 32 arguments"), e)
 	}
@@ -31,9 +28,13 @@ func (b *binder) groupingExpr(ctx *exprCtx, e *ast.Builtin) (plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	l, err := b.aggLevel(&exprCtx{scope: ctx.scope, clause: ctx.clause, agg: ctx.agg}, "grouping operations", e, args...)
+	if err != nil {
+		return nil, err
+	}
 	c := b.newCol("grouping", types.Int4)
-	ctx.agg.grouped = true
-	ctx.agg.groupings = append(ctx.agg.groupings, groupingCall{c, args, e.Args})
+	l.ctx.agg.grouped = true
+	l.ctx.agg.groupings = append(l.ctx.agg.groupings, groupingCall{c, args, e.Args})
 	return c.Col(), nil
 }
 
@@ -177,7 +178,7 @@ func (st *selectState) oneSet(in logical.Node, ids map[int]int, set []int, masks
 			add(b.newCol("", t), &plan.Lit{Val: types.NullDatum, Typ: t})
 			continue
 		}
-		k := logical.Item{Expr: renumbered(a.keys[i].Expr, ids)}
+		k := logical.Item{Expr: logical.Renumbered(a.keys[i].Expr, ids)}
 		if c, ok := k.Expr.(*plan.Col); ok && logical.OutSet(in)[c.Index] {
 			k.Col = logical.Column{ID: c.Index, Type: t}
 		} else {
@@ -189,7 +190,7 @@ func (st *selectState) oneSet(in logical.Node, ids map[int]int, set []int, masks
 	whole := &logical.Aggregate{Aggs: a.aggs}
 	es := whole.Exprs()
 	for i := range es {
-		es[i] = renumbered(es[i], ids)
+		es[i] = logical.Renumbered(es[i], ids)
 	}
 	agg.Aggs = whole.WithExprs(es).(*logical.Aggregate).Aggs
 	for i := range agg.Aggs {
@@ -207,20 +208,6 @@ func (st *selectState) oneSet(in logical.Node, ids map[int]int, set []int, masks
 		add(b.newCol("grouping", types.Int4), &plan.Lit{Typ: types.Int4, Val: types.Datum{I: bits}})
 	}
 	return p, m
-}
-
-func renumbered(e plan.Expr, ids map[int]int) plan.Expr {
-	if len(ids) == 0 {
-		return e
-	}
-	return logical.MapDeep(e, func(x plan.Expr) plan.Expr {
-		if c, ok := x.(*plan.Col); ok {
-			if id, ok := ids[c.Index]; ok {
-				return &plan.Col{Index: id, Typ: c.Typ}
-			}
-		}
-		return nil
-	})
 }
 
 // groupingMasks finds the keys of each GROUPING call's arguments.

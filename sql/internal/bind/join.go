@@ -24,7 +24,7 @@ func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
 		return nil, err
 	}
 	// LATERAL items on the right see the left side too.
-	inner := &scope{parent: s.parent, ctes: s.ctes,
+	inner := &scope{parent: s.parent, via: s.via, ctes: s.ctes,
 		rels: append(s.rels[:len(s.rels):len(s.rels)], l.rels...),
 		cols: append(s.cols[:len(s.cols):len(s.cols)], l.cols...)}
 	err = b.forbid(right, func() (err error) {
@@ -60,7 +60,7 @@ func (b *binder) join(s *scope, j *ast.Join) (*from, error) {
 		f.cols = append(l.cols[:len(l.cols):len(l.cols)], r.cols...)
 	}
 	if j.On != nil {
-		on := &scope{parent: s.parent, rels: f.rels, cols: f.cols, ctes: s.ctes}
+		on := &scope{parent: s.parent, via: s.via, rels: f.rels, cols: f.cols, ctes: s.ctes}
 		e, err := b.condition(on, j.On, "JOIN/ON")
 		if err != nil {
 			return nil, err

@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"quern/engine/fn"
@@ -405,7 +404,7 @@ func (b *binder) anyAll(ctx *exprCtx, e *ast.AnyAll) (plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !writtenOut(e.Array) {
+	if !ast.WrittenOut(e.Array) {
 		arr, err := b.expr(ctx, e.Array)
 		if err != nil {
 			return nil, err
@@ -444,25 +443,6 @@ func (b *binder) anyAll(ctx *exprCtx, e *ast.AnyAll) (plan.Expr, error) {
 		return &plan.And{Args: parts}, nil
 	}
 	return &plan.Or{Args: parts}, nil
-}
-
-// writtenOut tells whether the elements of an array stand in the statement: then
-// op ANY is a list of comparisons, which storage may decide.
-func writtenOut(e ast.Expr) bool {
-	switch x := e.(type) {
-	case *ast.Array:
-		for _, el := range x.Elems {
-			if _, nested := el.(*ast.Array); nested {
-				return false
-			}
-		}
-		return true
-	case *ast.Cast:
-		return len(x.Type.Array) > 0 && writtenOut(x.Expr)
-	case *ast.Literal:
-		return x.Kind == ast.LitString && !strings.Contains(strings.TrimLeft(x.Text, " {"), "{")
-	}
-	return false
 }
 
 // arrayElems are the elements of an array that is written out: ARRAY[…], or a

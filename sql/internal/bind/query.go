@@ -32,6 +32,9 @@ type binder struct {
 	level, selfLevel int
 	noSelf           notHere
 	params           paramState
+	// aggOf tells what computes an aggregate's column, subNames name scalar subqueries.
+	aggOf    map[int]computed
+	subNames map[*ast.Query]string
 	// inView is the view whose query is being bound, nil for the statement's
 	// own text; rec notes what names mean while a view is defined.
 	inView *viewFrame
@@ -132,11 +135,11 @@ func (b *binder) query(s *scope, q *ast.Query) (*result, error) {
 	b.level++
 	defer func() { b.level-- }()
 	if q.With != nil {
-		w := &scope{parent: s.parent, ctes: map[string]*cte{}}
+		w := &scope{parent: s.parent, via: s.via, ctes: map[string]*cte{}}
 		if err := b.with(w, q.With); err != nil {
 			return nil, err
 		}
-		s.parent = w
+		s.parent, s.via = w, nil
 	}
 	switch body := q.Body.(type) {
 	case *ast.Select:
@@ -159,14 +162,14 @@ func (b *binder) query(s *scope, q *ast.Query) (*result, error) {
 
 // with declares the WITH queries. Each sees its earlier siblings.
 func (b *binder) with(w *scope, with *ast.With) error {
-	sees := &scope{parent: w.parent}
+	sees := &scope{parent: w.parent, via: w.via}
 	seen := map[string]bool{}
 	for _, c := range with.CTEs {
 		if seen[c.Name] {
 			return at(errs.New(errs.DuplicateAlias, "WITH query name %q specified more than once", c.Name), c)
 		}
 		seen[c.Name] = true
-		def := &cte{def: c, scope: sees}
+		def := &cte{def: c, scope: sees, noSelf: b.noSelf}
 		if c.Stmt != nil {
 			if b.env.Changes[c] == nil {
 				return at(errs.New(errs.FeatureNotSupported, "WITH clause containing a data-modifying statement must be at the top level"), c)
@@ -288,14 +291,14 @@ func (b *binder) setOp(s *scope, o *ast.SetOp) (*result, error) {
 	}
 	var l, r *result
 	err := b.forbid(left, func() (err error) {
-		l, err = b.query(&scope{parent: s.parent}, o.Left)
+		l, err = b.query(&scope{parent: s.parent, via: s.via}, o.Left)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = b.forbid(right, func() (err error) {
-		r, err = b.query(&scope{parent: s.parent}, o.Right)
+		r, err = b.query(&scope{parent: s.parent, via: s.via}, o.Right)
 		return err
 	})
 	if err != nil {

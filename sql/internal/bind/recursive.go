@@ -13,7 +13,7 @@ import (
 type selfRef struct {
 	id   int
 	cols []logical.Column // nil in the non-recursive term
-	uses int
+	ref  *ast.TableRef    // the reference that was bound: there may be one in the text
 }
 
 // notHere is the part of PostgreSQL's message that tells where a recursive
@@ -41,8 +41,6 @@ func (b *binder) recursiveRef(c *cte) (*result, error) {
 		return nil, badRecursion(c.def, "recursive query %q does not have the form non-recursive-term UNION [ALL] recursive-term", name)
 	}
 	switch {
-	case q.With != nil:
-		return nil, at(errs.NotSupported("WITH in a recursive query"), c.def)
 	case len(q.OrderBy) > 0:
 		return nil, at(errs.New(errs.FeatureNotSupported, "ORDER BY in a recursive query is not implemented"), q.OrderBy[0])
 	case q.Offset != nil:
@@ -52,6 +50,13 @@ func (b *binder) recursiveRef(c *cte) (*result, error) {
 	}
 	self := &selfRef{id: b.newID()}
 	sees := &scope{parent: c.scope, ctes: map[string]*cte{name: {def: c.def, self: self}}}
+	if q.With != nil {
+		w := &scope{parent: sees, ctes: map[string]*cte{}}
+		if err := b.forbid("a subquery", func() error { return b.with(w, q.With) }); err != nil {
+			return nil, err
+		}
+		sees = w
+	}
 	var base, step *result
 	err := b.forbid("its non-recursive term", func() (err error) {
 		if base, err = b.query(&scope{parent: sees}, body.Left); err != nil {
@@ -122,17 +127,21 @@ func (b *binder) recursion(c *cte, self *selfRef, base, step *result, body *ast.
 }
 
 // cteQuery binds the query of a CTE anew.
-func (b *binder) cteQuery(c *cte) (*result, error) {
+func (b *binder) cteQuery(c *cte) (r *result, err error) {
 	if c.recursive {
 		return b.recursiveRef(c)
 	}
-	return b.query(&scope{parent: c.scope}, c.def.Query)
+	err = b.forbid(c.noSelf, func() error {
+		r, err = b.query(&scope{parent: c.scope}, c.def.Query)
+		return err
+	})
+	return r, err
 }
 
 // subquery binds a query of an expression.
 func (b *binder) subquery(ctx *exprCtx, q *ast.Query) (r *result, err error) {
 	err = b.forbid("a subquery", func() error {
-		r, err = b.query(&scope{parent: ctx.scope}, q)
+		r, err = b.query(&scope{parent: ctx.scope, via: ctx}, q)
 		return err
 	})
 	return r, err
@@ -148,7 +157,10 @@ func (b *binder) selfReference(c *cte, t *ast.TableRef) (*from, error) {
 		}
 		return nil, badRecursion(t, "recursive reference to query %q must not appear within %s", name, where)
 	}
-	if c.self.uses++; c.self.uses > 1 {
+	if c.self.ref == nil {
+		c.self.ref = t
+	}
+	if c.self.ref != t {
 		return nil, badRecursion(t, "recursive reference to query %q must not appear more than once", name)
 	}
 	b.selfLevel = b.level

@@ -5,6 +5,7 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
+	"quern/sql/internal/rowfunc"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -154,7 +155,7 @@ func relationOf(ctx *exprCtx, e ast.Expr) *relation {
 // field binds (row).name.
 func (b *binder) field(ctx *exprCtx, e *ast.Field) (plan.Expr, error) {
 	if call, ok := e.Expr.(*ast.Call); ok {
-		if name, err := b.functionName(call); err == nil && isSetReturning(name) && ctx.sets != nil {
+		if name, err := b.functionName(call); err == nil && rowfunc.IsSet(name) && ctx.sets != nil {
 			n, err := b.listSeries(ctx, call, name)
 			if err != nil {
 				return nil, err

@@ -48,6 +48,9 @@ type scope struct {
 	rels   []*relation
 	// cols are what unqualified names and * see, in order.
 	cols []*column
+	// via is the expression of parent's query that this one stands in, nil if
+	// parent is of the same query or this one stands in no expression.
+	via *exprCtx
 	// ctes are the WITH queries visible here.
 	ctes map[string]*cte
 }
@@ -60,6 +63,8 @@ type cte struct {
 	// what it refers to then.
 	recursive bool
 	self      *selfRef
+	// noSelf is where the definition stands, for recursive references in it.
+	noSelf notHere
 }
 
 func (s *scope) findCTE(name string) *cte {

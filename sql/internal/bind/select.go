@@ -117,7 +117,7 @@ func (st *selectState) target(t *ast.Target) error {
 	}
 	name := t.Alias
 	if name == "" {
-		name = colname.Of(t.Expr)
+		name = colname.Of(t.Expr, st.b.subNames)
 	}
 	if st.b.rec != nil {
 		st.b.rec.target(t, name)

@@ -33,6 +33,10 @@ func (b *binder) scalarSubquery(ctx *exprCtx, e *ast.Subquery) (plan.Expr, error
 	if len(r.cols) != 1 {
 		return nil, at(errs.New(errs.Syntax, "subquery must return only one column"), e)
 	}
+	if b.subNames == nil {
+		b.subNames = map[*ast.Query]string{}
+	}
+	b.subNames[e.Query] = r.cols[0].Name
 	node := onlyColumns(r)
 	return &logical.Sub{Kind: logical.SubScalar, Node: node, Typ: r.cols[0].Type, Pos: e.Pos}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
+	"quern/sql/internal/winfunc"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
@@ -64,8 +65,8 @@ func (b *binder) windowCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, 
 	if err := windowAllowed(ctx, e); err != nil {
 		return nil, err
 	}
-	if err := refuseWindowCall(e, name); err != nil {
-		return nil, err
+	if err := winfunc.Refuse(e, name); err != nil {
+		return nil, at(err, e)
 	}
 	inner := &exprCtx{scope: ctx.scope, clause: ctx.clause, agg: ctx.agg, inWindow: windowArgs}
 	args, err := b.exprs(inner, e.Args)
@@ -73,7 +74,7 @@ func (b *binder) windowCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, 
 		return nil, err
 	}
 	var call *plan.WindowCall
-	if fn.IsAgg(name) && !windowOnly[name] {
+	if fn.IsAgg(name) && !winfunc.Only[name] {
 		call, err = b.windowAggregate(inner, e, name, args)
 	} else {
 		call, err = b.windowFunction(e, name, args)
@@ -92,34 +93,6 @@ func (b *binder) windowCall(ctx *exprCtx, e *ast.Call, name string) (plan.Expr, 
 	return ctx.win.add(b, def, call), nil
 }
 
-func refuseWindowCall(e *ast.Call, name string) error {
-	switch {
-	case e.WithinGroup && fn.IsOrderedSet(name):
-		return at(errs.New(errs.FeatureNotSupported, "OVER is not supported for ordered-set aggregate %s", name), e)
-	case fn.IsOrderedSet(name) && !windowOnly[name]:
-		return at(errs.New(errs.WrongObjectType, "WITHIN GROUP is required for ordered-set aggregate %s", name), e)
-	case e.Variadic:
-		return at(errs.NotSupported("VARIADIC"), e)
-	case e.Nulls == ast.NullsIgnore:
-		return at(errs.NotSupported("IGNORE NULLS"), e)
-	case e.Distinct:
-		return at(errs.New(errs.FeatureNotSupported, "DISTINCT is not implemented for window functions"), e)
-	case len(e.Order) > 0:
-		return at(errs.New(errs.FeatureNotSupported, "aggregate ORDER BY is not implemented for window functions"), e)
-	}
-	if fn.IsAgg(name) && !windowOnly[name] {
-		return nil
-	}
-	switch {
-	case !windowOnly[name] && (fn.IsFunc(name) || isSetReturning(name)):
-		return at(errs.New(errs.WrongObjectType,
-			"OVER specified, but %s is not a window function nor an aggregate function", name), e)
-	case windowOnly[name] && e.Filter != nil:
-		return at(errs.New(errs.FeatureNotSupported, "FILTER is not implemented for non-aggregate window functions"), e)
-	}
-	return nil
-}
-
 func (b *binder) windowAggregate(inner *exprCtx, e *ast.Call, name string, args []plan.Expr) (*plan.WindowCall, error) {
 	if !e.Star && len(args) == 0 && name == "count" {
 		return nil, at(errs.New(errs.WrongObjectType, "count(*) must be used to call a parameterless aggregate function"), e)
@@ -136,26 +109,6 @@ func (b *binder) windowAggregate(inner *exprCtx, e *ast.Call, name string, args 
 	return call, b.aggregateModifiers(inner, &call.AggCall, e)
 }
 
-// windowFuncs are the functions that are no aggregates: how many arguments they
-// take, and their type, which is the first argument's if it is not set.
-var windowFuncs = map[string]struct {
-	fn       plan.WinFunc
-	min, max int
-	typ      types.Type
-}{
-	"row_number":   {plan.WinRowNumber, 0, 0, types.Int8},
-	"rank":         {plan.WinRank, 0, 0, types.Int8},
-	"dense_rank":   {plan.WinDenseRank, 0, 0, types.Int8},
-	"percent_rank": {plan.WinPercentRank, 0, 0, types.Float8},
-	"cume_dist":    {plan.WinCumeDist, 0, 0, types.Float8},
-	"ntile":        {plan.WinNtile, 1, 1, types.Int4},
-	"lag":          {plan.WinLag, 1, 3, types.Type{}},
-	"lead":         {plan.WinLead, 1, 3, types.Type{}},
-	"first_value":  {plan.WinFirstValue, 1, 1, types.Type{}},
-	"last_value":   {plan.WinLastValue, 1, 1, types.Type{}},
-	"nth_value":    {plan.WinNthValue, 2, 2, types.Type{}},
-}
-
 func (b *binder) windowFunction(e *ast.Call, name string, args []plan.Expr) (*plan.WindowCall, error) {
 	missing := func() error {
 		var names []string
@@ -165,11 +118,11 @@ func (b *binder) windowFunction(e *ast.Call, name string, args []plan.Expr) (*pl
 		return at(errs.New(errs.UndefinedFunction, "function %s(%s) does not exist", name, strings.Join(names, ", ")).
 			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."), e)
 	}
-	w, ok := windowFuncs[name]
-	if !ok || len(args) < w.min || len(args) > w.max || e.Star {
+	w, ok := winfunc.Funcs[name]
+	if !ok || len(args) < w.Min || len(args) > w.Max || e.Star {
 		return nil, missing()
 	}
-	call := &plan.WindowCall{Func: w.fn, AggCall: plan.AggCall{Args: slices.Clone(args), Typ: w.typ}}
+	call := &plan.WindowCall{Func: w.Func, AggCall: plan.AggCall{Args: slices.Clone(args), Typ: w.Type}}
 	number := 1
 	if name == "ntile" {
 		number = 0
@@ -184,7 +137,7 @@ func (b *binder) windowFunction(e *ast.Call, name string, args []plan.Expr) (*pl
 		}
 		call.Args[number] = x
 	}
-	if w.typ.OID != 0 {
+	if w.Type.OID != 0 {
 		return call, nil
 	}
 	if len(args) == 3 {

@@ -7,9 +7,9 @@ import (
 )
 
 // Of is the name of a result column without alias: PostgreSQL's
-// FigureColname.
-func Of(e ast.Expr) string {
-	if name, _ := figure(e); name != "" {
+// FigureColname. subs are the names of the only columns of scalar subqueries.
+func Of(e ast.Expr, subs map[*ast.Query]string) string {
+	if name, _ := figure(e, subs); name != "" {
 		return name
 	}
 	return "?column?"
@@ -17,25 +17,25 @@ func Of(e ast.Expr) string {
 
 // figure gives a name and its strength: 2 = a good one, 1 = one that a cast
 // around it or a CASE may replace, 0 = none. One switch over all kinds.
-func figure(e ast.Expr) (string, int) {
+func figure(e ast.Expr, subs map[*ast.Query]string) (string, int) {
 	switch e := e.(type) {
 	case *ast.Column:
 		return e.Parts[len(e.Parts)-1], 2
 	case *ast.Field:
 		return e.Name, 2
 	case *ast.Subscripts:
-		return figure(e.Base)
+		return figure(e.Base, subs)
 	case *ast.Call:
 		return e.Name[len(e.Name)-1], 2
 	case *ast.Cast:
-		if name, s := figure(e.Expr); s > 1 {
+		if name, s := figure(e.Expr, subs); s > 1 {
 			return name, s
 		}
 		return castName(e.Type), 1
 	case *ast.Collate:
-		return figure(e.Expr)
+		return figure(e.Expr, subs)
 	case *ast.Subquery:
-		return subqueryName(e.Query)
+		return subs[e.Query], 2
 	case *ast.Exists:
 		return "exists", 2
 	case *ast.ArrayQuery:
@@ -46,7 +46,7 @@ func figure(e ast.Expr) (string, int) {
 		return "row", 2
 	case *ast.Case:
 		if e.Else != nil {
-			if name, s := figure(e.Else); s > 1 {
+			if name, s := figure(e.Else, subs); s > 1 {
 				return name, s
 			}
 		}
@@ -69,27 +69,4 @@ func castName(t *ast.TypeName) string {
 		return types.InternalName(ty.OID)
 	}
 	return name
-}
-
-// subqueryName is the name of a scalar subquery's single column.
-func subqueryName(q *ast.Query) (string, int) {
-	for {
-		switch body := q.Body.(type) {
-		case *ast.SetOp:
-			q = body.Left
-			continue
-		case *ast.Values:
-			return "column1", 2
-		case *ast.Select:
-			if len(body.Targets) == 0 {
-				return "", 0
-			}
-			t := body.Targets[0]
-			if t.Alias != "" {
-				return t.Alias, 2
-			}
-			return figure(t.Expr)
-		}
-		return "", 0
-	}
 }

@@ -99,7 +99,7 @@ func (p *printer) node(n plan.Node, indent int, root bool) {
 		p.lines = append(p.lines, inner+x)
 	}
 	for i, s := range d.subplans {
-		p.lines = append(p.lines, inner+fmt.Sprintf("InitPlan %d", i+1))
+		p.lines = append(p.lines, inner+fmt.Sprintf("%s %d", d.subnames[i], i+1))
 		p.node(s, deep+2, false)
 	}
 	for _, in := range n.Inputs() {

@@ -125,22 +125,27 @@ func (t *texter) expr(e plan.Expr) string {
 		}
 		return "(" + t.expr(e.Arg) + " " + op + " " + t.expr(e.Pattern) + ")"
 	case *plan.Outer:
-		return fmt.Sprintf("$outer%d", e.ID)
+		return fmt.Sprintf("$%d", e.ID)
 	case *plan.SubPlan:
-		t.d.subplans = append(t.d.subplans, e.Plan)
-		kind := [...]string{"", "EXISTS", "ANY"}[e.Kind]
+		var given []string
 		for i := range e.Args {
-			kind += fmt.Sprintf("[$outer%d := %s]", e.IDs[i], t.expr(e.Args[i]))
+			given = append(given, fmt.Sprintf(", $%d := %s", e.IDs[i], t.expr(e.Args[i])))
 		}
-		return fmt.Sprintf("(%s SubPlan %d)", kind, len(t.d.subplans))
+		kind := [...]string{"", "EXISTS", "ANY"}[e.Kind]
+		return fmt.Sprintf("%s(SubPlan %d%s)", kind, t.sub(e.Plan, "SubPlan"), strings.Join(given, ""))
 	case *plan.Subquery:
-		t.d.subplans = append(t.d.subplans, e.Plan)
 		if e.Exists {
-			return fmt.Sprintf("EXISTS(InitPlan %d)", len(t.d.subplans))
+			return fmt.Sprintf("EXISTS(InitPlan %d)", t.sub(e.Plan, "InitPlan"))
 		}
-		return fmt.Sprintf("(InitPlan %d)", len(t.d.subplans))
+		return fmt.Sprintf("(InitPlan %d)", t.sub(e.Plan, "InitPlan"))
 	}
 	return fmt.Sprintf("%T", e)
+}
+
+// sub notes the plan of a subquery and returns its number.
+func (t *texter) sub(n plan.Node, name string) int {
+	t.d.subplans, t.d.subnames = append(t.d.subplans, n), append(t.d.subnames, name)
+	return len(t.d.subplans)
 }
 
 func (t *texter) call(e *plan.Call) string {

@@ -15,6 +15,7 @@ type description struct {
 	details  []string
 	fields   map[string]any
 	subplans []plan.Node
+	subnames []string // InitPlan or SubPlan
 }
 
 func (d *description) add(key, text string) {
@@ -99,9 +100,11 @@ func describe(n plan.Node, qualify bool) *description {
 		if d.kind, d.title = "Nested Loop", "Nested Loop"; n.Outer {
 			d.title = "Nested Loop Left Join"
 		}
+		var given []string
 		for i := range n.Args {
-			d.add(fmt.Sprintf("$outer%d", n.IDs[i]), t.expr(n.Args[i]))
+			given = append(given, fmt.Sprintf("$%d := %s", n.IDs[i], t.expr(n.Args[i])))
 		}
+		d.add("Parameters", strings.Join(given, ", "))
 	case *plan.Filter:
 		d.kind, d.title = "Result", "Filter"
 		t.names = names(n.In, t.qualify)

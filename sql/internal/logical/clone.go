@@ -148,3 +148,18 @@ func (c *cloner) node(n Node) Node {
 	}
 	return n
 }
+
+// Renumbered is e over a clone's columns: ids are their numbers by the original's.
+func Renumbered(e plan.Expr, ids map[int]int) plan.Expr {
+	if len(ids) == 0 {
+		return e
+	}
+	return MapDeep(e, func(x plan.Expr) plan.Expr {
+		if c, ok := x.(*plan.Col); ok {
+			if id, ok := ids[c.Index]; ok {
+				return &plan.Col{Index: id, Typ: c.Typ}
+			}
+		}
+		return nil
+	})
+}

@@ -1,12 +1,8 @@
 package logical
 
 import (
-	"fmt"
-	"strings"
-
 	"quern/engine/fn"
 	"quern/engine/plan"
-	"quern/storage/types"
 )
 
 // Children are the direct subexpressions of e; for a Sub its Cond or Args.
@@ -381,97 +377,6 @@ func AndOf(es []plan.Expr) plan.Expr {
 		return es[0]
 	}
 	return &plan.And{Args: es}
-}
-
-// Key is a text that equal expressions share and different ones do not;
-// volatile calls and subqueries are equal only to themselves.
-func Key(e plan.Expr) string {
-	var b strings.Builder
-	writeKey(&b, e)
-	return b.String()
-}
-
-// writeKey is one switch over all expressions; it exceeds the usual length.
-func writeKey(b *strings.Builder, e plan.Expr) {
-	switch e := e.(type) {
-	case *plan.Col:
-		fmt.Fprintf(b, "#%d", e.Index)
-	case *plan.Lit:
-		fmt.Fprintf(b, "L%d.%d:", e.Typ.OID, e.Typ.Mod)
-		writeDatum(b, e.Typ, &e.Val)
-	case *plan.Param:
-		fmt.Fprintf(b, "$%d:%d", e.Index, e.Typ.OID)
-	case *plan.Outer:
-		fmt.Fprintf(b, "O%d", e.ID)
-	case *plan.Call:
-		if e.Fn.Vol == fn.Volatile {
-			fmt.Fprintf(b, "V%p", e)
-			return
-		}
-		if e.Fn.NotStrict && len(e.Fn.Args) == 2 && e.Fn.Args[0] != e.Fn.Args[1] {
-			// op ANY (array) and op ALL (array) differ in nothing else.
-			fmt.Fprintf(b, "A%p", e.Fn)
-		}
-		fmt.Fprintf(b, "F%s%v%d:%d.%d", e.Fn.Name, e.Fn.Args, e.Fn.Ret, e.Typ.OID, e.Typ.Mod)
-	case *plan.Cast:
-		fmt.Fprintf(b, "C%d.%d.%d", e.Typ.OID, e.Typ.Mod, e.Ctx)
-	case *plan.And:
-		b.WriteString("and")
-	case *plan.Or:
-		b.WriteString("or")
-	case *plan.Not:
-		b.WriteString("not")
-	case *plan.IsNull:
-		fmt.Fprintf(b, "isnull%t", e.Not)
-	case *plan.IsBool:
-		fmt.Fprintf(b, "is%t%t", e.Val, e.Not)
-	case *plan.Distinct:
-		fmt.Fprintf(b, "dist%t", e.Not)
-	case *plan.Case:
-		fmt.Fprintf(b, "case%t:%d", e.Else != nil, e.Typ.OID)
-	case *plan.Coalesce:
-		fmt.Fprintf(b, "coal%d", e.Typ.OID)
-	case *plan.In:
-		fmt.Fprintf(b, "in%t", e.Not)
-	case *plan.Like:
-		fmt.Fprintf(b, "like%t%t%d", e.Fold, e.Not, e.Escape)
-	default:
-		fmt.Fprintf(b, "P%p", e)
-		return
-	}
-	ch := Children(e)
-	if len(ch) == 0 {
-		return
-	}
-	b.WriteByte('(')
-	for i, c := range ch {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		writeKey(b, c)
-	}
-	b.WriteByte(')')
-}
-
-func writeDatum(b *strings.Builder, t types.Type, d *types.Datum) {
-	if d.Null {
-		b.WriteString("null")
-		return
-	}
-	switch t.Phys() {
-	case types.PhysF32, types.PhysF64:
-		fmt.Fprintf(b, "%x", d.F)
-	case types.PhysNum:
-		fmt.Fprintf(b, "%x.%x.%d.%d", d.N.Hi, d.N.Lo, d.N.Scale, d.N.Kind)
-	case types.PhysInterval:
-		fmt.Fprintf(b, "%d.%d.%d", d.Iv.Micros, d.Iv.Days, d.Iv.Months)
-	case types.PhysUUID:
-		fmt.Fprintf(b, "%x", d.U)
-	case types.PhysBytes:
-		fmt.Fprintf(b, "%q", d.S)
-	default:
-		fmt.Fprintf(b, "%d", d.I)
-	}
 }
 
 // Equality tells whether e is the operator `=` on two values: strict and

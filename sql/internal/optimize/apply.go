@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"quern/engine/plan"
 	"quern/sql/internal/logical"
 	"quern/storage/types"
@@ -33,6 +35,34 @@ func (o *optimizer) closed(n logical.Node) (out logical.Node, args []plan.Expr, 
 		return p
 	})
 	return out, args, ids
+}
+
+// ofRound tells whether n reads the rows of a round of the recursion around it:
+// what it gives is constant for one round only.
+func ofRound(n logical.Node, inside ...int) bool {
+	switch x := n.(type) {
+	case *logical.Working:
+		return !slices.Contains(inside, x.ID)
+	case *logical.Recursive:
+		inside = append(inside, x.ID)
+	case *logical.Expand:
+		if x.Func.Sub != nil && ofRound(x.Func.Sub, inside...) {
+			return true
+		}
+	}
+	found := false
+	for _, e := range n.Exprs() {
+		logical.Walk(e, func(x plan.Expr) bool {
+			if s, ok := x.(*logical.Sub); ok {
+				found = found || ofRound(s.Node, inside...)
+			}
+			return !found
+		})
+	}
+	for _, in := range n.Inputs() {
+		found = found || ofRound(in, inside...)
+	}
+	return found
 }
 
 // apply makes a subquery that runs row by row of s, whose plan is unnested.

@@ -90,7 +90,7 @@ func (o *optimizer) inPlace(e plan.Expr) (out plan.Expr, err error) {
 				return x
 			}
 		}
-		if c.Kind == logical.SubAny || len(logical.Free(c.Node)) > 0 {
+		if c.Kind == logical.SubAny || len(logical.Free(c.Node)) > 0 || ofRound(c.Node) {
 			return o.apply(&c)
 		}
 		return &c
@@ -271,7 +271,9 @@ func (o *optimizer) semi(in logical.Node, p plan.Expr) (logical.Node, plan.Expr,
 	if s.Kind == logical.SubExists {
 		if !correlated {
 			c := *s
-			c.Node = node
+			if c.Node = node; ofRound(node) {
+				c = *o.apply(&c)
+			}
 			if not {
 				return in, &plan.Not{Arg: &c}, nil
 			}
@@ -433,6 +435,9 @@ func (o *optimizer) replaceSub(s *logical.Sub, in logical.Node, filter bool, gua
 	}
 	free := logical.Free(node)
 	if len(free) == 0 && c.Kind != logical.SubAny {
+		if ofRound(node) {
+			return o.apply(&c), in, nil
+		}
 		return &c, in, nil
 	}
 	e, out, err := o.joined(&c, in, filter, guard)

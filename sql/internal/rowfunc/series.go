@@ -243,3 +243,8 @@ func eachBatch(typs []types.Type, gen func(put func(row ...types.Datum) error) e
 	}
 	return flush()
 }
+
+// IsSet tells whether name is a set-returning function.
+func IsSet(name string) bool {
+	return name == "generate_series" || name == "unnest" || name == "_pg_expandarray" || fn.IsSet(name)
+}
