@@ -30,6 +30,10 @@ const (
 	// count on; more than ticketsPerCore of them only take it from each other.
 	ticketBytes    = 32 << 20
 	ticketsPerCore = 4
+	// A query holds up to the memory/smallPart, at most smallMax, without a ticket:
+	// a hundred of them then fit beside those that have one.
+	smallPart = 512
+	smallMax  = 8 << 20
 	// ticketPatience is long: it only ends a wait for clients that do not read.
 	ticketPatience = 5 * time.Minute
 )
@@ -51,7 +55,7 @@ func NewResources(o ResourceOptions) (*Resources, error) {
 	r := &Resources{memory: sched.NewBudget(nil, o.Memory), disk: d, blocks: sched.NewBlocks(blocksKept)}
 	if o.Memory > 0 {
 		r.blocks = sched.NewBlocks(int(min(blocksKept, o.Memory/8/(8*sched.BlockWords))))
-		r.gate = sched.NewGate(int(max(2, min(o.Memory/ticketBytes, int64(ticketsPerCore*runtime.GOMAXPROCS(0))))), ticketPatience)
+		r.gate = sched.NewGate(int(max(2, min(o.Memory/ticketBytes, int64(ticketsPerCore*runtime.GOMAXPROCS(0))))), min(smallMax, o.Memory/smallPart), ticketPatience)
 	}
 	return r, nil
 }

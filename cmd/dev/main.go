@@ -8,6 +8,8 @@
 //	go run ./cmd/dev diff [--short]     random queries on Quern and PostgreSQL 15
 //	go run ./cmd/dev smith              sqlsmith's queries: no panic, no XX000
 //	go run ./cmd/dev fuzz [--short]     every fuzz target for a while
+//	go run ./cmd/dev cancel [--short]   queries stopped at random moments, in every way
+//	go run ./cmd/dev load [--short]     queries larger than memory
 //	go run ./cmd/dev bench              Quern beside DuckDB and ClickHouse
 //	go run ./cmd/dev tour               every shell command of README.md
 //

@@ -146,15 +146,12 @@ func (q *query) close() {
 	}
 }
 
-// gateBytes is the memory from which a query needs a ticket.
-const gateBytes = 8 << 20
-
 // admit waits, once, if the query holds much memory.
 func (q *query) admit(ctx context.Context) error {
-	if q.pass == nil || q.budget.Used() < gateBytes {
+	if q.pass == nil {
 		return nil
 	}
-	return q.pass.Enter(ctx)
+	return q.pass.Enter(ctx, q.budget.Used())
 }
 
 // Rows is the result of a query.

@@ -12,12 +12,13 @@ import (
 type Gate struct {
 	tickets chan struct{}
 	patient time.Duration
+	small   int64 // bytes that a query may hold without a ticket
 }
 
-// NewGate makes a gate for n queries. One that has waited patient goes through
+// NewGate makes a gate for n queries that hold more than small bytes. One that has waited patient goes through
 // without a ticket: a holder may be waiting for its client.
-func NewGate(n int, patient time.Duration) *Gate {
-	return &Gate{tickets: make(chan struct{}, n), patient: patient}
+func NewGate(n int, small int64, patient time.Duration) *Gate {
+	return &Gate{tickets: make(chan struct{}, n), patient: patient, small: small}
 }
 
 // Enter waits for a ticket and tells whether it got one; who did gives it back
@@ -54,9 +55,10 @@ type Pass struct {
 // NewPass makes the pass of one query.
 func (g *Gate) NewPass() *Pass { return &Pass{gate: g} }
 
-// Enter waits at its first call; the others wait for that.
-func (p *Pass) Enter(ctx context.Context) error {
-	if p.passed.Load() {
+// Enter waits at the first call of a query that holds much memory; its other
+// workers wait for that.
+func (p *Pass) Enter(ctx context.Context, held int64) error {
+	if held < p.gate.small || p.passed.Load() {
 		return nil
 	}
 	p.mu.Lock()
