@@ -31,7 +31,11 @@ func (b *binder) levelOf(ctx *exprCtx, es ...plan.Expr) (l level, agg ast.Node) 
 		state := b.aggOf[id].by
 		at := level{ctx: ctx}
 		for s := ctx.scope; s != nil; s = s.parent {
-			if state == nil && s.owns(id) || state != nil && at.ctx.agg == state {
+			if s.owns(id) { // a column here, though a subquery may have computed it
+				state = nil
+				break
+			}
+			if state != nil && at.ctx.agg == state {
 				break
 			}
 			if s.via != nil {
@@ -40,7 +44,9 @@ func (b *binder) levelOf(ctx *exprCtx, es ...plan.Expr) (l level, agg ast.Node) 
 		}
 		switch {
 		case at.n < l.n:
-			l, agg = at, b.aggOf[id].at
+			if l, agg = at, nil; state != nil {
+				agg = b.aggOf[id].at
+			}
 		case at.n == l.n && state != nil:
 			agg = b.aggOf[id].at
 		}
