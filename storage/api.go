@@ -161,9 +161,8 @@ type GroupReader interface {
 	Close() error
 }
 
-// BoundedReader is a GroupReader that may know bounds of what a batch (−1 = all
-// batches) holds in an integer column, hidden rows included, and whether some may
-// be NULL: to pass over what nobody needs.
+// BoundedReader is a GroupReader that may know bounds of an integer column in a
+// batch (−1 = all), hidden rows included, and whether some may be NULL.
 type BoundedReader interface {
 	Bounds(col, batch int) (lo, hi int64, nulls, ok bool)
 }
@@ -195,6 +194,13 @@ type FactScan interface {
 	// deleted, and for slabs, columns that the segment lacks or that are no
 	// integers, dates, times or bools.
 	Facts(morsel, col int) (f ColumnFacts, ok bool)
+}
+
+// DictScan is what a Scan may implement on top: to know a column's dictionaries.
+type DictScan interface {
+	// DictBytes is their size but for the largest; not ok: masked, or few have one.
+	DictBytes(col int) (others int64, ok bool)
+	LargestDict(col int) (*vec.Dictionary, error)
 }
 
 // ColumnFacts are exact: Min and Max occur, as order-preserving integers (days,

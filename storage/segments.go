@@ -107,6 +107,7 @@ func (t *tableScan) addSegment(unit int, seg *segmentRef, deleted *roaring.Bitma
 	if seg.err != nil {
 		return seg.err
 	}
+	t.scan.Reads(seg.file, 0)
 	base := 0
 	for g, group := range seg.file.Groups() {
 		place := scan.Place{Unit: unit, Base: base, Deleted: deleted}

@@ -224,6 +224,7 @@ type morsel struct {
 
 func (t *tableScan) addSlab(unit int, v memtable.SlabView, deleted *roaring.Bitmap) {
 	if v.Rows > 0 {
+		t.scan.Reads(nil, v.Rows)
 		t.morsels = append(t.morsels, morsel{info: MorselInfo{Rows: v.Rows}, slab: v,
 			place: scan.Place{Unit: unit, Deleted: deleted}})
 	}
@@ -272,6 +273,9 @@ func (t *tableScan) Facts(m, col int) (ColumnFacts, bool) {
 	z, ok := t.scan.Zone(mo.group.seg.file, mo.group.n, col)
 	return ColumnFacts{Rows: int(z.Rows), Nulls: int(z.Nulls), Min: z.MinI, Max: z.MaxI}, ok
 }
+
+func (t *tableScan) DictBytes(col int) (int64, bool)              { return t.scan.DictBytes(col) }
+func (t *tableScan) LargestDict(col int) (*vec.Dictionary, error) { return t.scan.LargestDict(col) }
 
 // Stats implements Scan.
 func (t *tableScan) Stats() ScanStats {

@@ -133,25 +133,15 @@ func (a intVar) merge(m *aggMerge) error {
 func (a intVar) final(f *aggOutput) error {
 	for i := range f.n {
 		w := f.state(i, 6)
-		sum := bigWords(w[1], w[2])
+		sum := kernel.BigWords(w[1], w[2])
 		if int64(w[2]) < 0 {
 			sum.Sub(sum, new(big.Int).Lsh(big.NewInt(1), 128))
 		}
-		if err := finalVar(f, i, a.kind, w[0], sum, bigWords(w[3], w[4], w[5]), 0); err != nil {
+		if err := finalVar(f, i, a.kind, w[0], sum, kernel.BigWords(w[3], w[4], w[5]), 0); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// bigWords is the unsigned integer of these words, least first.
-func bigWords(ws ...uint64) *big.Int {
-	x := new(big.Int)
-	for i := len(ws) - 1; i >= 0; i-- {
-		x.Lsh(x, 64)
-		x.Or(x, new(big.Int).SetUint64(ws[i]))
-	}
-	return x
 }
 
 // numVar keeps exact sums of numeric. State: n, sum, sum of squares. Sums that
@@ -208,10 +198,10 @@ func (a numVar) final(f *aggOutput) error {
 			}
 			continue
 		}
-		sum, squares := bigNum(s), bigNum(sq)
+		sum, squares := kernel.BigNum(s), kernel.BigNum(sq)
 		// Squares have twice the scale of the sum.
 		if d := 2*int(s.Scale) - int(sq.Scale); d > 0 {
-			squares.Mul(squares, pow10(d))
+			squares.Mul(squares, kernel.Pow10(d))
 		}
 		if err := finalVar(f, i, a.kind, w[0], sum, squares, int(s.Scale)); err != nil {
 			return err
@@ -220,16 +210,6 @@ func (a numVar) final(f *aggOutput) error {
 	return nil
 }
 
-func bigNum(x types.Num) *big.Int {
-	b := bigWords(x.Lo, uint64(x.Hi))
-	if x.Hi < 0 {
-		b.Sub(b, new(big.Int).Lsh(big.NewInt(1), 128))
-	}
-	return b
-}
-
-func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
-
 // finalVar is PostgreSQL's numeric_stddev_internal: sum has scale digits after
 // the point, squares twice as many.
 func finalVar(f *aggOutput, i int, kind fn.AggKind, n uint64, sum, squares *big.Int, scale int) error {
@@ -237,68 +217,10 @@ func finalVar(f *aggOutput, i int, kind fn.AggKind, n uint64, sum, squares *big.
 		f.null(i)
 		return nil
 	}
-	bn := new(big.Int).SetUint64(n)
-	num := new(big.Int).Mul(bn, squares)
-	num.Sub(num, new(big.Int).Mul(sum, sum))
-	if num.Sign() <= 0 {
-		vec.Values[types.Num](f.out)[i] = types.Num{}
-		return nil
-	}
-	den := new(big.Int).Set(bn)
-	if isSample(kind) {
-		den.Sub(den, big.NewInt(1))
-	}
-	den.Mul(den, bn)
-	digits := divScale(num, 2*scale, den, 0)
-	// num/10^(2·scale)/den with digits after the point, rounded half up.
-	q := new(big.Int).Mul(num, pow10(digits))
-	den.Mul(den, pow10(2*scale))
-	q.Add(q.Lsh(q, 1), den)
-	q.Quo(q, den.Lsh(den, 1))
-	if isStddev(kind) {
-		q.Mul(q, pow10(digits))
-		r := new(big.Int).Sqrt(q)
-		if q.Cmp(new(big.Int).Mul(r, new(big.Int).Add(r, big.NewInt(1)))) > 0 {
-			r.Add(r, big.NewInt(1))
-		}
-		q = r
-	}
-	if q.BitLen() > 127 {
+	x, ok := kernel.Variance(n, sum, squares, scale, isSample(kind), isStddev(kind))
+	if !ok {
 		return errs.New(errs.NumericOutOfRange, "value overflows numeric format")
 	}
-	var w [2]uint64
-	w[0] = new(big.Int).And(q, new(big.Int).SetUint64(math.MaxUint64)).Uint64()
-	w[1] = new(big.Int).Rsh(q, 64).Uint64()
-	vec.Values[types.Num](f.out)[i] = types.NumFrom128(int64(w[1]), w[0], digits)
+	vec.Values[types.Num](f.out)[i] = x
 	return nil
-}
-
-// divScale is PostgreSQL's select_div_scale for positive a/10^as and b/10^bs:
-// at least 16 significant digits.
-func divScale(a *big.Int, as int, b *big.Int, bs int) int {
-	wa, fa := lead10000(a, as)
-	wb, fb := lead10000(b, bs)
-	qw := wa - wb
-	if fa <= fb {
-		qw--
-	}
-	return min(max(16-4*qw, as, bs, 0), 1000)
-}
-
-// lead10000 gives the weight and the value of the first base-10000 digit.
-func lead10000(x *big.Int, scale int) (weight, first int) {
-	s := x.String()
-	e := len(s) - 1 - scale // exponent of the first decimal digit
-	weight = e / 4
-	if e%4 < 0 {
-		weight--
-	}
-	n := e - 4*weight + 1
-	for i := range n {
-		first *= 10
-		if i < len(s) {
-			first += int(s[i] - '0')
-		}
-	}
-	return weight, first
 }

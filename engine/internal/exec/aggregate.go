@@ -218,16 +218,48 @@ func (s *aggStage) prepare(ctx context.Context) error {
 	if err := s.in.prepare(ctx); err != nil {
 		return err
 	}
+	s.groups.useUnions(s.in, s.keys)
+	for _, d := range s.sets {
+		d.groups.useUnions(s.in, append(s.keys[:len(s.keys):len(s.keys)], d.args...))
+	}
 	if err := s.consumeInput(ctx); err != nil {
 		return err
 	}
-	coded, err := s.drainCodes()
-	if err != nil {
-		return err
+	coded := s.groups.unions != nil
+	for _, d := range s.sets {
+		c, err := d.groups.drainCodes()
+		if err != nil {
+			return err
+		}
+		coded = coded || c || d.groups.unions != nil
 	}
-	if !coded { // their dictionary is the input's
+	// Sets give s.groups more rows, which may have codes, too.
+	if len(s.sets) == 0 {
+		c, err := s.groups.drainCodes()
+		if err != nil {
+			return err
+		}
+		coded = coded || c
+	}
+	for _, w := range s.groups.workers {
+		coded = coded || w != nil && w.code.Codes != nil && w.code.Dict != nil
+	}
+	if !coded { // dictionaries are the input's
 		s.in.close()
 	}
+	if err := s.consumeSets(ctx); err != nil {
+		return err
+	}
+	if len(s.sets) > 0 {
+		if _, err := s.groups.drainCodes(); err != nil {
+			return err
+		}
+	}
+	return s.groups.finish(ctx)
+}
+
+// consumeSets adds the groups of the distinct sets to those of the calls.
+func (s *aggStage) consumeSets(ctx context.Context) error {
 	for i, d := range s.sets {
 		if err := d.groups.finish(ctx); err != nil {
 			return err
@@ -248,29 +280,22 @@ func (s *aggStage) prepare(ctx context.Context) error {
 		}
 		d.groups.close()
 	}
-	return s.groups.finish(ctx)
+	return nil
 }
 
-// drainCodes hands groups by code on, but for those that stay as they are.
-func (s *aggStage) drainCodes() (coded bool, err error) {
-	all := []*groups{s.groups}
-	for _, d := range s.sets {
-		all = append(all, d.groups)
+// drainCodes hands groups by code on, unless they can stay as they are.
+func (g *groups) drainCodes() (coded bool, err error) {
+	if g.keepCodes() {
+		return true, nil
 	}
-	for i, g := range all {
-		if (i > 0 || len(s.sets) == 0) && g.keepCodes() { // sets give s.groups more rows
-			coded = true
-			continue
-		}
-		for _, w := range g.workers {
-			if w != nil {
-				if err := w.drain(false); err != nil {
-					return coded, err
-				}
+	for _, w := range g.workers {
+		if w != nil {
+			if err := w.drain(false); err != nil {
+				return false, err
 			}
 		}
 	}
-	return coded, nil
+	return false, nil
 }
 
 func (s *aggStage) callsOf(set int) (out []*aggCall) {

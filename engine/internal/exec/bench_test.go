@@ -192,6 +192,8 @@ func BenchmarkQuery(b *testing.B) {
 		{"group/dict", group(cCode)},
 		{"group/huge-dict", group(cHuge)},
 		{"group/huge-dict-as-strings", group(cNoCode)},
+		{"group/huge-dict-int", agg(benchNode(cHuge, cHundred), []int{0, 1}, count)},
+		{"group/huge-dict-int-as-strings", agg(benchNode(cNoCode, cHundred), []int{0, 1}, count)},
 		{"group/q32", agg(q32, []int{0, 1}, count, aggOf(fn.AggSum, types.Int8, col(q32, 2)), aggOf(fn.AggAvg, types.Numeric, col(q32, 3)))},
 		{"group/text-int", agg(benchNode(cText, cHundred), []int{0, 1}, count)},
 		{"distinct", agg(benchNode(cMany), nil, distinct)},
@@ -199,6 +201,8 @@ func BenchmarkQuery(b *testing.B) {
 		{"join/many", join(many, cMany)},
 		{"sort", &plan.Sort{In: sorted, Keys: []plan.SortKey{{Expr: col(sorted, 0)}}}},
 		{"sort/text", &plan.Sort{In: benchNode(cText), Keys: []plan.SortKey{{Expr: &plan.Col{Typ: types.Text}}}}},
+		{"top10/groups", &plan.TopN{In: group(cMany), Keys: []plan.SortKey{{Expr: &plan.Col{Index: 1, Typ: types.Int8}, Desc: true}}, Count: intLit(10)}},
+		{"all/groups", &plan.Sort{In: group(cMany), Keys: []plan.SortKey{{Expr: &plan.Col{Index: 1, Typ: types.Int8}, Desc: true}}}},
 		{"top10", &plan.TopN{In: sorted, Keys: []plan.SortKey{{Expr: col(sorted, 0)}}, Count: intLit(10)}},
 	} {
 		for _, threads := range []int{1, 2} {

@@ -33,11 +33,12 @@ type groups struct {
 	stores  []*collectStore // id = worker·collects + index
 	nstores int             // per worker
 	parted  bool
-	merged  *groupWorker // not parted
-	limit   int          // bytes of a local table
-	codes   bool         // a key of codes may be grouped by them
-	coded   *codedGroups // nil = groups are in tables or partitions
-	spilled *groupSpill  // nil = nothing was spilled
+	merged  *groupWorker  // not parted
+	limit   int           // bytes of a local table
+	codes   bool          // a key of codes may be grouped by them
+	unions  []*hash.Union // per key: strings that are numbers in keys; nil = none
+	coded   *codedGroups  // nil = groups are in tables or partitions
+	spilled *groupSpill   // nil = nothing was spilled
 	// bound, if not nil, is that of a top-N above over call boundCall.
 	bound     *order.Bound
 	boundCall int
@@ -54,11 +55,20 @@ const tableLimit = 1 << 20
 
 func (q *query) newGroups(keyTyps []types.Type, calls []*aggCall) *groups {
 	g := &groups{
-		q: q, keys: hash.NewKeys(keyTyps), keyTyps: keyTyps, calls: calls, limit: tableLimit,
+		q: q, keyTyps: keyTyps, calls: calls, limit: tableLimit,
 		workers: make([]*groupWorker, q.threads),
 	}
-	g.stride = g.keys.Words
-	for _, c := range calls {
+	g.layOut(keyTyps)
+	// Those of workers, then those of runners that merge spilled partitions.
+	g.stores = make([]*collectStore, 2*g.nstores*q.threads)
+	return g
+}
+
+// layOut places keys, as these types, and states in rows.
+func (g *groups) layOut(keyTyps []types.Type) {
+	g.keys = hash.NewKeys(keyTyps)
+	g.stride, g.nstores = g.keys.Words, 0
+	for _, c := range g.calls {
 		if c.shares != nil {
 			c.off = c.shares.off
 			continue
@@ -70,9 +80,6 @@ func (q *query) newGroups(keyTyps []types.Type, calls []*aggCall) *groups {
 			g.nstores++
 		}
 	}
-	// Those of workers, then those of runners that merge spilled partitions.
-	g.stores = make([]*collectStore, 2*g.nstores*q.threads)
-	return g
 }
 
 // groupWorker is one worker's part.
@@ -91,6 +98,8 @@ type groupWorker struct {
 	in      int  // rows since the table was empty
 	cache   hash.CodeCache
 	code    codeGroups
+	coders  []hash.Coder // by key, if g has unions
+	coded   []vec.Vector
 	err     error // of begin; end returns it
 }
 
@@ -135,6 +144,9 @@ func (w *groupWorker) begin(keys []vec.Vector, sel vec.Selection, n int) (rows [
 	}
 	if w.g.byCode(keys) {
 		return w.beginCodes(&keys[0], sel, at), at
+	}
+	if w.g.unions != nil {
+		keys = w.number(keys, sel)
 	}
 	w.in += n
 	if !w.through {
@@ -197,6 +209,9 @@ func (w *groupWorker) account() error {
 	size := w.table.Size() + w.arena.Size() + 8*cap(w.buf) + w.cache.Size() + w.code.size()
 	for i := range w.table.Stored() {
 		size += w.table.Stored()[i].Size()
+	}
+	for i := range w.coders {
+		size += w.coders[i].Size()
 	}
 	if w.parts != nil {
 		size += w.parts.Size()
@@ -412,7 +427,7 @@ func (r *groupRunner) emit(ctx context.Context, t *hash.Table, emit sched.Emit) 
 			continue
 		}
 		for i := range g.keyTyps {
-			g.keys.Decode(&r.out.Cols[i], r.scratch.Col(i), i, rows, g.stride, n, chunks)
+			r.decodeKey(i, rows, n, chunks)
 		}
 		if err := r.emitStates(rows, n, emit); err != nil {
 			return err

@@ -90,3 +90,45 @@ func TestTopBound(t *testing.T) {
 		}
 	}
 }
+
+// DictBytes makes columns with known dictionaries ones that are grouped by numbers.
+func (s *benchScan) DictBytes(col int) (int64, bool) {
+	v := &s.cols[col]
+	return 0, v.Form == vec.Dict && v.Dict.ID != 0
+}
+
+func (s *benchScan) LargestDict(col int) (*vec.Dictionary, error) { return s.cols[col].Dict, nil }
+
+// TestUnionGroups groups by several keys with and without numbers for strings; the
+// distinct set has them as well.
+func TestUnionGroups(t *testing.T) {
+	tab := benchTable(100_000)
+	query := func(text int) (out []string) {
+		in := benchNode(text, cSmall, cCode)
+		distinct := aggOf(fn.AggCount, types.Int8, col(in, 2))
+		distinct.Distinct = true
+		agg := &plan.Aggregate{In: in, Keys: []plan.Expr{col(in, 0), col(in, 1)}, Aggs: []plan.AggCall{aggOf(fn.AggCountStar, types.Int8), distinct}}
+		r, err := Open(t.Context(), &Config{Plan: agg, Snap: tab, Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		var b vec.Batch
+		for {
+			k, err := r.Next(t.Context(), &b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k == 0 {
+				slices.Sort(out)
+				return out
+			}
+			for i := range k {
+				out = append(out, fmt.Sprint(string(b.Cols[0].BytesAt(i)), b.Cols[1].Datum(i).I, b.Cols[2].Datum(i).I, b.Cols[3].Datum(i).I))
+			}
+		}
+	}
+	if a, b := query(cHuge), query(cNoCode); !slices.Equal(a, b) || len(a) < 50_000 {
+		t.Errorf("%d groups by number, %d by string", len(a), len(b))
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/internal/encoding"
+	"quern/storage/internal/segment"
 	"quern/storage/policy"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -26,6 +27,9 @@ type Scan struct {
 
 	filter     policy.Filter
 	filterCols []int
+
+	files    []*segment.File // what it reads, as far as Reads was told
+	slabRows int
 
 	bytes                  atomic.Int64 // of the pages that readers asked for
 	granules, granulesLeft atomic.Int64 // in readers that were closed: all, skipped

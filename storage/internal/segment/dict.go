@@ -147,6 +147,12 @@ const (
 	dictASCII  = 2
 )
 
+// DictBytes is the stored size of a column's dictionary; ok is false if it has none.
+func (s *File) DictBytes(column uint32) (n int64, ok bool) {
+	e, ok := s.entry(column, kindDict)
+	return int64(e.length), ok
+}
+
 // section gives DICT.
 func (d *dictionary) section(e *encoding.Encoder) []byte {
 	flags := uint32(dictSorted)
