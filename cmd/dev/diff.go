@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ func runDiff(args []string) error {
 	seed := flags.Uint64("seed", 1, "of the random queries")
 	short := flags.Bool("short", false, "the form that CI runs: 500 queries")
 	off := flags.String("off", "", "optimizer rules that Quern leaves out: names with commas between, or all")
+	subqueries := flags.Bool("subqueries", false, "random nested correlated subqueries instead of random queries")
 	missing := flags.Bool("missing", false, "with --matrix: list what we do not have")
 	oracleURL := flags.String("oracle", "", "PostgreSQL 15 to compare with; default: one of our own")
 	quernURL := flags.String("url", "", "server to test; default: one of our own")
@@ -42,7 +44,11 @@ func runDiff(args []string) error {
 		*queries = 500
 	}
 	if *section == "" {
-		return diffRandom(ctx, pair, *seed, *queries)
+		random := pair.RunRandom
+		if *subqueries {
+			random = pair.RunSubqueries
+		}
+		return diffRandom(ctx, random, *seed, *queries)
 	}
 	calls, found, lacking, err := pair.RunMatrix(ctx, *section, os.Stdout)
 	if err != nil {
@@ -60,8 +66,8 @@ func runDiff(args []string) error {
 	return nil
 }
 
-func diffRandom(ctx context.Context, pair *diff.Pair, seed uint64, n int) error {
-	found, lacking, err := pair.RunRandom(ctx, seed, n, os.Stdout)
+func diffRandom(ctx context.Context, random func(context.Context, uint64, int, io.Writer) ([]diff.Found, map[string]int, error), seed uint64, n int) error {
+	found, lacking, err := random(ctx, seed, n, os.Stdout)
 	if err != nil {
 		return err
 	}

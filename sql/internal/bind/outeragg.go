@@ -28,27 +28,24 @@ type computed struct {
 func (b *binder) levelOf(ctx *exprCtx, es ...plan.Expr) (l level, agg ast.Node) {
 	l = level{noLevel, ctx}
 	for id := range logical.Refs(es...) {
-		state := b.aggOf[id].by
+		c := b.aggOf[id]
 		at := level{ctx: ctx}
 		for s := ctx.scope; s != nil; s = s.parent {
 			if s.owns(id) { // a column here, though a subquery may have computed it
-				state = nil
+				c = computed{}
 				break
 			}
-			if state != nil && at.ctx.agg == state {
+			if c.by != nil && at.ctx.agg == c.by {
 				break
 			}
 			if s.via != nil {
 				at = level{at.n + 1, s.via}
 			}
 		}
-		switch {
-		case at.n < l.n:
-			if l, agg = at, nil; state != nil {
-				agg = b.aggOf[id].at
-			}
-		case at.n == l.n && state != nil:
-			agg = b.aggOf[id].at
+		if at.n < l.n {
+			l, agg = at, c.at
+		} else if at.n == l.n && c.at != nil {
+			agg = c.at
 		}
 	}
 	return l, agg
