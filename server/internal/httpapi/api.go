@@ -148,6 +148,21 @@ func (a *api) login(r *http.Request) (string, error) {
 	return name, a.Auth.Password(name, password)
 }
 
+// principal finds who asks; if nobody may, it answers and says false.
+func (a *api) principal(w http.ResponseWriter, r *http.Request) (policy.Principal, bool) {
+	role, err := a.login(r)
+	if err != nil {
+		a.refuse(w, err)
+		return policy.Principal{}, false
+	}
+	p, err := a.Principal(role)
+	if err != nil {
+		a.refuse(w, err)
+		return policy.Principal{}, false
+	}
+	return p, true
+}
+
 // refuse answers an error, asking for credentials if they were the reason.
 func (a *api) refuse(w http.ResponseWriter, err error) {
 	status := statusOf(err)

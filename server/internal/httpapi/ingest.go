@@ -18,14 +18,8 @@ import (
 const bodyBytesMax = 256 << 20
 
 func (a *api) ingest(w http.ResponseWriter, r *http.Request) {
-	role, err := a.login(r)
-	if err != nil {
-		a.refuse(w, err)
-		return
-	}
-	p, err := a.Principal(role)
-	if err != nil {
-		a.refuse(w, err)
+	p, ok := a.principal(w, r)
+	if !ok {
 		return
 	}
 	q := r.URL.Query()
@@ -142,14 +136,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 // batch answers GET /v1/batches/{key}?table=t.
 func (a *api) batch(w http.ResponseWriter, r *http.Request) {
-	role, err := a.login(r)
-	if err != nil {
-		a.refuse(w, err)
-		return
-	}
-	p, err := a.Principal(role)
-	if err != nil {
-		a.refuse(w, err)
+	p, ok := a.principal(w, r)
+	if !ok {
 		return
 	}
 	out, state, err := a.Batch(p, r.URL.Query().Get("table"), r.PathValue("key"))

@@ -361,13 +361,7 @@ func (w *parser) retentionPolicy(t *dialect.Token, alter bool) (ast.Stmt, error)
 	}
 	n := &ast.RetentionPolicy{At: dialect.At(t), Alter: alter}
 	var err error
-	if n.Name, err = w.ColID(); err != nil {
-		return nil, err
-	}
-	if err := w.ExpectWord("on"); err != nil {
-		return nil, err
-	}
-	if n.Table, err = w.RelationName(); err != nil {
+	if n.Name, n.Table, err = w.nameOn(); err != nil {
 		return nil, err
 	}
 	k := w.Cur()
@@ -475,13 +469,7 @@ func (w *parser) dropRetention(t *dialect.Token) (ast.Stmt, error) {
 	}
 	n := &ast.DropRetentionPolicy{At: dialect.At(t), IfExists: w.ifExists()}
 	var err error
-	if n.Name, err = w.ColID(); err != nil {
-		return nil, err
-	}
-	if err := w.ExpectWord("on"); err != nil {
-		return nil, err
-	}
-	n.Table, err = w.RelationName()
+	n.Name, n.Table, err = w.nameOn()
 	return n, err
 }
 
@@ -505,13 +493,7 @@ func (w *parser) createLegalHold(t *dialect.Token) (ast.Stmt, error) {
 	}
 	n := &ast.CreateLegalHold{At: dialect.At(t)}
 	var err error
-	if n.Name, err = w.ColID(); err != nil {
-		return nil, err
-	}
-	if err := w.ExpectWord("on"); err != nil {
-		return nil, err
-	}
-	if n.Table, err = w.RelationName(); err != nil {
+	if n.Name, n.Table, err = w.nameOn(); err != nil {
 		return nil, err
 	}
 	if w.Word("where") {

@@ -555,13 +555,7 @@ func (w *parser) createPolicy(t *dialect.Token) (ast.Stmt, error) {
 	w.P++
 	n := &ast.CreatePolicy{At: dialect.At(t), Permissive: true, Command: "all"}
 	var err error
-	if n.Name, err = w.ColID(); err != nil {
-		return nil, err
-	}
-	if err := w.ExpectWord("on"); err != nil {
-		return nil, err
-	}
-	if n.Table, err = w.RelationName(); err != nil {
+	if n.Name, n.Table, err = w.nameOn(); err != nil {
 		return nil, err
 	}
 	if w.Word("as") {
@@ -602,13 +596,7 @@ func (w *parser) createPolicy(t *dialect.Token) (ast.Stmt, error) {
 func (w *parser) alterPolicy(t *dialect.Token) (ast.Stmt, error) {
 	n := &ast.AlterPolicy{At: dialect.At(t)}
 	var err error
-	if n.Name, err = w.ColID(); err != nil {
-		return nil, err
-	}
-	if err := w.ExpectWord("on"); err != nil {
-		return nil, err
-	}
-	if n.Table, err = w.RelationName(); err != nil {
+	if n.Name, n.Table, err = w.nameOn(); err != nil {
 		return nil, err
 	}
 	if w.Words("rename", "to") {
@@ -634,13 +622,7 @@ func (w *parser) alterPolicy(t *dialect.Token) (ast.Stmt, error) {
 func (w *parser) dropPolicy(t *dialect.Token) (ast.Stmt, error) {
 	n := &ast.DropPolicy{At: dialect.At(t), IfExists: w.ifExists()}
 	var err error
-	if n.Name, err = w.ColID(); err != nil {
-		return nil, err
-	}
-	if err := w.ExpectWord("on"); err != nil {
-		return nil, err
-	}
-	if n.Table, err = w.RelationName(); err != nil {
+	if n.Name, n.Table, err = w.nameOn(); err != nil {
 		return nil, err
 	}
 	n.Cascade = w.cascade()

@@ -318,3 +318,15 @@ func (w *parser) signedInt() (int, error) {
 func invalid(t *dialect.Token, format string, args ...any) error {
 	return errs.New(errs.Syntax, format, args...).WithPos(int(t.Start) + 1)
 }
+
+// nameOn takes name ON table, as policies and holds begin.
+func (w *parser) nameOn() (name string, table *ast.TableRef, err error) {
+	if name, err = w.ColID(); err != nil {
+		return "", nil, err
+	}
+	if err = w.ExpectWord("on"); err != nil {
+		return "", nil, err
+	}
+	table, err = w.RelationName()
+	return name, table, err
+}
