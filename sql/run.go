@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"quern/engine"
 	"quern/engine/plan"
@@ -13,6 +14,7 @@ import (
 	"quern/sql/internal/ddl"
 	"quern/sql/internal/lineage"
 	"quern/sql/internal/logical"
+	"quern/sql/internal/txrows"
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
@@ -239,6 +241,8 @@ func (s *Session) change(from *catalog.Snapshot, changes []catalog.Change) error
 	}
 	t.cat = cat
 	t.changes = append(t.changes, changes...)
+	t.rows = txrows.Fit(t.rows, cat)
+	t.deletes = slices.DeleteFunc(slices.Clone(t.deletes), func(d *storage.DeleteSet) bool { return cat.Table(d.Table) == nil })
 	t.stale()
 	return nil
 }

@@ -344,7 +344,7 @@ func (s *Session) env(ctx context.Context) *fn.Env {
 		SearchPath: path, PID: s.pid, Catalog: s.catalogContext(), Setting: s.set.Show,
 		ValueMax: s.valueMax()}
 	for _, p := range path {
-		if p != "pg_catalog" && !isTempSchema(p) {
+		if !isTempSchema(p) {
 			e.Schema = p
 			break
 		}
@@ -380,7 +380,7 @@ func (s *Session) searchPath() []string {
 		if name == "$user" {
 			name = s.Principal().Name
 		}
-		if cat.SchemaByName(name) != nil {
+		if name == "pg_catalog" || cat.SchemaByName(name) != nil {
 			out = append(out, name)
 		}
 	}

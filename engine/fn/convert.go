@@ -143,9 +143,12 @@ func withMod(c Conversion, to types.Type, ctx CastContext) Conversion {
 		})
 	case types.NumericOID:
 		mod = unaryE(func(n types.Num) (types.Num, error) { return n.ApplyMod(to) })
-	case types.TimeOID, types.TimestampOID, types.TimestamptzOID:
+	case types.TimeOID:
 		digits := to.FracDigits()
 		mod = unary(func(us int64) int64 { return types.RoundMicros(us, digits) })
+	case types.TimestampOID, types.TimestamptzOID:
+		digits := to.FracDigits()
+		mod = unary(func(us int64) int64 { return types.RoundTimestamp(us, digits) })
 	case types.IntervalOID:
 		mod = unaryE(func(v types.IntervalVal) (types.IntervalVal, error) { return v.ApplyMod(to) })
 	default:

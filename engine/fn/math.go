@@ -34,7 +34,7 @@ func mathFuncs() []*Func {
 		def("power", tF8, binaryE(powFloat), tF8, tF8).raises(), def("pow", tF8, binaryE(powFloat), tF8, tF8).raises(),
 		f8e("exp", expFloat), f8e("ln", lnFloat(math.Log)), f8e("log", lnFloat(math.Log10)), f8e("log10", lnFloat(math.Log10)),
 		f8("sign", signFloat), num("sign", func(n types.Num) (types.Num, error) { return signNum(n), nil }),
-		f8("degrees", func(x float64) float64 { return x * (180 / math.Pi) }), f8("radians", func(x float64) float64 { return x * (math.Pi / 180) }),
+		f8e("degrees", func(x float64) (float64, error) { return divFloat(x, math.Pi/180) }), f8("radians", func(x float64) float64 { return x * (math.Pi / 180) }),
 		def("pi", tF8, func(env *Env, _ []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 			o := vec.Values[float64](out)
 			return rows(env, sel, n, func(i int) error { o[i] = math.Pi; return nil })

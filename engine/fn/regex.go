@@ -37,6 +37,7 @@ func regexFuncs() []*Func {
 		def("regexp_instr", tI4, regexpInstr, tText, tText).raises(),
 		def("substring", tText, similarSubstr, tText, tText, tText).raises(),
 		def("similar_to_escape", tText, text(similarToEscape), tText).raises(),
+		def("like_escape", tText, text(likeEscape), tText, tText).raises(),
 		def("similar_to_escape", tText, text(similarToEscape), tText, tText).raises(),
 	}
 	for _, o := range []struct {
@@ -432,17 +433,48 @@ func splitRegex(re *regexp.Regexp, s []byte, add func(part []byte) error) error 
 	return add(s[last:])
 }
 
+// escapeChar reads an ESCAPE string, 0 for an empty one.
+func escapeChar(e []byte) (rune, error) {
+	if len(e) == 0 {
+		return 0, nil
+	}
+	r, n := utf8.DecodeRune(e)
+	if n < len(e) {
+		return 0, errs.New(errs.InvalidEscape, "invalid escape string").WithHint("Escape string must be empty or one character.")
+	}
+	return r, nil
+}
+
+// likeEscape rewrites a LIKE pattern whose escape is given so that a backslash
+// escapes.
+func likeEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
+	esc, err := escapeChar(args[1].BytesAt(i))
+	if err != nil {
+		return dst, err
+	}
+	escaped := false
+	for _, r := range string(args[0].BytesAt(i)) {
+		switch {
+		case escaped, esc == '\\':
+			dst, escaped = utf8.AppendRune(dst, r), false
+		case esc != 0 && r == esc:
+			dst, escaped = append(dst, '\\'), true
+		case r == '\\':
+			dst = append(dst, '\\', '\\')
+		default:
+			dst = utf8.AppendRune(dst, r)
+		}
+	}
+	return dst, nil
+}
+
 // similarToEscape turns a SIMILAR TO pattern into a regular expression.
 func similarToEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
 	pat, esc := args[0].BytesAt(i), rune('\\')
 	if len(args) == 2 {
-		switch e := args[1].BytesAt(i); {
-		case len(e) == 0:
-			esc = 0
-		case utf8.RuneCount(e) > 1:
-			return dst, errs.New(errs.InvalidEscape, "invalid escape string").WithHint("Escape string must be empty or one character.")
-		default:
-			esc, _ = utf8.DecodeRune(e)
+		var err error
+		if esc, err = escapeChar(args[1].BytesAt(i)); err != nil {
+			return dst, err
 		}
 	}
 	dst = append(dst, "^(?:"...)

@@ -7,14 +7,14 @@ import (
 )
 
 // specials are functions whose overloads depend on all arguments at once: they
-// are made for the call. "array" is the constructor ARRAY[…], "array_get" the
-// subscript a[i] (several for several dimensions), "array_slice" a[i:j].
+// are made for the call. "array" is the constructor ARRAY[…], "[]" the subscript
+// a[i] (several for several dimensions), "[:]" the slice a[i:j].
 var specials = map[string]func(args []types.Type) (*Func, []types.Type, error){
-	"greatest":    extreme("GREATEST", 1),
-	"least":       extreme("LEAST", -1),
-	"array":       arrayConstructor,
-	"array_get":   arraySubscript,
-	"array_slice": arraySlice,
+	"greatest": extreme("GREATEST", 1),
+	"least":    extreme("LEAST", -1),
+	"array":    arrayConstructor,
+	"[]":       arraySubscript,
+	"[:]":      arraySlice,
 }
 
 func repeatType(t types.Type, n int) []types.Type {

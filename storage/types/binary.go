@@ -296,7 +296,7 @@ func parseTimeBinary(t Type, b []byte) (Datum, error) {
 			if v < tsMin-epochMicros || v > tsMax-epochMicros {
 				return Datum{}, errTimestampRange()
 			}
-			v = RoundMicros(v+epochMicros, t.FracDigits())
+			v = RoundTimestamp(v+epochMicros, t.FracDigits())
 		}
 		return Datum{I: v}, nil
 	case IntervalOID:

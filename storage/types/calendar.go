@@ -204,6 +204,15 @@ func RoundMicros(us int64, digits int) int64 {
 	return (us + u/2) / u * u
 }
 
+// RoundTimestamp rounds a timestamp to digits decimals of a second, half away
+// from 2000-01-01, PostgreSQL's zero.
+func RoundTimestamp(us int64, digits int) int64 {
+	if digits >= 6 || digits < 0 || !finiteTs(us) {
+		return us
+	}
+	return RoundMicros(us-epochMicros, digits) + epochMicros
+}
+
 // Abbrev is the zone's abbreviation at the instant last asked for.
 func (z *Zone) Abbrev() string {
 	if !z.known {

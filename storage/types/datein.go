@@ -50,7 +50,7 @@ func fastTimestamp[S chars](s S, t Type, f *Format) (us int64, ok bool) {
 	if t.OID == TimestamptzOID && !zoned && !f.utc() {
 		return 0, false
 	}
-	return RoundMicros(us, t.FracDigits()), true
+	return RoundTimestamp(us, t.FracDigits()), true
 }
 
 // fastZone reads what follows the time: nothing, Z, ±HH, ±HHMM or ±HH:MM.
@@ -203,7 +203,7 @@ func (p *dtParser) value(t Type) (Datum, dtProblem) {
 			return Datum{}, dtOverall
 		}
 	}
-	return Datum{I: RoundMicros(local, t.FracDigits())}, dtOK
+	return Datum{I: RoundTimestamp(local, t.FracDigits())}, dtOK
 }
 
 func (p *dtParser) timeValue(t Type) (Datum, dtProblem) {

@@ -26,7 +26,8 @@ type dtParser struct {
 	year, month, day    int
 	hasY, hasM, hasD    bool
 	twoDigit, bc, words bool
-	pm                  int // 1 = am, 2 = pm
+	dayOfYear           bool // day counts from January 1
+	pm                  int  // 1 = am, 2 = pm
 	textMonth           bool
 }
 
@@ -38,6 +39,7 @@ type token struct {
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
 func isAlpha(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+func isPunct(c byte) bool { return c > ' ' && c < 0x7f && !isDigit(c) && !isAlpha(c) }
 
 // tokens splits s; ok is false for characters that no form has.
 func dtTokens(s string) (ts []token, ok bool) {
@@ -45,7 +47,7 @@ func dtTokens(s string) (ts []token, ok bool) {
 		c := s[i]
 		start := i
 		switch {
-		case isSpace(c) || c == ',':
+		case isSpace(c):
 			i++
 			continue
 		case isDigit(c):
@@ -68,7 +70,7 @@ func dtTokens(s string) (ts []token, ok bool) {
 			ts = append(ts, token{kind, s[start:i]})
 		case isAlpha(c):
 			if isMonthAt(s, i) && monthDate(s, i) { // Jan-08-1999
-				i, _ = dateToken(s, i)
+				i = monthToken(s, i)
 				ts = append(ts, token{'d', s[start:i]})
 				continue
 			}
@@ -76,13 +78,16 @@ func dtTokens(s string) (ts []token, ok bool) {
 			ts = append(ts, token{'w', strings.ToLower(s[start:i])})
 		case (c == '+' || c == '-') && i+1 < len(s) && isDigit(s[i+1]):
 			i++
-			for i < len(s) && (isDigit(s[i]) || s[i] == ':') {
+			for i < len(s) && (isDigit(s[i]) || s[i] == ':' || s[i] == '.' || s[i] == '-') {
 				i++
 			}
 			ts = append(ts, token{'z', s[start:i]})
 		case (c == '+' || c == '-') && i+1 < len(s) && isAlpha(s[i+1]):
 			i = wordEnd(s, i+1)
 			ts = append(ts, token{'w', strings.ToLower(s[start:i])})
+		case isPunct(c) && c != '+' && c != '-' && c != '.':
+			i++ // parts fields, as in "44-03-15 (BC)"
+			continue
 		default:
 			return nil, false
 		}
@@ -93,17 +98,32 @@ func dtTokens(s string) (ts []token, ok bool) {
 	return ts, len(ts) > 0
 }
 
-// wordEnd ends a word; a zone name holds slashes, underscores and signs.
+// wordEnd ends a word; a zone name holds slashes, underscores, signs and
+// digits, a word that has a meaning of its own does not.
 func wordEnd(s string, i int) int {
+	start := i
 	for i < len(s) && isAlpha(s[i]) {
 		i++
 	}
-	if i < len(s) && (s[i] == '/' || s[i] == '_' || (s[i] == '+' || s[i] == '-') && i+1 < len(s) && isDigit(s[i+1])) {
+	if i == len(s) || isDateWord(strings.ToLower(s[start:i])) && strings.IndexByte("/-.", s[i]) < 0 {
+		return i
+	}
+	if isDigit(s[i]) || s[i] == '/' || s[i] == '_' || (s[i] == '+' || s[i] == '-') && i+1 < len(s) && isDigit(s[i+1]) {
 		for i < len(s) && (isAlpha(s[i]) || isDigit(s[i]) || strings.IndexByte("/_-+", s[i]) >= 0) {
 			i++
 		}
 	}
 	return i
+}
+
+// isDateWord tells whether a word is something else than a zone.
+func isDateWord(w string) bool {
+	switch w {
+	case "am", "pm", "bc", "ad", "t", "j", "at", "on", "now", "today", "tomorrow", "yesterday", "epoch", "infinity", "allballs":
+		return true
+	}
+	_, month := monthByName(w)
+	return month || isWeekday(w)
 }
 
 // monthDate tells whether a month name at i begins a date with separators.
@@ -114,29 +134,39 @@ func monthDate(s string, i int) bool {
 	return i+1 < len(s) && strings.IndexByte("-/.", s[i]) >= 0 && isDigit(s[i+1])
 }
 
-// dateToken reads on from the first separator of a date.
+// dateToken reads on from the first separator of a date that began with
+// digits: a month in digits is followed by digits only, one in letters by
+// letters and digits; the second separator equals the first.
 func dateToken(s string, i int) (end int, kind byte) {
-	j := i
-	for j < len(s) && isAlpha(s[j]) {
+	sep := s[i]
+	j := i + 1
+	if j == len(s) || !isDigit(s[j]) {
+		for j < len(s) && (isDigit(s[j]) || isAlpha(s[j]) || s[j] == sep) {
+			j++
+		}
+		return j, 'd'
+	}
+	for j < len(s) && isDigit(s[j]) {
 		j++
 	}
-	sep, seps := s[j], 0
-	for j < len(s) && (isDigit(s[j]) || isAlpha(s[j]) && s[j]|0x20 != 't' || isMonthAt(s, j) || s[j] == sep && seps < 2) {
-		if s[j] == sep {
-			seps++
+	if j < len(s) && s[j] == sep {
+		for j < len(s) && (isDigit(s[j]) || s[j] == sep) {
+			j++
 		}
-		if isMonthAt(s, j) {
-			for j < len(s) && isAlpha(s[j]) {
-				j++
-			}
-			continue
-		}
-		j++
+		return j, 'd'
 	}
-	if seps == 1 && sep == '.' {
+	if sep == '.' {
 		return j, 'n'
 	}
 	return j, 'd'
+}
+
+// monthToken ends a date that begins with the name of a month.
+func monthToken(s string, i int) int {
+	for i < len(s) && (isAlpha(s[i]) || isDigit(s[i]) || strings.IndexByte("-/.", s[i]) >= 0) {
+		i++
+	}
+	return i
 }
 
 func isMonthAt(s string, i int) bool {
@@ -183,6 +213,15 @@ func (p *dtParser) parse(s string) dtProblem {
 		case 't':
 			st = p.clock(t.s)
 		case 'd':
+			if cut := strings.IndexByte(t.s, '-'); cut >= 0 && isDigit(t.s[0]) && (p.dateKnown() || i > 0 && ts[i-1].s == "t") {
+				if st = p.displacement(t.s[cut:]); st == dtOK { // 101112-05
+					st = p.number(t.s[:cut], true)
+				}
+				break
+			}
+			if p.timeOnly() && (i > 0 || len(ts) < 2 || ts[1].kind != 't' && ts[len(ts)-1].kind != 'd') {
+				return dtBad // a date before a time of day stands directly before it
+			}
 			st = p.date(t.s)
 		case 'z':
 			st = p.displacement(t.s)
@@ -320,49 +359,43 @@ func posixZone(w string) (off int64, ok bool) {
 	return -h * 3600, st == intOK && h >= -24 && h <= 24
 }
 
-// displacement is ±hh[[:]mm[[:]ss]].
+// displacement is ±hh[[:]mm[:ss]].
 func (p *dtParser) displacement(s string) dtProblem {
-	if !p.hasTime {
-		// A date such as 99-01-08 never gets here; "2024-01-01 +05" does.
-		if !p.hasDate && !(p.hasY || p.hasM) {
-			return dtBad
-		}
-	}
 	if p.hasZone {
 		return dtBad
 	}
-	neg := s[0] == '-'
-	parts := strings.Split(s[1:], ":")
-	if len(parts) == 1 && len(parts[0]) > 2 {
-		d := parts[0]
-		switch len(d) {
-		case 3, 4:
-			parts = []string{d[:len(d)-2], d[len(d)-2:]}
-		case 5, 6:
-			parts = []string{d[:len(d)-4], d[len(d)-4 : len(d)-2], d[len(d)-2:]}
-		default:
+	var parts [3]int64 // hours, minutes, seconds
+	rest, n := s[1:], 0
+	for {
+		end := 0
+		for end < len(rest) && isDigit(rest[end]) {
+			end++
+		}
+		v, st := parseInt("0" + rest[:end])
+		if st != intOK || v > math.MaxInt32 {
 			return dtZone
 		}
+		parts[n], rest = v, rest[end:]
+		n++
+		if n == len(parts) || rest == "" || rest[0] != ':' {
+			break
+		}
+		rest = rest[1:]
 	}
-	if len(parts) > 3 {
+	if n == 1 && rest == "" && len(s) > 3 {
+		parts[0], parts[1] = parts[0]/100, parts[0]%100
+	}
+	if parts[0] > 15 || parts[1] > 59 || parts[2] > 59 {
+		return dtZone
+	}
+	if rest != "" {
 		return dtBad
 	}
-	off, unit := int64(0), int64(3600)
-	for i, part := range parts {
-		v, st := parseInt(part)
-		if st != intOK {
-			return dtBad
-		}
-		if i == 0 && v > 15 || i > 0 && v > 59 {
-			return dtZone
-		}
-		off += v * unit
-		unit /= 60
+	p.offset = parts[0]*3600 + parts[1]*60 + parts[2]
+	if s[0] == '-' {
+		p.offset = -p.offset
 	}
-	if neg {
-		off = -off
-	}
-	p.hasZone, p.offset = true, off
+	p.hasZone = true
 	return dtOK
 }
 
@@ -391,8 +424,8 @@ func (p *dtParser) clock(s string) dtProblem {
 			sec = "0"
 		}
 	}
-	m, st2 := parseInt(mtext)
-	x, st3 := parseInt(sec)
+	m, st2 := parseInt("0" + mtext) // "11:" is eleven o'clock
+	x, st3 := parseInt("0" + sec)
 	us, ok := fraction(frac)
 	if st1 != intOK || st2 != intOK || st3 != intOK || !ok {
 		return dtBad
@@ -486,11 +519,17 @@ func (p *dtParser) numbers(parts []string) dtProblem {
 	return dtOK
 }
 
+func (p *dtParser) dateKnown() bool { return p.hasDate || p.hasY && p.hasM && p.hasD }
+func (p *dtParser) timeOnly() bool  { return p.want == TimeOID || p.want == TimetzOID }
+
 // datePart places one number: a long one is the year, the others follow
 // DateStyle's order.
 func (p *dtParser) datePart(s string) dtProblem {
 	v64, st := parseInt(s)
-	if st != intOK || s == "" || !isDigit(s[0]) || v64 > math.MaxInt32 {
+	if st == intRange || st == intOK && v64 > math.MaxInt32 {
+		return dtField
+	}
+	if st != intOK || s == "" || !isDigit(s[0]) {
 		return dtBad
 	}
 	v := int(v64)
@@ -504,7 +543,7 @@ func (p *dtParser) datePart(s string) dtProblem {
 	setDay := func() dtProblem { p.day, p.hasD = v, true; return dtOK }
 	setMonth := func() dtProblem { p.month, p.hasM = v, true; return dtOK }
 	if len(s) == 3 && p.hasY && !p.hasM && !p.hasD { // day of the year
-		p.month, p.hasM, p.day, p.hasD = 1, true, v, true
+		p.month, p.hasM, p.day, p.hasD, p.dayOfYear = 1, true, v, true, true
 		if v < 1 || v > 366 {
 			return dtField
 		}
@@ -542,8 +581,8 @@ func (p *dtParser) number(s string, afterT bool) dtProblem {
 	if hasFrac && len(whole) == 4 && len(frac) == 3 && !p.hasDate && !p.hasY {
 		return p.numbers([]string{whole, frac})
 	}
-	dateKnown := p.hasDate || p.hasY && p.hasM && p.hasD
-	timeOnly := (p.want == TimeOID || p.want == TimetzOID) && !p.hasY && !p.hasM
+	dateKnown := p.dateKnown()
+	timeOnly := p.timeOnly() && !p.hasY && !p.hasM
 	if (afterT || dateKnown || timeOnly) && !p.hasTime && (len(whole) == 6 || len(whole) == 4 || len(whole) == 2 && afterT) {
 		h, m, x := num2(whole, 0), 0, 0
 		if len(whole) >= 4 {
@@ -618,13 +657,11 @@ func (p *dtParser) assemble() dtProblem {
 	if p.bc {
 		p.year = 1 - p.year
 	}
-	if p.month < 1 || p.month > 12 || p.day < 1 || p.day > 31 && p.month != 1 {
+	switch {
+	case p.dayOfYear:
+	case p.month < 1 || p.month > 12 || p.day < 1 || p.day > 31:
 		return dtMonth
-	}
-	if p.day > daysInMonth(p.year, p.month) && !(p.month == 1 && p.day <= 366 && !p.textMonth && p.day > 31 && len3(p)) {
-		if p.day > 31 {
-			return dtMonth
-		}
+	case p.day > daysInMonth(p.year, p.month):
 		return dtField
 	}
 	p.days, p.hasDate = DaysFromCivil(p.year, p.month, p.day), true
@@ -633,6 +670,3 @@ func (p *dtParser) assemble() dtProblem {
 	}
 	return dtOK
 }
-
-// len3 tells whether the day came as a three-digit day of the year.
-func len3(p *dtParser) bool { return p.day > 31 }

@@ -197,10 +197,14 @@ func ParseInterval(s string, f *Format) (IntervalVal, error) {
 				}
 				unit = UnitSecond
 			}
-			if seen>>unit&1 != 0 {
+			is := unit
+			if strings.Contains(t.s[1:], "-") { // years-months
+				is = UnitMonth
+			}
+			if seen>>is&1 != 0 {
 				return IntervalVal{}, errInterval(s)
 			}
-			seen |= 1 << unit
+			seen |= 1 << is
 			st := sum.number(t.s, unit)
 			if st != intOK {
 				if st == intRange {

@@ -100,8 +100,9 @@ func parseNum[S chars](s S) (Num, intState) {
 func (a *u128) push(d byte) bool {
 	m, ok := a.mul64(10)
 	lo, c := bits.Add64(m.lo, uint64(d), 0)
-	*a = u128{m.hi + c, lo}
-	return ok && a.hi>>63 == 0
+	hi, over := bits.Add64(m.hi, 0, c)
+	*a = u128{hi, lo}
+	return ok && over == 0 && hi>>63 == 0
 }
 
 func parseExponent[S chars](s S, i int) (e, next int, ok bool) {

@@ -286,8 +286,10 @@ func ApplyMod(t Type, d *Datum, explicit bool) error {
 		n, err := d.N.ApplyMod(t)
 		d.N = n
 		return err
-	case TimeOID, TimestampOID, TimestamptzOID:
+	case TimeOID:
 		d.I = RoundMicros(d.I, t.FracDigits())
+	case TimestampOID, TimestamptzOID:
+		d.I = RoundTimestamp(d.I, t.FracDigits())
 	case IntervalOID:
 		iv, err := d.Iv.ApplyMod(t)
 		d.Iv = iv

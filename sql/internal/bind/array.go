@@ -109,7 +109,7 @@ func (b *binder) subscripts(ctx *exprCtx, e *ast.Subscripts) (plan.Expr, error) 
 			}
 			args = append(args, x)
 		}
-		return b.function("array_slice", args, e)
+		return b.function("[:]", args, e)
 	}
 	for _, it := range e.Items {
 		if it.Slice {
@@ -126,13 +126,20 @@ func (b *binder) subscripts(ctx *exprCtx, e *ast.Subscripts) (plan.Expr, error) 
 		}
 		args = append(args, i)
 	}
-	return b.function("array_get", args, e)
+	return b.function("[]", args, e)
 }
 
 // sliceBound is a bound of a[lo:hi]; one left out is the array's own.
 func (b *binder) sliceBound(ctx *exprCtx, x plan.Expr, bound ast.Expr, side int, e ast.Node) (plan.Expr, error) {
 	if bound != nil {
-		return b.expr(ctx, bound)
+		i, err := b.expr(ctx, bound)
+		if err != nil {
+			return nil, err
+		}
+		if i, err = b.coerce(i, types.Int4, castAssignment, bound); err != nil {
+			return nil, at(errs.New(errs.DatatypeMismatch, "array subscript must have type integer"), bound)
+		}
+		return i, nil
 	}
 	own, err := b.function([]string{"array_lower", "array_upper"}[side], []plan.Expr{x, &plan.Lit{Typ: types.Int4, Val: types.Datum{I: 1}}}, e)
 	if err != nil {

@@ -77,6 +77,8 @@ func (b *binder) readLiteral(l *plan.Lit, t types.Type, ctx castContext, n ast.N
 	switch t.OID {
 	case types.UnknownOID:
 		return l, nil
+	case types.RecordOID:
+		return nil, at(errs.New(errs.FeatureNotSupported, "input of anonymous composite types is not implemented"), n)
 	case types.RegclassOID, types.RegtypeOID, types.RegprocOID, types.RegnamespaceOID, types.RegroleOID:
 		return &plan.Cast{Arg: &plan.Lit{Val: l.Val, Typ: types.Text}, Typ: t, Ctx: castExplicit}, nil
 	}

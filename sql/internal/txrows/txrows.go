@@ -4,7 +4,10 @@
 package txrows
 
 import (
+	"slices"
+
 	"quern/storage"
+	"quern/storage/catalog"
 	"quern/storage/vec"
 )
 
@@ -61,4 +64,37 @@ func WithoutTable(rows []storage.TableRows, table uint32) []storage.TableRows {
 		}
 	}
 	return out
+}
+
+// Fit is rows without the tables and columns that cat lacks: the transaction
+// dropped them after it had written them.
+func Fit(rows []storage.TableRows, cat *catalog.Snapshot) []storage.TableRows {
+	out := make([]storage.TableRows, 0, len(rows))
+	for _, r := range rows {
+		if t := cat.Table(r.Table); t != nil {
+			out = append(out, fitColumns(r, t))
+		}
+	}
+	return out
+}
+
+func fitColumns(r storage.TableRows, t *catalog.Table) storage.TableRows {
+	gone := func(id uint32) bool { return t.ColumnByID(id) == nil }
+	if !slices.ContainsFunc(r.Cols, gone) {
+		return r
+	}
+	n := r
+	n.Cols = slices.DeleteFunc(slices.Clone(r.Cols), gone)
+	n.Batches = make([]*vec.Batch, len(r.Batches))
+	for i, b := range r.Batches {
+		fit := *b
+		fit.Cols = nil
+		for k, id := range r.Cols {
+			if !gone(id) {
+				fit.Cols = append(fit.Cols, b.Cols[k])
+			}
+		}
+		n.Batches[i] = &fit
+	}
+	return n
 }

@@ -56,7 +56,14 @@ func (w *parser) drop() (ast.Stmt, error) {
 	n.IfExists = w.ifExists()
 	for {
 		n.NamePos = append(n.NamePos, int(w.Cur().Start))
-		name, err := w.Qualified()
+		var name []string
+		var err error
+		if n.Kind == ast.ObjSchema {
+			name = make([]string, 1)
+			name[0], err = w.ColID()
+		} else {
+			name, err = w.Qualified()
+		}
 		if err != nil {
 			return nil, err
 		}
