@@ -59,6 +59,7 @@ var layers = []layer{
 	{"storage/types", []string{"storage/errs", "storage/types/jsonb", "storage/types/jsonpath"}},
 	{"storage/types/jsonb", nil},
 	{"storage/types/jsonpath", []string{"storage/errs"}},
+	{"storage/types/zones", nil},
 	{"storage/types/canon", []string{"storage/types"}},
 	{"storage/types/orderkey", []string{"storage/types"}},
 	{"storage/vfs", []string{"storage/vfs", "storage/errs"}},

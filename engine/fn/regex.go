@@ -1,7 +1,6 @@
 package fn
 
 import (
-	"bytes"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -54,6 +53,8 @@ func regexFuncs() []*Func {
 type regexCache struct {
 	pattern, flags string
 	re             *regexp.Regexp
+	linear         *are.Linear // nil if the pattern is not of that kind
+	loc            []int
 	set            bool
 }
 
@@ -65,7 +66,7 @@ func (c *regexCache) get(pattern []byte, flags string) (*regexp.Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	*c = regexCache{string(pattern), flags, re, true}
+	*c = regexCache{pattern: string(pattern), flags: flags, re: re, linear: are.NewLinear(re), set: true}
 	return re, nil
 }
 
@@ -102,10 +103,6 @@ func matchKernel(fold, not bool) Kernel {
 func regexpReplace(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *vec.Vector) error {
 	w := newWriter(out)
 	defer w.finish()
-	if len(args) == 3 && args[1].Form == vec.Const && args[2].Form == vec.Const &&
-		string(args[1].BytesAt(0)) == are.HostPattern && string(args[2].BytesAt(0)) == `\1` {
-		return w.rows(env, sel, n, func(i int) error { w.put(i, are.URLHost(args[0].BytesAt(i))); return w.room(0) })
-	}
 	var c regexCache
 	var loc []int
 	return w.rows(env, sel, n, func(i int) error {
@@ -145,7 +142,16 @@ func regexpReplace(env *Env, args []*vec.Vector, sel vec.Selection, n int, out *
 // matchFrom finds the first match at or behind start. A pattern that looks at
 // what lies before the match must see the whole text.
 func (c *regexCache) matchFrom(s []byte, start int) []int {
-	if start == 0 {
+	switch {
+	case c.linear != nil && start > 0:
+		return nil // it begins with ^
+	case c.linear != nil:
+		loc := c.linear.Match(s, c.loc)
+		if loc != nil {
+			c.loc = loc
+		}
+		return loc
+	case start == 0:
 		return c.re.FindSubmatchIndex(s)
 	}
 	if !strings.ContainsAny(c.pattern, `^\[`) {
@@ -433,102 +439,15 @@ func splitRegex(re *regexp.Regexp, s []byte, add func(part []byte) error) error 
 	return add(s[last:])
 }
 
-// escapeChar reads an ESCAPE string, 0 for an empty one.
-func escapeChar(e []byte) (rune, error) {
-	if len(e) == 0 {
-		return 0, nil
-	}
-	r, n := utf8.DecodeRune(e)
-	if n < len(e) {
-		return 0, errs.New(errs.InvalidEscape, "invalid escape string").WithHint("Escape string must be empty or one character.")
-	}
-	return r, nil
-}
-
-// likeEscape rewrites a LIKE pattern whose escape is given so that a backslash
-// escapes.
+// likeEscape and similarToEscape rewrite patterns whose escape is given.
 func likeEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
-	esc, err := escapeChar(args[1].BytesAt(i))
-	if err != nil {
-		return dst, err
-	}
-	escaped := false
-	for _, r := range string(args[0].BytesAt(i)) {
-		switch {
-		case escaped, esc == '\\':
-			dst, escaped = utf8.AppendRune(dst, r), false
-		case esc != 0 && r == esc:
-			dst, escaped = append(dst, '\\'), true
-		case r == '\\':
-			dst = append(dst, '\\', '\\')
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return dst, nil
+	return are.LikeEscape(dst, args[0].BytesAt(i), args[1].BytesAt(i))
 }
 
-// similarToEscape turns a SIMILAR TO pattern into a regular expression.
 func similarToEscape(_ *Env, args []*vec.Vector, i int, dst []byte) ([]byte, error) {
-	pat, esc := args[0].BytesAt(i), rune('\\')
+	esc := []byte{'\\'}
 	if len(args) == 2 {
-		var err error
-		if esc, err = escapeChar(args[1].BytesAt(i)); err != nil {
-			return dst, err
-		}
+		esc = args[1].BytesAt(i)
 	}
-	dst = append(dst, "^(?:"...)
-	bracket, parts := false, 0
-	if esc != 0 && bytes.Contains(pat, append(utf8.AppendRune(nil, esc), '"')) {
-		parts = 1 // the first part takes as little as it can
-	}
-	for k := 0; k < len(pat); {
-		r, n := utf8.DecodeRune(pat[k:])
-		lit := pat[k : k+n]
-		k += n
-		switch {
-		case esc != 0 && r == esc:
-			if k >= len(pat) {
-				return dst, errs.New(errs.InvalidEscape, "invalid escape sequence")
-			}
-			if pat[k] == '"' { // parts of SUBSTRING … SIMILAR: the second is a group
-				switch parts++; parts {
-				case 2:
-					dst = append(dst, ")("...)
-				case 3:
-					dst = append(dst, ")(?:"...)
-				default:
-					return dst, errs.New("2200C", "SQL regular expression may not contain more than two escape-double-quote separators")
-				}
-				k++
-				continue
-			}
-			_, m := utf8.DecodeRune(pat[k:])
-			dst = append(append(dst, '\\'), pat[k:k+m]...)
-			k += m
-		case bracket:
-			if r == '\\' {
-				dst = append(dst, '\\')
-			}
-			dst = append(dst, lit...)
-			bracket = r != ']'
-		case r == '[':
-			dst = append(dst, '[')
-			bracket = true
-		case r == '%':
-			dst = append(dst, ".*"...)
-			if parts == 1 {
-				dst = append(dst, '?')
-			}
-		case r == '_':
-			dst = append(dst, '.')
-		case r == '(':
-			dst = append(dst, "(?:"...)
-		case r == '\\' || r == '.' || r == '^' || r == '$':
-			dst = append(append(dst, '\\'), lit...)
-		default:
-			dst = append(dst, lit...)
-		}
-	}
-	return append(dst, ")$"...), nil
+	return are.SimilarEscape(dst, args[0].BytesAt(i), esc)
 }

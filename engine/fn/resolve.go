@@ -529,3 +529,11 @@ func opError(st resolution, name string, left, right types.Type) error {
 	}
 	return errs.New(errs.UndefinedFunction, "operator does not exist: %s", text).WithHint("%s", hint)
 }
+
+// ComparedAsIs tells whether PostgreSQL has an operator = of these two types:
+// then NULLIF keeps the first one, though we widen it for the comparison.
+func ComparedAsIs(x, y types.OID) bool {
+	family := map[types.OID]int{types.Int2OID: 1, types.Int4OID: 1, types.Int8OID: 1, types.Float4OID: 2, types.Float8OID: 2,
+		types.DateOID: 3, types.TimestampOID: 3, types.TimestamptzOID: 3}
+	return family[x] != 0 && family[x] == family[y]
+}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"quern/storage/types/zones"
 )
 
 // dtParser collects the fields of a date, time or timestamp. It accepts what
@@ -329,7 +331,7 @@ func (p *dtParser) zone(w string) dtProblem {
 		p.hasZone, p.offset = true, off
 		return dtOK
 	}
-	loc := zoneByName(w)
+	loc := zones.ByName(w)
 	if loc == nil {
 		if strings.ContainsAny(w, "/_+-") {
 			p.zoneName = w
@@ -341,7 +343,7 @@ func (p *dtParser) zone(w string) dtProblem {
 		p.hasZone, p.offset = true, 0
 		return dtOK
 	}
-	if off, ok := zoneAbbrevs[strings.ToUpper(w)]; ok {
+	if off, ok := zones.Abbrevs[strings.ToUpper(w)]; ok {
 		p.hasZone, p.offset = true, int64(off)
 		return dtOK
 	}

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
 	"quern/sql/internal/logical"
@@ -406,21 +407,13 @@ func (b *binder) nullIf(args []plan.Expr, e *ast.Builtin) (plan.Expr, error) {
 		return nil, at(errs.New(errs.DatatypeMismatch, "NULLIF requires = operator to yield boolean"), e)
 	}
 	a := args[0]
-	if c, ok := eq.(*plan.Call); ok && !comparedAsIs(a.Type().OID, args[1].Type().OID) {
+	if c, ok := eq.(*plan.Call); ok && !fn.ComparedAsIs(a.Type().OID, args[1].Type().OID) {
 		a = c.Args[0]
 	}
 	return &plan.Case{
 		Whens: []plan.When{{Cond: eq, Then: &plan.Lit{Val: types.NullDatum, Typ: a.Type()}}},
 		Else:  a, Typ: a.Type(),
 	}, nil
-}
-
-// comparedAsIs tells whether PostgreSQL has an operator = of these two types:
-// then NULLIF keeps the first one, though we widen it for the comparison.
-func comparedAsIs(x, y types.OID) bool {
-	family := map[types.OID]int{types.Int2OID: 1, types.Int4OID: 1, types.Int8OID: 1, types.Float4OID: 2, types.Float8OID: 2,
-		types.DateOID: 3, types.TimestampOID: 3, types.TimestamptzOID: 3}
-	return family[x] != 0 && family[x] == family[y]
 }
 
 func (b *binder) collate(ctx *exprCtx, e *ast.Collate) (plan.Expr, error) {

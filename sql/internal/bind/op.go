@@ -1,8 +1,6 @@
 package bind
 
 import (
-	"unicode/utf8"
-
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/sql/internal/ast"
@@ -187,8 +185,16 @@ func (b *binder) pattern(ctx *exprCtx, e *ast.Pattern) (plan.Expr, error) {
 		return b.similar(ctx, l, r, e)
 	}
 	escape := '\\'
-	if e.Escape != nil {
-		if escape, err = b.escape(e.Escape); err != nil {
+	if lit, ok := e.Escape.(*ast.Literal); ok && lit.Kind == ast.LitString {
+		if escape, err = literal.Escape(lit.Text); err != nil {
+			return nil, err
+		}
+	} else if e.Escape != nil {
+		x, err := b.expr(ctx, e.Escape)
+		if err != nil {
+			return nil, err
+		}
+		if r, err = b.function("like_escape", []plan.Expr{r, x}, e); err != nil {
 			return nil, err
 		}
 	}
@@ -197,23 +203,6 @@ func (b *binder) pattern(ctx *exprCtx, e *ast.Pattern) (plan.Expr, error) {
 		name = "!" + name
 	}
 	return b.like(l, r, escape, name, e)
-}
-
-// escape reads the ESCAPE character, 0 for an empty one.
-func (b *binder) escape(e ast.Expr) (rune, error) {
-	l, ok := e.(*ast.Literal)
-	if !ok || l.Kind != ast.LitString {
-		return 0, at(errs.NotSupported("an ESCAPE that is not a literal"), e)
-	}
-	if l.Text == "" {
-		return 0, nil
-	}
-	if utf8.RuneCountInString(l.Text) > 1 {
-		return 0, errs.New(errs.InvalidEscape, "invalid escape string").
-			WithHint("Escape string must be empty or one character.")
-	}
-	r, _ := utf8.DecodeRuneInString(l.Text)
-	return r, nil
 }
 
 // like makes a LIKE of operator name, which carries its case folding and sense.

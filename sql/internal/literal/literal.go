@@ -1,5 +1,5 @@
 // Package literal reads and writes the texts of literals for the binder: array
-// literals, interval fields, values whose text depends on the session, defaults of
+// literals, escapes, interval fields, values whose text depends on the session, defaults of
 // parameters; what makes grouping sets alike, and how far two names are apart.
 package literal
 
@@ -7,12 +7,25 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"quern/engine/fn"
 	"quern/engine/plan"
 	"quern/storage/errs"
 	"quern/storage/types"
 )
+
+// Escape reads the text of LIKE … ESCAPE, 0 for an empty one.
+func Escape(s string) (rune, error) {
+	if s == "" {
+		return 0, nil
+	}
+	r, n := utf8.DecodeRuneInString(s)
+	if n < len(s) {
+		return 0, errs.New(errs.InvalidEscape, "invalid escape string").WithHint("Escape string must be empty or one character.")
+	}
+	return r, nil
+}
 
 // Array reads a one-dimensional array in text form; nil = NULL.
 func Array(s string) ([]*string, error) {
