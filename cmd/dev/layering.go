@@ -56,7 +56,7 @@ var layers = []layer{
 	{"engine/internal/keyset", []string{"storage/types", "storage/vec"}},
 	{"storage", []string{"storage"}},
 	{"storage/errs", nil},
-	{"storage/types", []string{"storage/errs", "storage/types/jsonb", "storage/types/jsonpath"}},
+	{"storage/types", []string{"storage/errs", "storage/types/zones", "storage/types/jsonb", "storage/types/jsonpath"}},
 	{"storage/types/jsonb", nil},
 	{"storage/types/jsonpath", []string{"storage/errs"}},
 	{"storage/types/zones", nil},

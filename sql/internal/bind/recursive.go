@@ -132,7 +132,9 @@ func (b *binder) cteQuery(c *cte) (r *result, err error) {
 		return b.recursiveRef(c)
 	}
 	err = b.forbid(c.noSelf, func() error {
-		r, err = b.query(&scope{parent: c.scope}, c.def.Query)
+		if r, err = b.query(&scope{parent: c.scope}, c.def.Query); err == nil {
+			r, err = b.resolveUnknowns(r)
+		}
 		return err
 	})
 	return r, err
