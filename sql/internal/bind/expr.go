@@ -403,9 +403,6 @@ func (b *binder) nullIf(args []plan.Expr, e *ast.Builtin) (plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if eq.Type().OID != types.BoolOID {
-		return nil, at(errs.New(errs.DatatypeMismatch, "NULLIF requires = operator to yield boolean"), e)
-	}
 	a := args[0]
 	if c, ok := eq.(*plan.Call); ok && !fn.ComparedAsIs(a.Type().OID, args[1].Type().OID) {
 		a = c.Args[0]
