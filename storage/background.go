@@ -329,7 +329,7 @@ func (s *Store) captureAux() (*manifest.Aux, int, error) {
 		return nil, 0, fmt.Errorf("encode catalog: %w", err)
 	}
 	a := &manifest.Aux{Seq: st.seq, Catalog: blob}
-	if err := s.tallies.save(a); err != nil {
+	if err := s.tallies.Save(a); err != nil {
 		return nil, 0, err
 	}
 	body, count, maxAt := s.keys.Fresh()

@@ -12,6 +12,7 @@ import (
 	"quern/storage/internal/delvec"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
+	"quern/storage/internal/tally"
 	"quern/storage/internal/wal"
 	"quern/storage/vfs"
 )
@@ -96,7 +97,7 @@ func (c *checker) state(m *manifest.State) error {
 			return err
 		}
 	}
-	return newTallies().load(m)
+	return tally.New().Load(m)
 }
 
 // log reads every frame as a start would.
@@ -124,9 +125,9 @@ func checkSection(sec wal.Section) error {
 	case wal.Delete:
 		_, err = delvec.DecodeBody(sec.Body)
 	case wal.Stats:
-		_, _, err = decodeStats(sec.Body)
+		_, _, err = tally.DecodeStats(sec.Body)
 	case sectionCounters:
-		err = decodeCounters(sec.Body, func(uint32, int64) {})
+		err = tally.DecodeCounters(sec.Body, func(uint32, int64) {})
 	default:
 		err = &errs.Corrupt{File: "WAL", Reason: fmt.Sprintf("section of unknown kind %d", sec.Kind)}
 	}

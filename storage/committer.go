@@ -322,7 +322,7 @@ func (s *Store) acknowledge(group []*pending) {
 			p.key.Seq = p.frame.Seq
 			s.keys.Commit(p.key)
 		}
-		s.tallies.add(p.source, p.stats)
+		s.tallies.Add(p.source, p.stats)
 		failpoint.Hit(failpoint.CommitBeforeAck)
 		close(p.done)
 	}

@@ -4,6 +4,7 @@ import (
 	"quern/storage/catalog"
 	"quern/storage/errs"
 	"quern/storage/internal/segment"
+	"quern/storage/internal/tally"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
@@ -128,7 +129,7 @@ func (s *Store) generated(t *catalog.Table, col *catalog.Column, n int) (vec.Vec
 	b := vec.NewBuilder(col.Type, n)
 	next := int64(0)
 	if col.Default.Kind == catalog.DefaultCounter {
-		next = s.tallies.next(counterKey{t.ID, col.ID}, int64(n))
+		next = s.tallies.Next(tally.Column{Table: t.ID, Col: col.ID}, int64(n))
 	}
 	for i := range n {
 		d := types.Datum{I: col.Default.Value(next + int64(i))}

@@ -378,6 +378,18 @@ func (r *replay) findRows(d *DeleteSet, frames map[uint64]*roaring.Bitmap) error
 			left += b.GetCardinality()
 		}
 	}
+	left -= r.locateRows(d, frames)
+	if left != 0 {
+		return &errs.Corrupt{File: "DELETE section", Reason: fmt.Sprintf("%d rows are not in the log", left)}
+	}
+	return nil
+}
+
+// locateRows adds those of the rows to d that are in memory, and counts them.
+func (r *replay) locateRows(d *DeleteSet, frames map[uint64]*roaring.Bitmap) (found uint64) {
+	if len(frames) == 0 {
+		return 0
+	}
 	for _, v := range r.s.mem(d.Table).table.List() {
 		runs := v.Runs()
 		for i, run := range runs {
@@ -400,14 +412,11 @@ func (r *replay) findRows(d *DeleteSet, frames map[uint64]*roaring.Bitmap) error
 					d.slabs[v.Slab] = roaring.New()
 				}
 				d.slabs[v.Slab].Add(run.Start + ord - run.Ordinal)
-				left--
+				found++
 			}
 		}
 	}
-	if left != 0 {
-		return &errs.Corrupt{File: "DELETE section", Reason: fmt.Sprintf("%d rows are not in the log", left)}
-	}
-	return nil
+	return found
 }
 
 // truncate replays a DELETE section of everything.

@@ -163,6 +163,7 @@ func TestDeletesAgainstModel(t *testing.T) {
 				if problems, err := storage.Check(fsys, "data"); err != nil || len(problems) > 0 {
 					t.Fatal(err, problems)
 				}
+				opts.MemBytesMax = rng.Int64N(2) // 1: replay writes segments, 0: it does not
 				s = open(t, opts)
 			}
 			n := s.Snapshot()

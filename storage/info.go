@@ -40,3 +40,12 @@ func (s *Store) Info() Info {
 	return Info{Seq: s.state.Load().seq, MemBytes: s.bg.memBytes.Load(), WALBytes: s.log.UsedBytes(),
 		WALFiles: len(s.log.Files()), Keys: s.keys.Len(), ReadOnly: s.failure() != nil}
 }
+
+// SourceCounts are the ingest statistics of one table and source since the
+// data folder was made.
+type SourceCounts struct {
+	Table  uint32
+	Source string
+	Received, Accepted, Duplicates,
+	Quarantined, Refused int64
+}

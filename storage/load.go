@@ -11,6 +11,7 @@ import (
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/stage"
+	"quern/storage/internal/tally"
 	"quern/storage/internal/wal"
 )
 
@@ -49,7 +50,7 @@ func (s *Store) StartLoad(c *Commit, cat *catalog.Snapshot) (*Load, error) {
 	s.holdFolders(1)
 	l := &Load{s: s, bufs: map[uint32]*stage.Buffer{}, given: map[uint32][]uint32{}, shown: map[uint64]*segmentRef{}}
 	own := &Commit{Source: c.Source, User: c.User, Ingest: c.Ingest}
-	l.pr = &preparer{s: s, c: own, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{}, load: l}
+	l.pr = &preparer{s: s, c: own, cat: cat, now: s.nowMicros(), byTable: map[uint32]*tally.Counts{}, load: l}
 	s.bg.loading.Add(1)
 	return l, nil
 }
@@ -197,7 +198,7 @@ func (pr *preparer) loads() error {
 			pr.p.attached = append(pr.p.attached, a)
 		}
 		for _, id := range l.pr.order {
-			pr.counts(id).add(l.pr.byTable[id])
+			pr.counts(id).Add(l.pr.byTable[id])
 		}
 	}
 	return nil

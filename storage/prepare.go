@@ -8,6 +8,7 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/dedup"
 	"quern/storage/internal/memtable"
+	"quern/storage/internal/tally"
 	"quern/storage/internal/wal"
 	"quern/storage/types"
 	"quern/storage/vec"
@@ -27,7 +28,7 @@ type pending struct {
 	source   string
 	patience time.Duration
 	buffered bool // acknowledged by acknowledgeBuffered
-	stats    []tableCounts
+	stats    []tally.Table
 
 	outcome Outcome
 	err     error
@@ -62,7 +63,7 @@ type preparer struct {
 	now     int64
 	p       *pending
 	rejects []Reject
-	byTable map[uint32]*counts
+	byTable map[uint32]*tally.Counts
 	order   []uint32
 	load    *Load // takes the rows; nil = the frame does
 }
@@ -80,7 +81,7 @@ func (s *Store) prepare(c *Commit, cat *catalog.Snapshot, dups map[uint32]int64)
 		}
 		cat = next
 	}
-	pr := &preparer{s: s, c: c, cat: cat, now: s.nowMicros(), byTable: map[uint32]*counts{},
+	pr := &preparer{s: s, c: c, cat: cat, now: s.nowMicros(), byTable: map[uint32]*tally.Counts{},
 		p: &pending{schema: c.Schema, base: c.BaseVersion, source: c.Source, patience: c.Patience, buffered: c.Buffered, done: make(chan struct{})}}
 	pr.rejects = append(pr.rejects, c.Rejects...)
 	for id, n := range dups {
@@ -187,9 +188,9 @@ func (pr *preparer) counters(table uint32, cols []uint32) {
 	}
 	values := make([]int64, len(cols))
 	for i, col := range cols {
-		values[i] = pr.s.tallies.counter(counterKey{table, col})
+		values[i] = pr.s.tallies.Counter(tally.Column{Table: table, Col: col})
 	}
-	pr.p.frame.Add(sectionCounters, table, encodeCounters(cols, values), nil)
+	pr.p.frame.Add(sectionCounters, table, tally.EncodeCounters(cols, values), nil)
 }
 
 func (pr *preparer) rows(t *catalog.Table, full *TableRows) error {
@@ -238,9 +239,9 @@ func (pr *preparer) loadRows(t *catalog.Table, full *TableRows) error {
 	return nil
 }
 
-func (pr *preparer) counts(table uint32) *counts {
+func (pr *preparer) counts(table uint32) *tally.Counts {
 	if pr.byTable[table] == nil {
-		pr.byTable[table] = new(counts)
+		pr.byTable[table] = new(tally.Counts)
 		pr.order = append(pr.order, table)
 	}
 	return pr.byTable[table]
@@ -356,14 +357,14 @@ func (pr *preparer) count() {
 		c[0] += pr.c.Refused
 		c[4] += pr.c.Refused
 	}
-	var sum counts
+	var sum tally.Counts
 	for _, id := range pr.order {
-		sum.add(pr.byTable[id])
-		pr.p.stats = append(pr.p.stats, tableCounts{id, *pr.byTable[id]})
+		sum.Add(pr.byTable[id])
+		pr.p.stats = append(pr.p.stats, tally.Table{Table: id, Counts: *pr.byTable[id]})
 	}
 	pr.p.outcome = Outcome{Received: sum[0], Accepted: sum[1], Duplicates: sum[2], Quarantined: sum[3], Refused: sum[4]}
 	if len(pr.p.stats) > 0 {
-		pr.p.frame.Add(wal.Stats, 0, encodeStats(pr.c.Source, pr.p.stats), nil)
+		pr.p.frame.Add(wal.Stats, 0, tally.EncodeStats(pr.c.Source, pr.p.stats), nil)
 	}
 	if k := pr.c.Key; k != nil {
 		pr.p.key = &dedup.Entry{Key: dedupKey(k), Digest: k.Digest, At: pr.now, Counts: sum}

@@ -12,9 +12,11 @@ import (
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
 	"quern/storage/internal/segment"
+	"quern/storage/internal/tally"
 	"quern/storage/internal/wal"
 	"quern/storage/vfs"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -24,7 +26,7 @@ import (
 func Open(opts Options) (*Store, error) {
 	opts.defaults()
 	s := &Store{
-		opts: opts, mems: map[uint32]*memState{}, tallies: newTallies(),
+		opts: opts, mems: map[uint32]*memState{}, tallies: tally.New(),
 		keys:  dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin),
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
 		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1), mergeDue: make(chan struct{}, 1),
@@ -214,7 +216,7 @@ func (s *Store) loadState(m *manifest.State) (*state, error) {
 			return nil, err
 		}
 	}
-	if err := s.tallies.load(m); err != nil {
+	if err := s.tallies.Load(m); err != nil {
 		return nil, err
 	}
 	for _, k := range m.Keys {
@@ -231,13 +233,17 @@ type replay struct {
 	s  *Store
 	m  *manifest.State
 	st *state
+
+	grown int64 // bytes of rows since memory was looked at
+	// gone are rows that the log deletes, by table and commit; see readAhead.
+	gone map[uint32]map[uint64]*roaring.Bitmap
 }
 
 // frame applies one frame: of what the manifest holds already, nothing.
 func (r *replay) frame(v *wal.FrameView) error {
 	failpoint.Hit(failpoint.ReplayMid)
 	isNew := v.Seq > r.m.AuxSeq
-	source, stats := "", []tableCounts(nil)
+	source, stats := "", []tally.Table(nil)
 	err := v.Sections(func(sec wal.Section) error {
 		switch sec.Kind {
 		case wal.Schema:
@@ -255,13 +261,13 @@ func (r *replay) frame(v *wal.FrameView) error {
 		case wal.Stats:
 			if isNew {
 				var err error
-				source, stats, err = decodeStats(sec.Body)
+				source, stats, err = tally.DecodeStats(sec.Body)
 				return err
 			}
 		case sectionCounters:
 			if isNew {
-				return decodeCounters(sec.Body, func(col uint32, value int64) {
-					r.s.tallies.raise(counterKey{sec.Table, col}, value)
+				return tally.DecodeCounters(sec.Body, func(col uint32, value int64) {
+					r.s.tallies.Raise(tally.Column{Table: sec.Table, Col: col}, value)
 				})
 			}
 		default:
@@ -270,9 +276,12 @@ func (r *replay) frame(v *wal.FrameView) error {
 		}
 		return nil
 	})
-	r.s.tallies.add(source, stats)
+	r.s.tallies.Add(source, stats)
 	r.st.seq = v.Seq
-	return locate(v, err)
+	if err != nil {
+		return locate(v, err)
+	}
+	return r.relieve()
 }
 
 // locate names the frame in an error about the content of a section.
@@ -313,6 +322,7 @@ func (r *replay) rows(v *wal.FrameView, sec wal.Section, isNew bool) error {
 		return err
 	}
 	r.s.mem(sec.Table).table.Append(rows, v.ReceivedAt, v.Seq)
+	r.grown += int64(len(sec.Body))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"quern/storage/internal/dedup"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/segment"
+	"quern/storage/internal/tally"
 	"quern/storage/internal/wal"
 	"quern/storage/vfs"
 
@@ -31,7 +32,7 @@ type Store struct {
 
 	dicts   *segment.Dicts // nil = without bound
 	keys    *dedup.Keys
-	tallies *tallies
+	tallies *tally.Set
 	shrink  sync.Map // table id → *wal.Shrink
 	learnt  sync.Map // table id → *segment.Memory
 	spares  sync.Map // table id → *sync.Pool of *memtable.Table that loads have emptied
@@ -106,7 +107,7 @@ func (s *Store) Commit(ctx context.Context, c *Commit) (Outcome, error) {
 func (s *Store) replayed(c *Commit, e *dedup.Entry) Outcome {
 	o := outcomeOf(e)
 	o.Replayed = true
-	s.tallies.add(c.Source, []tableCounts{{c.Key.Table, counts{o.Received, 0, o.Received, 0, 0}}})
+	s.tallies.Add(c.Source, []tally.Table{{Table: c.Key.Table, Counts: tally.Counts{o.Received, 0, o.Received, 0, 0}}})
 	return o
 }
 
@@ -282,16 +283,21 @@ func (s *Store) Catalog() *catalog.Snapshot { return s.state.Load().cat }
 func (s *Store) Failed() error { return s.failure() }
 
 // Stats are the ingest counts per table and source since the folder was made.
-func (s *Store) Stats() []SourceCounts { return s.tallies.list() }
+func (s *Store) Stats() (out []SourceCounts) {
+	for _, c := range s.tallies.List() {
+		out = append(out, SourceCounts(c))
+	}
+	return out
+}
 
 // NextVal takes n values of a column's counter and returns the first.
 func (s *Store) NextVal(table, col uint32, n int64) int64 {
-	return s.tallies.next(counterKey{table, col}, n)
+	return s.tallies.Next(tally.Column{Table: table, Col: col}, n)
 }
 
 // CurrVal is the last value that the counter handed out, 0 if none.
 func (s *Store) CurrVal(table, col uint32) int64 {
-	return s.tallies.counter(counterKey{table, col})
+	return s.tallies.Counter(tally.Column{Table: table, Col: col})
 }
 
 // KeyInFlight tells whether a commit of a batch key is under way.

@@ -48,7 +48,7 @@ func TestMutations(t *testing.T) {
 		"attach not in frame":             {AttachNotInFrame: true},
 	} {
 		seeds := 20
-		if m.MergeForgetsDeletes { // takes a delete of a merge's rows at the right moment
+		if m.MergeForgetsDeletes || m.AckBeforeSync { // takes a delete of a merge's rows, or a cut, at the right moment
 			seeds = 60
 		}
 		rep := RunMutated(seeds, 1000, m)

@@ -42,6 +42,9 @@ type run struct {
 	// of the workload fail with the errors of a failing disk.
 	over    vfs.FS
 	lenient bool
+	// memory is what the next start has for rows: 0 = enough, 1 = replay writes
+	// segments all the time.
+	memory int64
 	// backups are the states that the backup folder may hold.
 	backups  []contents
 	backedUp bool
@@ -55,7 +58,8 @@ func newRun(seed int64, rep *Report, mut storage.Mutations) *run {
 
 func (r *run) options() storage.Options {
 	return storage.Options{Dir: dir, FS: r.fsys(), Manual: true, WALFileBytes: 32 << 10, FlushRows: 60, FlushRowsMin: 8, LoadBytes: 1,
-		SparesMax: 2, Rand: r.ids.Uint64, WALRollAge: time.Minute,
+		MemBytesMax: r.memory,
+		SparesMax:   2, Rand: r.ids.Uint64, WALRollAge: time.Minute,
 		Now:   func() time.Time { r.now = r.now.Add(time.Millisecond); return r.now },
 		After: func(time.Duration) <-chan time.Time { return nil }}.WithMutations(r.mut)
 }
@@ -129,6 +133,7 @@ func (r *run) other(format string, args ...any) { r.rep.fail(&r.rep.Other, r.see
 // with the model.
 func (r *run) open(first bool) bool {
 	for r.rng.IntN(4) == 0 {
+		r.memory = r.rng.Int64N(2)
 		r.planCut(40)
 		s, err := storage.Open(r.options())
 		if err == nil {
@@ -143,6 +148,7 @@ func (r *run) open(first bool) bool {
 		r.rep.Cuts++
 		r.fs = r.fs.Cut(r.rng, 0)
 	}
+	r.memory = r.rng.Int64N(2)
 	s, err := storage.Open(r.options())
 	if err != nil {
 		r.other("open: %v", err)

@@ -119,7 +119,7 @@ type Section struct {
 
 // Sections calls fn for each section of a sealed frame, as Replay would.
 func (f *Frame) Sections(fn func(Section) error) error {
-	return eachSection(f.buf[frameHeaderBytes:], f.sections, fn)
+	return eachSection(f.buf[frameHeaderBytes:], f.sections, 0, fn)
 }
 
 // errSections says what is wrong with a payload whose crc is right: a bug in a
@@ -128,7 +128,8 @@ type errSections string
 
 func (e errSections) Error() string { return "malformed section: " + string(e) }
 
-func eachSection(p []byte, count uint16, fn func(Section) error) error {
+// eachSection calls fn for the sections of p of kind only; 0 = all.
+func eachSection(p []byte, count uint16, only Kind, fn func(Section) error) error {
 	for range count {
 		if len(p) < sectionHeaderBytes {
 			return errSections("no room for its header")
@@ -141,6 +142,9 @@ func eachSection(p []byte, count uint16, fn func(Section) error) error {
 		}
 		s.Body = p[:stored:stored]
 		p = p[roundUp(stored, 8):]
+		if only != 0 && s.Kind != only {
+			continue
+		}
 		switch codec {
 		case codecNone:
 			if raw != stored {

@@ -31,7 +31,12 @@ func (v *FrameView) Empty() bool { return v.sections == 0 }
 // Sections calls fn for each section. An error that is no error of fn is
 // damage.
 func (v *FrameView) Sections(fn func(Section) error) error {
-	err := eachSection(v.payload, v.sections, fn)
+	return v.SectionsOf(0, fn)
+}
+
+// SectionsOf is Sections for those of one kind; the others are not unpacked.
+func (v *FrameView) SectionsOf(kind Kind, fn func(Section) error) error {
+	err := eachSection(v.payload, v.sections, kind, fn)
 	if s, ok := err.(errSections); ok {
 		return &errs.Corrupt{File: v.name, Offset: v.Offset, Reason: fmt.Sprintf("frame %d: %s", v.Seq, s.Error())}
 	}
