@@ -29,8 +29,9 @@ func Cut(r io.Reader, csv, header bool, pieceBytes int, send func(Piece) error) 
 		}
 		head = bytes.Clone(head)
 	}
+	last := 0 // the size of the piece before
 	for {
-		p := Piece{From: c.offset}
+		p := Piece{From: c.offset, Body: make([]byte, 0, min(pieceBytes, last+last/4)+(4<<10))}
 		for len(p.Body) < pieceBytes && err == nil {
 			var row []byte
 			row, err = c.row(br)
@@ -39,7 +40,7 @@ func Cut(r io.Reader, csv, header bool, pieceBytes int, send func(Piece) error) 
 				p.Rows++
 			}
 		}
-		p.To = c.offset
+		p.To, last = c.offset, len(p.Body)
 		if len(p.Body) > 0 {
 			if err := send(p); err != nil {
 				return head, err

@@ -31,12 +31,16 @@ type Decoder struct {
 
 	scratch []byte
 	jsonb   jsonb.Writer
+	normal  []byte // jsonb of the row's containers, in normal form
+	isJSONB []bool // by column
 }
 
-// span is where a column's value lies in the row, valid if stamp is the row's.
+// span is where a column's value lies in the row, or in Decoder.normal, valid if
+// stamp is the row's.
 type span struct {
 	start, end int
 	stamp      uint32
+	normal     bool
 }
 
 // New returns a decoder of body: lines, or one array of objects.
@@ -53,8 +57,10 @@ func (d *Decoder) Sink() *decode.Sink { return d.sink }
 func (d *Decoder) SetSink(sink *decode.Sink) {
 	d.sink, d.memo, d.stamp = sink, nil, 0
 	d.exact, d.folded, d.spans = map[string]int{}, map[string]int{}, make([]span, len(sink.Columns))
+	d.isJSONB = make([]bool, len(sink.Columns))
 	for i, c := range sink.Columns {
 		d.exact[c.Name] = i
+		d.isJSONB[i] = c.Type.OID == types.JSONBOID
 		if _, dup := d.folded[strings.ToLower(c.Name)]; !dup {
 			d.folded[strings.ToLower(c.Name)] = i
 		}
@@ -215,6 +221,10 @@ func (d *Decoder) decodeRow(raw []byte, start int) (good bool, err error) {
 			b.Null()
 			continue
 		}
+		if sp.normal {
+			b.AppendBytes(d.normal[sp.start:sp.end])
+			continue
+		}
 		if err := d.convert(b, raw[sp.start:sp.end]); err != nil {
 			d.sink.Truncate(before)
 			r.Code, r.Column = string(errs.CodeOf(err)), d.sink.Columns[i].Name
@@ -232,6 +242,7 @@ func (d *Decoder) decodeRow(raw []byte, start int) (good bool, err error) {
 // row is bad, with the reason in r.
 func (d *Decoder) locate(raw []byte, r *decode.Reject) (bad bool) {
 	d.stamp++
+	d.normal = d.normal[:0]
 	s := scanner{b: raw}
 	if !d.fields(&s, r) {
 		if r.Code == "" {
@@ -269,12 +280,18 @@ func (d *Decoder) fields(s *scanner, r *decode.Reject) bool {
 		if escaped {
 			key = unescape(nil, key)
 		}
-		start := s.pos
+		start, col := s.pos, d.column(key, nth)
+		if col >= 0 && d.isJSONB[col] && d.normalize(s, col) {
+			if done, ok := s.next('}'); !ok || done {
+				return ok
+			}
+			continue
+		}
 		if !s.value(1) {
 			return false
 		}
-		if col := d.column(key, nth); col >= 0 {
-			d.spans[col] = span{start, s.pos, d.stamp}
+		if col >= 0 {
+			d.spans[col] = span{start: start, end: s.pos, stamp: d.stamp}
 		} else if d.sink.Unknown == nil || !d.sink.Unknown(string(key), s.b[start:s.pos]) {
 			r.Code, r.Column, r.Message = "unknown_column", string(key), "the table has no such column"
 			return false
@@ -283,6 +300,23 @@ func (d *Decoder) fields(s *scanner, r *decode.Reject) bool {
 			return ok
 		}
 	}
+}
+
+// normalize reads the container at the scanner's place and writes its normal form,
+// in one pass; false, and nothing happened, if there is none or it is not plain.
+func (d *Decoder) normalize(s *scanner, col int) bool {
+	if s.pos >= len(s.b) || s.b[s.pos] != '{' && s.b[s.pos] != '[' {
+		return false
+	}
+	from := len(d.normal)
+	out, n, ok := d.jsonb.AppendFirst(d.normal, s.b[s.pos:])
+	if !ok {
+		return false
+	}
+	d.normal = out
+	s.pos += n
+	d.spans[col] = span{start: from, end: len(out), stamp: d.stamp, normal: true}
+	return true
 }
 
 // column finds the column of the nth key of a row, -1 if none.

@@ -98,6 +98,12 @@ func TestDecode(t *testing.T) {
 			"1|NULL|NULL|NULL|NULL\nreject row=1 at=9 kind=payload code=22P02 column=\n"},
 		{"array element of another kind", `[{"id":1},3,{"id":2}]`, true,
 			"1|NULL|NULL|NULL|NULL\n2|NULL|NULL|NULL|NULL\nreject row=1 at=10 kind=row code=22P02 column=\n"},
+		{"containers", "{ \"tags\" : { \"bb\" : [ 1 , 2.50 ] , \"a\" : {} } , \"id\" : 1 }\n{\"tags\":[],\"tags\":{\"z\":1,\"y\":\"é\"},\"ok\":true}\n", false,
+			"1|NULL|NULL|{\"a\": {}, \"bb\": [1, 2.50]}|NULL\nNULL|NULL|NULL|{\"y\": \"é\", \"z\": 1}|t\n"},
+		{"containers that are not plain", "{\"tags\":{\"a\":1,\"a\":2,\"b\":\"\\u0041\"},\"id\":1}\n{\"tags\":[1e2,-0]}\n", false,
+			"1|NULL|NULL|{\"a\": 2, \"b\": \"A\"}|NULL\nNULL|NULL|NULL|[100, 0]|NULL\n"},
+		{"bad containers", "{\"tags\":{\"a\":1,},\"id\":1}\n{\"tags\":[1 2]}\n{\"tags\":[\"\xff\"]}\n{\"tags\":[\"\t\"]}\n{\"tags\":{\"a\":1}\n{\"tags\":[1]]}\n{\"tags\":[01]}\n{\"id\":7}\n", false,
+			"7|NULL|NULL|NULL|NULL\n" + rejects("0:0 1:25 2:40 3:55 4:70 5:86 6:100")},
 		{"too deep", `{"tags":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, false, rejects("0:0")},
 	} {
 		t.Run(c.name, func(t *testing.T) {

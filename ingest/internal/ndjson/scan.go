@@ -13,6 +13,7 @@ package ndjson
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -49,9 +50,15 @@ func (s *scanner) space() {
 func (s *scanner) str() (raw []byte, escaped, ok bool) {
 	start := s.pos + 1
 	end := start + bytes.IndexByte(s.b[start:], '"')
-	if end >= start && bytes.IndexByte(s.b[start:end], '\\') >= 0 {
-		escaped = true
-		end = closingQuote(s.b, start)
+	if end >= start {
+		if raw = s.b[start:end]; plain(raw) {
+			s.pos = end + 1
+			return raw, false, true
+		}
+		if bytes.IndexByte(raw, '\\') >= 0 {
+			escaped = true
+			end = closingQuote(s.b, start)
+		}
 	}
 	if end < start {
 		return nil, false, s.fail("unterminated string")
@@ -59,6 +66,26 @@ func (s *scanner) str() (raw []byte, escaped, ok bool) {
 	raw = s.b[start:end]
 	s.pos = end + 1
 	return raw, escaped, s.checkString(raw, escaped)
+}
+
+// plain tells whether a string is ASCII without control characters and escapes.
+func plain(b []byte) bool {
+	const ones = 0x0101010101010101
+	odd := uint64(0)
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		// A byte below ' ', or equal to '\\', borrows into its top bit, if none is set.
+		odd |= w | (w - ' '*ones) | (w ^ '\\'*ones - ones)
+	}
+	if odd&(0x80*ones) != 0 {
+		return false
+	}
+	for _, c := range b {
+		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // closingQuote finds the first quote at or after i that no backslash escapes.

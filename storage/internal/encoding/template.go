@@ -3,6 +3,7 @@ package encoding
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"quern/storage/types"
 )
@@ -160,14 +161,29 @@ func shape(v *strs) *shaper {
 	s := newShaper(v.rows())
 	for i := range v.rows() {
 		s.add(v.value(i))
-		if i == 1023 && (s.raw > 512 || len(s.templates) > 256) {
-			return nil
+		if i == shapeEarly-1 {
+			if s.raw > shapeEarly/2 || len(s.templates) > 256 {
+				return nil
+			}
+			s.grow(v.rows())
 		}
 	}
 	if len(s.fields) == 0 || float64(s.raw) > rawShare*float64(v.rows()) {
 		return nil
 	}
 	return s
+}
+
+// shapeEarly rows tell whether templates may pay, and how much room fields need.
+const shapeEarly = 1024
+
+// grow makes room for rows like the first ones.
+func (s *shaper) grow(rows int) {
+	more := func(n int) int { return n * (rows - shapeEarly) / shapeEarly * 9 / 8 }
+	for _, f := range s.fields {
+		f.bytes, f.offs = slices.Grow(f.bytes, more(len(f.bytes))), slices.Grow(f.offs, more(len(f.offs)-1))
+		f.nums, f.scales = slices.Grow(f.nums, more(len(f.nums))), slices.Grow(f.scales, more(len(f.scales)))
+	}
 }
 
 // looksLikeJSON tells whether most of the first values start as containers do.

@@ -26,18 +26,29 @@ type Writer struct{ p parser }
 // and `", "` between parts. It returns false, and dst as it was, if b is not
 // plain or not valid.
 func (w *Writer) Append(dst, b []byte) (out []byte, ok bool) {
-	if len(b) > 1<<30 || len(dst) > 1<<29 { // places are 32 bits
+	out, n, ok := w.AppendFirst(dst, b)
+	for ok && n < len(b) && (b[n] == ' ' || b[n] == '\n' || b[n] == '\r' || b[n] == '\t') {
+		n++
+	}
+	if !ok || n < len(b) {
 		return dst, false
+	}
+	return out, true
+}
+
+// AppendFirst is Append for the value that b begins with; it takes n bytes.
+func (w *Writer) AppendFirst(dst, b []byte) (out []byte, n int, ok bool) {
+	if len(b) > 1<<30 || len(dst) > 1<<29 { // places are 32 bits
+		return dst, 0, false
 	}
 	w.p = parser{b: b, members: w.p.members[:0]}
 	p := &w.p
 	p.space()
 	out, ok = p.value(dst, 0)
-	p.space()
-	if !ok || p.i < len(b) || p.high && !utf8.Valid(b) {
-		return dst, false
+	if !ok || p.high && !utf8.Valid(b[:p.i]) {
+		return dst, 0, false
 	}
-	return out, true
+	return out, p.i, true
 }
 
 type parser struct {
