@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -24,7 +25,7 @@ type killer struct {
 	total     *crashTotals
 	hits      map[string]int // failpoints at which the process died
 	atPoints  int
-	turn      int // the next failpoint
+	tries     map[string]int // how often a failpoint was armed
 	backups   int
 }
 
@@ -34,17 +35,15 @@ var crashFlags = []string{"--flush-rows", "10000", "--wal-bytes-max", "4MB", "--
 
 // cycle runs one server until it dies, and starts it again to look.
 func (k *killer) cycle(n int) error {
-	points := storage.Failpoints()
 	point := ""
 	if n%3 != 0 { // every third at a random moment
-		point = points[k.turn%len(points)]
-		k.turn++
+		point = k.pick()
 	}
 	var env []string
 	if point != "" {
-		turn := 1 + k.rng.IntN(3)
-		if point == "manifest.before_rotate" {
-			turn = 1 // a start meets it once
+		turn := 1
+		if k.hits[point] > 0 {
+			turn += k.rng.IntN(3)
 		}
 		env = []string{fmt.Sprintf("QUERN_FAILPOINT=%s:%d", point, turn)}
 	}
@@ -82,9 +81,15 @@ func (k *killer) cycle(n int) error {
 		wg.Go(func() { _ = k.backup(ctx, q) }) // Most do not come to their end.
 	}
 	wg.Go(func() { k.changeTables(ctx, q) })
+	if point == "load.after_stage" {
+		wg.Go(func() { loadLarge(ctx, q) })
+	}
 	wait := time.Duration(10+k.rng.IntN(1000)) * time.Millisecond
 	if env != nil {
 		wait = 2 * time.Second
+		if k.hits[point] == 0 {
+			wait = 8 * time.Second
+		}
 	}
 	if q.died(wait) && point != "" {
 		k.hit(point)
@@ -96,6 +101,31 @@ func (k *killer) cycle(n int) error {
 		return k.check(k.backupDir()) // the one before, if this one was cut short
 	}
 	return nil
+}
+
+// pick takes the failpoint that was met least, of these the one tried least.
+func (k *killer) pick() string {
+	points := storage.Failpoints()
+	best := points[0]
+	for _, p := range points[1:] {
+		if c := cmp.Compare(k.hits[p], k.hits[best]); c < 0 || c == 0 && k.tries[p] < k.tries[best] {
+			best = p
+		}
+	}
+	k.tries[best]++
+	return best
+}
+
+// loadLarge writes more than a commit may hold in memory, so that segments are
+// staged before it.
+func loadLarge(ctx context.Context, q *quernProcess) {
+	c, err := pgconn.Connect(ctx, q.URL)
+	if err != nil {
+		return
+	}
+	defer c.Close(context.Background())
+	// It does not come to its end.
+	_, _ = c.Exec(ctx, "CREATE TABLE IF NOT EXISTS large (a int8, b text); INSERT INTO large SELECT g, 'a text of some length ' || g FROM generate_series(1, 3000000) g").ReadAll()
 }
 
 func (k *killer) hit(point string) {
