@@ -75,6 +75,7 @@ func (o *Options) defaults() {
 // bodies in flight. What is left is for the process itself: connections, the
 // sorting and encoding of a flush, the collector's head room.
 func (o *Options) memTableBytes() int64 { return min(1<<30, o.Memory/6) }
+func (o *Options) rowKeyBytes() int64   { return max(16<<20, o.Memory/16) } // of tables with a dedup_key
 func (o *Options) bodyBytes() int64     { return max(16<<20, o.Memory/8) }
 func (o *Options) loadBytes() int64     { return max(1<<20, min(64<<20, o.bodyBytes()/8)) }
 func (o *Options) queueBytes() int64    { return max(4<<20, min(64<<20, o.Memory/32)) }

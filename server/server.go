@@ -111,7 +111,7 @@ func (s *Server) start(ctx context.Context) error {
 	debug.SetMemoryLimit(s.o.Memory)
 	spareProcessor(s.o.Threads)
 	so := storage.Options{Dir: s.o.Dir, FS: vfs.OS{}, Now: s.o.Now, Log: s.o.Log, Writer: "quern " + Version,
-		MemBytesMax: s.o.memTableBytes(), DictBytesMax: s.o.dictBytes(), QueueBytesMax: s.o.queueBytes(), WALBytesMax: s.o.WALBytesMax, WALFileBytes: s.o.walFileBytes(),
+		MemBytesMax: s.o.memTableBytes(), RowKeyBytesMax: s.o.rowKeyBytes(), DictBytesMax: s.o.dictBytes(), QueueBytesMax: s.o.queueBytes(), WALBytesMax: s.o.WALBytesMax, WALFileBytes: s.o.walFileBytes(),
 		FlushRows: s.o.FlushRows, FlushAge: s.o.FlushAge}
 	if s.o.Storage != nil {
 		s.o.Storage(&so)

@@ -135,7 +135,7 @@ func (s *Store) isClosing() bool {
 	}
 }
 
-// Step does one piece of background work: naming of loads, flush, purge, retiring
+// Step does one piece of background work: forgetting of old row keys, naming of loads, flush, purge, retiring
 // of log files, removal of files that nobody reads, and in a store that is driven
 // by hand a merge. more says that another call may find work at once. After a full
 // disk it may simply be called again.
@@ -152,7 +152,7 @@ func (s *Store) step(ctx context.Context) (more bool, err error) {
 	if err := s.failure(); err != nil {
 		return false, err
 	}
-	for _, job := range []func(context.Context) (bool, error){s.stepAttach, s.stepFlush, s.stepPurge, s.stepFloors, s.stepRetire, s.stepUnlink, s.stepSpare} {
+	for _, job := range []func(context.Context) (bool, error){s.stepKeys, s.stepAttach, s.stepFlush, s.stepPurge, s.stepFloors, s.stepRetire, s.stepUnlink, s.stepSpare} {
 		did, err := job(ctx)
 		if err != nil {
 			return false, s.stepError(err)

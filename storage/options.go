@@ -30,6 +30,9 @@ type Options struct {
 	// MemBytesMax bounds all MemTables together: commits wait above it, flushes
 	// start at 70 %. 1 GiB.
 	MemBytesMax int64
+	// RowKeyBytesMax bounds the keys of rows of all tables with a dedup_key: a
+	// quarter of MemBytesMax, at least 1 MiB. Rows beyond are refused with 53200.
+	RowKeyBytesMax int64
 	// DictBytesMax bounds the decoded dictionaries of segments that are kept for
 	// later queries, 0 = without bound.
 	DictBytesMax int64
@@ -110,6 +113,7 @@ func (o *Options) defaults() {
 	orDefault(&o.FlushAgeMax, 15*time.Minute)
 	orDefault(&o.FlushRowsMin, 8192)
 	orDefault(&o.MemBytesMax, 1<<30)
+	orDefault(&o.RowKeyBytesMax, max(o.MemBytesMax/4, 1<<20))
 	orDefault(&o.LoadBytes, min(o.MemBytesMax/2, 448<<20))
 	orDefault(&o.WALBytesMax, 2<<30)
 	orDefault(&o.WALFileBytes, 64<<20)

@@ -11,6 +11,7 @@ import (
 	"quern/storage/internal/failpoint"
 	"quern/storage/internal/manifest"
 	"quern/storage/internal/memtable"
+	"quern/storage/internal/rowdedup"
 	"quern/storage/internal/segment"
 	"quern/storage/internal/tally"
 	"quern/storage/internal/wal"
@@ -27,7 +28,7 @@ func Open(opts Options) (*Store, error) {
 	opts.defaults()
 	s := &Store{
 		opts: opts, mems: map[uint32]*memState{}, tallies: tally.New(),
-		keys:  dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin),
+		keys: dedup.New(opts.KeyWindow.Microseconds(), opts.KeysMin), rowKeys: rowdedup.NewBudget(opts.RowKeyBytesMax),
 		queue: make(chan *pending, queueLen), admit: semaphore.NewWeighted(opts.QueueBytesMax),
 		closing: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1), mergeDue: make(chan struct{}, 1),
 		compact: compaction{busy: map[uint64]bool{}, later: map[uint64]int64{}},

@@ -12,6 +12,7 @@ import (
 	"quern/storage/errs"
 	"quern/storage/internal/dedup"
 	"quern/storage/internal/manifest"
+	"quern/storage/internal/rowdedup"
 	"quern/storage/internal/segment"
 	"quern/storage/internal/tally"
 	"quern/storage/internal/wal"
@@ -41,6 +42,7 @@ type Store struct {
 	rowLocks sync.Map // table id → *rowsLock
 	// dedupLocks are those of tables with a dedup_key: table id → *dedupLock.
 	dedupLocks sync.Map
+	rowKeys    *rowdedup.Budget
 
 	// queue feeds the committer; its bytes are bounded by admit.
 	queue   chan *pending
@@ -136,12 +138,14 @@ func (s *Store) commit(ctx context.Context, c *Commit) (out Outcome, err error) 
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer func() { settle(err == nil) }()
+	received := int64(0)
+	defer func() { settle(received, err == nil) }()
 	for range racesMax {
 		p, err := s.prepare(moved, s.state.Load().cat, dups)
 		if err != nil {
 			return Outcome{}, err
 		}
+		received = p.frame.ReceivedAt
 		if err := s.submit(ctx, p); err != nil {
 			return Outcome{}, err
 		}

@@ -41,6 +41,12 @@ func (c *clock) Add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = at
+}
+
 func options(fsys vfs.FS, c *clock) storage.Options {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var mu sync.Mutex
