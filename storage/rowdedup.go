@@ -267,20 +267,17 @@ func readKeys(ctx context.Context, sc Scan, m, width int, floor int64, x *rowded
 // the others' to fresh.
 func withoutDuplicates(t *catalog.Table, tr *TableRows, keys *rowdedup.Index, fresh []rowdedup.Print, now int64) (dups int64, _ []rowdedup.Print, err error) {
 	pick := keys.Picker(fresh, rowdedup.Floor(t.Options.DedupWindow, now))
+	floor, bounded := floorOf(t, now)
+	old := func(v *vec.Vector, row int) bool { return bounded && timeOf(v, row) < floor }
 	batches := make([]*vec.Batch, 0, len(tr.Batches))
 	for _, b := range tr.Batches {
-		key := make([]*vec.Vector, 0, len(t.Options.DedupKey))
-		for _, id := range t.Options.DedupKey {
-			if k := slices.Index(tr.Cols, id); k >= 0 {
-				key = append(key, &b.Cols[k])
-			}
-		}
+		key := rowdedup.KeyColumns(t, tr.Cols, b)
 		if len(key) < len(t.Options.DedupKey) { // a default: NULL, or new for every row
 			batches = append(batches, b)
 			continue
 		}
 		n := *b
-		if n.Sel, err = pick.Rows(b, key); err != nil {
+		if n.Sel, err = pick.Rows(b, key, rowdedup.Unstored(t, tr.Cols, b, old)); err != nil {
 			return 0, nil, err
 		}
 		batches = append(batches, &n)

@@ -8,6 +8,8 @@ import (
 	"quern/storage"
 	"quern/storage/catalog"
 	"quern/storage/errs"
+	"quern/storage/types"
+	"quern/storage/vec"
 )
 
 // keyed is events with dedup_key = 'id'.
@@ -159,5 +161,47 @@ func TestRowDedupMemory(t *testing.T) {
 	steps(t, s)
 	if n := s.RowKeyBytes(); n != 0 {
 		t.Errorf("%d bytes of keys of a table that was dropped", n)
+	}
+}
+
+// TestRowDedupOfRejects: the key of a row that goes to quarantine counts for
+// nothing: the corrected row is taken, from the same batch or a later one.
+func TestRowDedupOfRejects(t *testing.T) {
+	c := newClock()
+	opts := options(nil, c)
+	opts.Dir = t.TempDir() + "/data"
+	s := open(t, opts)
+	defer func() { _ = s.Close() }()
+	table := keyed(tab, time.Hour)
+	table.Columns[1].NotNull = true
+	createTable(t, s, table)
+	send := func(bodies []string, ids ...int64) storage.Outcome {
+		t.Helper()
+		id, body := vec.NewBuilder(types.Int8, 4), vec.NewBuilder(types.Text, 4)
+		for i, x := range ids {
+			vec.AppendFixed(id, x)
+			if bodies[i] == "" {
+				body.Null()
+			} else {
+				body.AppendBytes([]byte(bodies[i]))
+			}
+		}
+		tr := storage.TableRows{Table: tab, Cols: []uint32{1, 2}, Raw: func(row int) []byte { return []byte("raw") },
+			Batches: []*vec.Batch{{Len: len(ids), Cols: []vec.Vector{id.Finish(), body.Finish()}}}}
+		return commit(t, s, &storage.Commit{Source: "http", Ingest: true, Tables: []storage.TableRows{tr}})
+	}
+	for i, step := range []struct {
+		bodies                            []string
+		ids                               []int64
+		accepted, duplicates, quarantined int64
+	}{
+		{[]string{""}, []int64{1}, 0, 0, 1},
+		{[]string{"good"}, []int64{1}, 1, 0, 0},
+		{[]string{"again"}, []int64{1}, 0, 1, 0},
+		{[]string{"", "good", "again"}, []int64{2, 2, 2}, 1, 1, 1},
+	} {
+		if o := send(step.bodies, step.ids...); o.Accepted != step.accepted || o.Duplicates != step.duplicates || o.Quarantined != step.quarantined {
+			t.Errorf("step %d: %+v", i, o)
+		}
 	}
 }

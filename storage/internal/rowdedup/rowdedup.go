@@ -15,8 +15,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync/atomic"
 
+	"quern/storage/catalog"
 	"quern/storage/types"
 	"quern/storage/vec"
 )
@@ -236,11 +238,51 @@ func (x *Index) Picker(fresh []Print, floor int64) *Picker {
 	return k
 }
 
-// Rows picks rows of b; of equal keys the first.
-func (k *Picker) Rows(b *vec.Batch, key []*vec.Vector) (vec.Selection, error) {
+// KeyColumns are the columns of b that make t's key; fewer if b lacks some.
+func KeyColumns(t *catalog.Table, cols []uint32, b *vec.Batch) []*vec.Vector {
+	key := make([]*vec.Vector, 0, len(t.Options.DedupKey))
+	for _, id := range t.Options.DedupKey {
+		if k := slices.Index(cols, id); k >= 0 {
+			key = append(key, &b.Cols[k])
+		}
+	}
+	return key
+}
+
+// Unstored tells which rows of b, columns cols of t, will not be stored: those
+// that break NOT NULL and those whose event time is too old.
+func Unstored(t *catalog.Table, cols []uint32, b *vec.Batch, old func(time *vec.Vector, row int) bool) func(row int) bool {
+	var notNull []*vec.Vector
+	var times *vec.Vector
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		k := slices.Index(cols, c.ID)
+		switch {
+		case k >= 0 && c.NotNull && b.Cols[k].Valid != nil:
+			notNull = append(notNull, &b.Cols[k])
+		case k < 0 && c.NotNull && c.Default.Kind == catalog.DefaultNone:
+			return func(int) bool { return true }
+		}
+		if k >= 0 && t.TimeColumn() == c {
+			times = &b.Cols[k]
+		}
+	}
+	return func(row int) bool {
+		return slices.ContainsFunc(notNull, func(v *vec.Vector) bool { return v.Null(row) }) ||
+			times != nil && !times.Null(row) && old(times, row)
+	}
+}
+
+// Rows picks rows of b; of equal keys the first. Rows that will not be stored stay
+// for the caller to judge, and their keys count for nothing.
+func (k *Picker) Rows(b *vec.Batch, key []*vec.Vector, unstored func(row int) bool) (vec.Selection, error) {
 	kept := make(vec.Selection, 0, b.Rows())
 	for i := range b.Rows() {
 		row := rowOf(b, i)
+		if unstored(row) {
+			kept = append(kept, uint16(row))
+			continue
+		}
 		p, ok, err := Of(key, row)
 		if err != nil {
 			return nil, err
