@@ -79,3 +79,24 @@ func TestCopiesOfMasked(t *testing.T) {
 		{"alice", "SELECT DISTINCT n, m FROM mv", "NULL|NULL\nSELECT 1"},
 	}...)
 }
+
+// TestCopiesOfCorrelated: the masks go along through subqueries that run for
+// every row, too.
+func TestCopiesOfCorrelated(t *testing.T) {
+	w := people(t)
+	w.script([][3]string{
+		{"admin", "GRANT CREATE ON SCHEMA public TO dana", "GRANT"},
+		{"dana", `CREATE TABLE k AS SELECT o.id, l.e AS a, (SELECT max(o.email)) AS b,
+			(SELECT z.e FROM (SELECT o.email AS e UNION SELECT 'k') z ORDER BY e LIMIT 1) AS c,
+			ARRAY(SELECT q.email FROM people q WHERE q.id = o.id OFFSET 0) AS d
+			FROM people o, LATERAL (WITH RECURSIVE t(e, n) AS (SELECT o.email, 1 UNION ALL SELECT e, n + 1 FROM t WHERE n < 2) SELECT e FROM t) l
+			GROUP BY o.id, o.email, l.e`, "SELECT 3"},
+		{"dana", "CREATE TABLE u AS SELECT x FROM people o, unnest((SELECT array_agg(q.email) FROM people q WHERE q.id = o.id)) x", "SELECT 3"},
+		{"dana", "GRANT SELECT ON k, u TO analyst", "GRANT"},
+		{"dana", "SELECT a, b, c, d FROM k WHERE id = 1", "ann@x.test|ann@x.test|ann@x.test|{ann@x.test}\nSELECT 1"},
+		{"alice", "SELECT a, b, c, d FROM k WHERE id = 1", "xxx|NULL|xxx|NULL\n" +
+			"NOTICE: column k.a is masked for you; predicates compare masked values\nNOTICE: column k.b is masked for you; predicates compare masked values\n" +
+			"NOTICE: column k.c is masked for you; predicates compare masked values\nNOTICE: column k.d is masked for you; predicates compare masked values\nSELECT 1"},
+		{"alice", "SELECT DISTINCT x FROM u", "NULL\nNOTICE: column u.x is masked for you; predicates compare masked values\nSELECT 1"},
+	}...)
+}

@@ -42,6 +42,9 @@ type Session struct {
 	// counters are the last values that the session took, for currval.
 	counters    map[counter]int64
 	lastCounter counter
+	// calls is held by functions that change the session: several workers may run
+	// them for one query.
+	calls sync.Mutex
 	// pathFirst is searched before search_path: the schema that CREATE SCHEMA fills.
 	pathFirst string
 	// tempCounters are those of temporary tables.

@@ -161,6 +161,8 @@ func (v *sessionView) PreparedRows() []pgcatalog.PreparedRow {
 
 func (v *sessionView) NextVal(table, col uint32) (int64, error) {
 	s := (*Session)(v)
+	s.calls.Lock()
+	defer s.calls.Unlock()
 	if err := s.mayWrite("nextval()"); err != nil {
 		return 0, err
 	}
@@ -179,6 +181,8 @@ func (v *sessionView) NextVal(table, col uint32) (int64, error) {
 // query of this session waits for the row: what that reads from stays open.
 func (v *sessionView) SetVal(table, col uint32, value int64, called bool) error {
 	s := (*Session)(v)
+	s.calls.Lock()
+	defer s.calls.Unlock()
 	if err := s.mayWrite("setval()"); err != nil {
 		return err
 	}
@@ -211,11 +215,15 @@ func (s *Session) restart(table, col uint32, f func(d catalog.Default, count int
 }
 
 func (v *sessionView) CurrVal(table, col uint32) (int64, bool) {
+	v.calls.Lock()
+	defer v.calls.Unlock()
 	n, ok := v.counters[counter{table, col}]
 	return n, ok
 }
 
 func (v *sessionView) LastVal() (int64, bool) {
+	v.calls.Lock()
+	defer v.calls.Unlock()
 	n, ok := v.counters[v.lastCounter]
 	return n, ok
 }
@@ -229,6 +237,8 @@ func (s *Session) took(table, col uint32, n int64) {
 // SetConfig runs while the session's goroutine waits for the row.
 func (v *sessionView) SetConfig(name, value string, local bool) (string, error) {
 	s := (*Session)(v)
+	s.calls.Lock()
+	defer s.calls.Unlock()
 	level := settings.Session
 	if local {
 		level = settings.Local
