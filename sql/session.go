@@ -42,8 +42,8 @@ type Session struct {
 	// counters are the last values that the session took, for currval.
 	counters    map[counter]int64
 	lastCounter counter
-	// calls is held by functions that change the session: several workers may run
-	// them for one query.
+	// calls is held by functions that change the session, which several workers may
+	// run for one query, and by what the session reads meanwhile to send its rows.
 	calls sync.Mutex
 	// pathFirst is searched before search_path: the schema that CREATE SCHEMA fills.
 	pathFirst string
@@ -310,6 +310,14 @@ func (s *Session) Setting(name string) (string, bool) { return s.set.Show(name) 
 
 // Format is what text conversion of results depends on.
 func (s *Session) Format() *types.Format {
+	f := s.textFormat()
+	f.Now, f.Names = s.now(), s.catalogContext()
+	return &f
+}
+
+func (s *Session) textFormat() types.Format {
+	s.calls.Lock()
+	defer s.calls.Unlock()
 	var key strings.Builder
 	for _, n := range []string{"TimeZone", "DateStyle", "IntervalStyle", "bytea_output", "extra_float_digits"} {
 		v, _ := s.set.Raw(n)
@@ -318,9 +326,7 @@ func (s *Session) Format() *types.Format {
 	if s.format == nil || s.formatOf != key.String() {
 		s.format, s.formatOf = makeFormat(s.set), key.String()
 	}
-	f := *s.format
-	f.Now, f.Names = s.now(), s.catalogContext()
-	return &f
+	return *s.format
 }
 
 func makeFormat(v *settings.Values) *types.Format {

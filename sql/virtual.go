@@ -65,6 +65,8 @@ func withSystemColumns(batches []*vec.Batch, oid uint32) []*vec.Batch {
 
 // catalogContext is what catalog relations and functions see.
 func (s *Session) catalogContext() *pgcatalog.Context {
+	s.calls.Lock()
+	defer s.calls.Unlock()
 	return &pgcatalog.Context{Catalog: s.catalog(), Principal: s.Principal(), Session: (*sessionView)(s),
 		Version: s.db.versionText(), Now: s.db.nowMicros(), Start: s.db.start.UnixMicro(), Path: s.searchPath()}
 }
